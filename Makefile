@@ -1,0 +1,62 @@
+# `make demo` and `make test` work from a bare clone; `make help` lists the rest.
+# Another Python: make demo PYTHON=python3.13
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: help demo test nightly format clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo     train, evaluate and predict on sample images of nuclei; writes a report (minutes)"
+	@echo "make test     style, types and all tests (minutes)"
+	@echo "make nightly  the slow tests"
+	@echo "make format   put the code into the project's form"
+	@echo "make clean    remove the virtual environment; runs stay"
+
+demo: $(VENV)/.demo
+	@$(BIN)/tmunet demo
+
+test: $(VENV)/.test
+	@echo "Style, types, tests:"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/coverage erase
+	@$(BIN)/coverage run -m pytest --quiet
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
+
+nightly: $(VENV)/.test
+	@$(BIN)/python -m pytest --quiet -m nightly
+
+format: $(VENV)/.test
+	@$(BIN)/ruff check --fix --quiet .
+	@$(BIN)/ruff format --quiet .
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "tmunet needs Python 3.11 or newer, but '$(PYTHON)' is older or missing. Name one: make demo PYTHON=python3.12"; exit 2; }
+	@echo "Creating the virtual environment $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+# torch comes first: what is installed later then keeps the build that was chosen here
+$(VENV)/.torch: constraints.txt | $(VENV)/bin/python
+	@echo "Installing torch (the largest part; once) ..."
+	@$(PIP) torch
+	@touch $@
+
+$(VENV)/.demo: pyproject.toml $(VENV)/.torch
+	@echo "Installing tmunet and what the demo needs ..."
+	@$(PIP) --editable '.[train,report]'
+	@touch $@
+
+$(VENV)/.test: pyproject.toml $(VENV)/.torch
+	@echo "Installing tmunet with all extras and the test tools ..."
+	@$(PIP) --editable '.[all,dev]'
+	@touch $@ $(VENV)/.demo

@@ -1,0 +1,108 @@
+"""Settings: one frozen dataclass is the Python API, the command line flags and the YAML schema at once."""
+
+import dataclasses
+import difflib
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
+
+from tmunet.errors import UsageError
+
+set_parsing_settings(docstring_parse_attribute_docstrings=True)
+
+Settings = TypeVar("Settings")
+
+
+def parser_for(settings: type, prog: str) -> ArgumentParser:
+    """A command line parser with one flag for each field of a settings dataclass, nested ones dotted."""
+    parser = ArgumentParser(prog=prog, exit_on_error=False, allow_abbrev=False)
+    parser.add_class_arguments(settings)
+    return parser
+
+
+def from_mapping(settings: type[Settings], values: Mapping[str, Any], where: str) -> Settings:
+    """Settings from plain data, such as a YAML file; what is not named keeps its default.
+
+    Raises:
+        UsageError: a key does not exist (the nearest one is suggested) or a value does not fit; `where` is named.
+    """
+    parser = parser_for(settings, prog=settings.__name__)
+    try:
+        return build(settings, parser, parser.parse_object(dict(values)), where)
+    except (ArgumentError, TypeError) as error:
+        raise UsageError(f"{where}: {explain(error, known_keys(settings))}") from None
+
+
+def build(settings: type[Settings], parser: ArgumentParser, namespace: Any, where: str) -> Settings:
+    """The settings object from parsed values, its own checks included."""
+    try:
+        return settings(**parser.instantiate(namespace).as_dict())
+    except ValueError as error:
+        raise UsageError(f"{where}: {error}") from None
+
+
+def explain(error: Exception, known: Iterable[str]) -> str:
+    """The parser's message in the words of tmunet, with the nearest known key where an unknown one was given."""
+    message = " ".join(str(error).split())
+    unknown = re.search(r"unrecognized arguments: --([\w.]+)|[Oo]ption '([\w.]+)'", message)
+    if not unknown:
+        return message
+    key = unknown[1] or unknown[2]
+    return f"There is no setting {key!r}.{suggest(key, known)}"
+
+
+def suggest(word: str, known: Iterable[str]) -> str:
+    """A sentence with the nearest known word, or the known words if none is near."""
+    known = sorted(known)
+    near = difflib.get_close_matches(word, known, n=1) or [k for k in known if k.split(".")[-1] == word][:1]
+    return f" Did you mean {near[0]!r}?" if near else f" Choose one of: {', '.join(known)}."
+
+
+def known_keys(settings: type, prefix: str = "") -> list[str]:
+    """Every key of a settings dataclass, nested ones dotted."""
+    keys = []
+    for field in dataclasses.fields(settings):
+        keys.append(prefix + field.name)
+        default = field.default_factory() if field.default_factory is not dataclasses.MISSING else None
+        if dataclasses.is_dataclass(default):
+            keys += known_keys(type(default), f"{prefix}{field.name}.")
+    return keys
+
+
+def to_dict(settings: Any) -> dict[str, Any]:
+    """Plain data that `from_mapping` reads back: paths become text, tuples lists."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {key: plain(item) for key, item in value.items()}
+        if isinstance(value, Sequence) and not isinstance(value, str):
+            return [plain(item) for item in value]
+        return str(value) if isinstance(value, Path) else value
+
+    return {key: plain(value) for key, value in dataclasses.asdict(settings).items()}
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping; plain data only, no tags that name Python classes.
+
+    Raises:
+        UsageError: the file is missing, is not YAML, or does not hold keys and values.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{path}: the file cannot be read ({error.strerror}).") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: expected plain YAML, but found: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise UsageError(f"{path}: expected keys and values, but found {type(content).__name__}.")
+    return content
+
+
+def to_yaml(settings: Any) -> str:
+    """Settings as YAML text, in the order of the fields."""
+    return yaml.safe_dump(to_dict(settings), sort_keys=False, allow_unicode=True)
