@@ -1,0 +1,108 @@
+"""The bidirectional xLSTM layer: two mLSTMs read the tokens in opposite orders, and their readings are multiplied.
+
+TM-UNet section 2.2, Eq. 4-6; the cell follows Beck et al., "xLSTM", NeurIPS 2024, and Alkin et al., "Vision-LSTM", ICLR 2025.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tmunet.nn.mlstm import ForgetGate, mlstm_chunkwise
+
+DIRECTIONS = 2  # forward and backward; both run as one mLSTM with twice the heads
+PROJECTION_BLOCK = 4  # q, k and v mix channels in blocks of 4
+
+
+class MatrixLSTM(nn.Module):
+    """Projections, gates, memory, normalisation and output gate of both directions, each with its own weights.
+
+        q_t, k_t, v_t = Wq x_t, Wk x_t / sqrt(D), Wv x_t          block-diagonal, blocks of 4 channels
+        i~_t = w_i . x_t + b_i      f~_t = w_f . x_t + b_f        one scalar a head
+        h_t = sigmoid(W_o x_t + b_o) * norm(mLSTM(q, k, v, i~, f~)_t)      norm over the channels of a head
+
+    Args:
+        dim: channels d of one direction, a multiple of `heads` and of 4.
+        heads: heads NH of one direction; D = d / NH.
+        forget_gate: "sigmoid" or "exponential" (Eq. 3).
+        chunk_size: tokens S of one chunk.
+    """
+
+    def __init__(self, dim: int, heads: int, forget_gate: ForgetGate, chunk_size: int) -> None:
+        super().__init__()
+        if dim % heads or dim % PROJECTION_BLOCK:
+            raise ValueError(
+                f"Expected `dim` to be a multiple of {heads} heads and of {PROJECTION_BLOCK}, but got {dim}."
+            )
+        self.heads, self.forget_gate, self.chunk_size = heads, forget_gate, chunk_size
+        blocks = DIRECTIONS * dim // PROJECTION_BLOCK
+        self.qkv_weight = nn.Parameter(torch.empty(blocks, PROJECTION_BLOCK, 3 * PROJECTION_BLOCK))
+        self.gate_weight = nn.Parameter(torch.empty(DIRECTIONS, dim, 2 * heads))  # i~ of all heads, then f~
+        self.input_gate_bias = nn.Parameter(torch.empty(DIRECTIONS, heads))
+        self.forget_gate_bias = nn.Parameter(torch.empty(DIRECTIONS, heads))
+        self.output_gate_weight = nn.Parameter(torch.empty(DIRECTIONS, dim, dim))
+        self.output_gate_bias = nn.Parameter(torch.empty(DIRECTIONS, dim))
+        self.norm_weight = nn.Parameter(torch.empty(DIRECTIONS, dim))
+        self.norm_bias = nn.Parameter(torch.empty(DIRECTIONS, dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Initialise as xLSTM does: forget gates start open (bias 3 to 6 over the heads), gates do not depend on the input."""
+        dim = self.norm_weight.shape[1]
+        nn.init.normal_(self.qkv_weight, std=math.sqrt(2 / (5 * PROJECTION_BLOCK)))
+        nn.init.zeros_(self.gate_weight)
+        nn.init.normal_(self.input_gate_bias, std=0.1)
+        with torch.no_grad():
+            self.forget_gate_bias.copy_(torch.linspace(3.0, 6.0, self.heads).expand(DIRECTIONS, -1))
+        nn.init.normal_(self.output_gate_weight, std=math.sqrt(2 / (5 * dim)))
+        nn.init.zeros_(self.output_gate_bias)
+        nn.init.ones_(self.norm_weight)
+        nn.init.zeros_(self.norm_bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens of both directions (B, T, 2, d) -> their readings (B, T, 2, d)."""
+        B, T, _, d = x.shape
+        NH = DIRECTIONS * self.heads
+        blocks = x.reshape(B * T, -1, PROJECTION_BLOCK).transpose(0, 1)  # (2 d / 4, B T, 4)
+        qkv = torch.bmm(blocks, self.qkv_weight).reshape(-1, B * T, 3, PROJECTION_BLOCK)  # (2 d / 4, B T, 3, 4)
+        qkv = qkv.permute(2, 1, 0, 3).reshape(3, B, T, NH, -1).transpose(2, 3)  # (3, B, NH, T, D)
+        q, k, v = qkv[0], qkv[1] / math.sqrt(d // self.heads), qkv[2]
+        directions = x.permute(2, 0, 1, 3).reshape(DIRECTIONS, B * T, d)
+        gates = torch.bmm(directions, self.gate_weight).reshape(DIRECTIONS, B * T, 2, self.heads)  # (2, B T, 2, heads)
+        gates = gates.permute(2, 0, 3, 1).reshape(2, NH, B, T).transpose(1, 2)  # (2, B, NH, T)
+        i = gates[0] + self.input_gate_bias.reshape(NH, 1)
+        f = gates[1] + self.forget_gate_bias.reshape(NH, 1)
+        h = mlstm_chunkwise(q, k, v, i, f, self.forget_gate, self.chunk_size)  # (B, NH, T, D)
+        h = F.layer_norm(h, h.shape[-1:]).transpose(1, 2).reshape(B, T, DIRECTIONS, d)
+        h = h * self.norm_weight + self.norm_bias
+        o = torch.baddbmm(self.output_gate_bias[:, None], directions, self.output_gate_weight)  # (2, B T, d)
+        return torch.sigmoid(o).reshape(DIRECTIONS, B, T, d).permute(1, 2, 0, 3) * h  # (B, T, 2, d)
+
+
+class XLSTMLayer(nn.Module):
+    """Eq. 4-6, with u = LayerNorm(x) before both projections: y = Linear(backward(u) * forward(u)) + x.
+
+    backward(u) = flip(mLSTM_b(flip(Linear_b(u)))), forward(u) = mLSTM_f(Linear_f(u)); flip reverses the order of the tokens.
+
+    Args:
+        dim: channels d of the tokens.
+        heads: heads of each mLSTM.
+        forget_gate: "sigmoid" or "exponential" (Eq. 3).
+        chunk_size: tokens S of one chunk.
+    """
+
+    def __init__(self, dim: int, heads: int, forget_gate: ForgetGate, chunk_size: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.project_in = nn.Linear(dim, DIRECTIONS * dim)  # Linear_f and Linear_b
+        self.mlstm = MatrixLSTM(dim, heads, forget_gate, chunk_size)
+        self.project_out = nn.Linear(dim, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Tokens (B, T, d) -> tokens (B, T, d)."""
+        u = self.project_in(self.norm(x))  # (B, T, 2 d)
+        forward, backward = u.chunk(DIRECTIONS, dim=-1)
+        read = self.mlstm(torch.stack([forward, backward.flip(1)], dim=2))  # (B, T, 2, d)
+        y: Tensor = self.project_out(read[:, :, 1].flip(1) * read[:, :, 0])  # (B, T, d)
+        return y + x
