@@ -1,0 +1,138 @@
+"""From one number an image to one line of a table: mean, SD, median and a bootstrap interval of the mean.
+
+The interval is the percentile interval of B. Efron and R. Tibshirani, An Introduction to the Bootstrap
+(1993), chapter 13. It tells how far the mean would move with other images of the same kind, not with another
+training.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tmunet.errors import InputError
+
+RESAMPLES = 10_000
+"""Bootstrap resamples of an interval."""
+
+LEVEL = 95.0
+"""Level of the interval, in percent."""
+
+_DRAWS_AT_ONCE = 2_000_000  # bounds the memory to some 50 MB, whatever the number of images
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """One metric over the images of a set; None where a value does not exist.
+
+    One image has a mean and a median. It has no SD, because ``n - 1`` is 0, and no interval, because every
+    resample of one image is that image: the interval would have width 0 and look like certainty.
+
+    Attributes:
+        mean: arithmetic mean over images.
+        sd: sample standard deviation over images (``n - 1`` below the line).
+        median: over images.
+        low: lower end of the 95 % bootstrap interval of the mean.
+        high: upper end of it.
+
+    """
+
+    mean: float | None
+    sd: float | None
+    median: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A set of images under one protocol: how many, how many failed, and the statistics of each metric.
+
+    Attributes:
+        protocol: name of the protocol that scored and summarised.
+        n: images.
+        n_missed: images with an object in the reference and an empty prediction.
+        n_false_alarm: images with an empty reference and an object in the prediction.
+        n_both_empty: images where both masks are empty.
+        n_hd_left_out: images that the protocol leaves out of HD and HD95.
+        metrics: statistics by the name of the metric.
+
+    """
+
+    protocol: str
+    n: int
+    n_missed: int
+    n_false_alarm: int
+    n_both_empty: int
+    n_hd_left_out: int
+    metrics: Mapping[str, Statistics]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON: numbers are finite, and None stands where a value does not exist."""
+        return asdict(self)
+
+
+def describe(columns: Mapping[str, Sequence[float]], seed: int = 0) -> dict[str, Statistics]:
+    """Describe metrics that were measured on the same images.
+
+    A resample draws whole images: all metrics see the same resamples, and so do two models with equally many
+    images and the same seed.
+
+    Args:
+        columns: one value an image for each metric, ``(n,)`` each, in the same order of images.
+        seed: of the bootstrap; the same seed gives the same interval.
+
+    Returns:
+        The statistics of each metric; all None for no image, SD and interval None for one.
+
+    Raises:
+        InputError: the columns differ in length, or a value is infinite or NaN.
+
+    Example:
+        >>> describe({"hd": [3.0, 3.0, 3.0]})["hd"]
+        Statistics(mean=3.0, sd=0.0, median=3.0, low=3.0, high=3.0)
+
+    """
+    _check_columns(columns)
+    values = np.array(list(columns.values()), dtype=np.float64).T  # (n, metrics)
+    if len(values) == 0:
+        return {name: Statistics(None, None, None, None, None) for name in columns}
+    means, medians = values.mean(axis=0).tolist(), np.median(values, axis=0).tolist()
+    if len(values) == 1:
+        return {name: Statistics(means[k], None, medians[k], None, None) for k, name in enumerate(columns)}
+    sds = values.std(axis=0, ddof=1).tolist()
+    tails = [(100 - LEVEL) / 2, (100 + LEVEL) / 2]
+    lows, highs = np.percentile(_resampled_means(values, seed), tails, axis=0).tolist()
+    return {name: Statistics(means[k], sds[k], medians[k], lows[k], highs[k]) for k, name in enumerate(columns)}
+
+
+def _check_columns(columns: Mapping[str, Sequence[float]]) -> None:
+    lengths = {name: len(column) for name, column in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(
+            f"Expected `columns` to have one value an image each, but got lengths {lengths}. "
+            "Give every metric the same images."
+        )
+    for name, column in columns.items():
+        for place, value in enumerate(column):
+            if not np.isfinite(value):
+                raise InputError(
+                    f"Expected `{name}` to be finite for every image, but got {value} for image {place}. "
+                    "Summarise scores with the protocol that made them."
+                )
+
+
+def _resampled_means(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
+    """Means ``(RESAMPLES, metrics)`` of images drawn with replacement from values ``(n, metrics)``."""
+    n = len(values)
+    generator = np.random.default_rng(seed)
+    means = []
+    rows_at_once = max(1, _DRAWS_AT_ONCE // n)
+    for start in range(0, RESAMPLES, rows_at_once):
+        rows = min(rows_at_once, RESAMPLES - start)
+        drawn = generator.integers(n, size=(rows, n)) + n * np.arange(rows)[:, np.newaxis]
+        times_drawn = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
+        means.append(times_drawn @ values / n)  # (rows, n) @ (n, metrics): one draw serves all metrics
+    return np.concatenate(means)
