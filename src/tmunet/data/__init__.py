@@ -1,0 +1,1 @@
+"""Reading, checking, splitting and loading images with masks; knows no models."""

@@ -1,0 +1,96 @@
+"""Read a label mask: exact values only, or an error that shows the values found."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmunet.data.raster import Planes, Raster
+from tmunet.data.read import read_raster
+from tmunet.errors import InputError, UsageError
+
+IGNORE_LABEL = 255
+"""The one value that a data set may declare as `ignore_label`: pixels that count in no loss and no metric."""
+
+_SHOWN_VALUES = 8
+
+
+def read_mask(path: Path, classes: Sequence[str], ignore_label: int | None = None) -> NDArray[np.uint8]:
+    """Read a mask file as class labels; nothing is thresholded, rounded or guessed.
+
+    Of a palette image the index is the label. Of a 1-bit image black is 0 and white is 1. An RGB image is
+    taken if its channels are equal, and an alpha plane if it is opaque. The mask is turned upright by its
+    orientation tag, as an image is. A TIFF with 0 = white is refused, since programs disagree about it.
+
+    Args:
+        path: a PNG, JPEG, BMP or TIFF file.
+        classes: 2 to 255 class names; the index of a name is its label.
+        ignore_label: 255 if the data set declares that 255 marks pixels to ignore.
+
+    Returns:
+        (H, W) labels 0 to K - 1, and 255 where ignored. Two classes without `ignore_label` may be stored as
+        {0, 1}, {0, 255} or, in 16 bits, {0, 65535}; one of the two values alone is an empty or a full mask.
+
+    Raises:
+        InputError: the file cannot be read, or holds other values; the message counts the first of them.
+        UsageError: `classes` or `ignore_label` does not fit.
+    """
+    if not 2 <= len(classes) <= 255:
+        raise UsageError(f"Expected `classes` to be 2 to 255 names, but got {len(classes)}.")
+    if ignore_label not in (None, IGNORE_LABEL):
+        raise UsageError(f"Expected `ignore_label` to be {IGNORE_LABEL} or None, but got {ignore_label!r}.")
+    stored = _single_plane(path, read_raster(path))
+    counts = np.bincount(stored.ravel())
+    values = np.flatnonzero(counts)
+    if len(classes) == 2 and ignore_label is None:
+        for foreground in (1, 255, 65535):
+            if np.isin(values, (0, foreground)).all():
+                return np.not_equal(stored, 0).astype(np.uint8)
+    elif np.all((values < len(classes)) | (values == ignore_label)):
+        return stored.astype(np.uint8)
+    raise InputError(f"{path}: {_expected(classes, ignore_label)}, but found {_histogram(counts)}. {_advice(classes)}")
+
+
+def _single_plane(path: Path, raster: Raster) -> Planes:
+    pixels, alpha = raster.pixels, raster.alpha
+    if raster.inverted:
+        raise InputError(
+            f"{path}: this TIFF declares that 0 is white (MinIsWhite), and some programs write that without "
+            "turning the values round, so it is unclear which pixels are foreground; save the mask as PNG."
+        )
+    if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:
+        raise InputError(
+            f"{path}: the mask has transparent pixels, so its labels may lie in the colours or in the alpha "
+            "plane; save it as a grey image without alpha."
+        )
+    if (pixels != pixels[:, :, :1]).any():
+        different = int((pixels != pixels[:, :, :1]).any(axis=2).sum())
+        raise InputError(
+            f"{path}: expected one label for each pixel, but the {pixels.shape[2]} colour channels differ in "
+            f"{different:,} pixels; map the colours to labels yourself and save a grey or palette PNG."
+        )
+    return pixels[:, :, 0]
+
+
+def _expected(classes: Sequence[str], ignore_label: int | None) -> str:
+    if len(classes) == 2 and ignore_label is None:
+        return f"expected a mask of {classes[0]} and {classes[1]} with the values {{0, 1}} or {{0, 255}} only"
+    ignored = f" or {ignore_label} (ignore)" if ignore_label is not None else ""
+    return f"expected labels 0 to {len(classes) - 1}{ignored} for the {len(classes)} classes"
+
+
+def _histogram(counts: NDArray[np.intp]) -> str:
+    values = np.flatnonzero(counts)
+    shown = [f"{value} ({counts[value]:,} pixels)" for value in values[:_SHOWN_VALUES]]
+    more = len(values) - len(shown)
+    return ", ".join(shown) + (f" and {more} more value{'s' if more > 1 else ''}" if more else "")
+
+
+def _advice(classes: Sequence[str]) -> str:
+    if len(classes) == 2:
+        return (
+            "JPEG and smooth scaling make such values. Threshold the mask yourself (often `mask > 127`) "
+            "and save it as PNG: tmunet does not guess."
+        )
+    return "Map the values to labels yourself, or name all classes in dataset.json: tmunet does not guess."

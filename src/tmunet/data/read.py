@@ -1,0 +1,135 @@
+"""Read an image file into an array: by its content, upright, with no value changed on the way."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmunet.data.pillow_decoder import decode_with_pillow
+from tmunet.data.raster import MAX_PIXELS, Raster
+from tmunet.data.tiff_decoder import decode_tiff
+from tmunet.errors import InputError
+
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "Pixels", "read_image", "read_raster", "to_channels"]
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+"""Suffixes, in lower case, by which image files are found in a folder; compare with ``suffix.lower()``."""
+
+Pixels = NDArray[np.uint8 | np.uint16]
+
+_Format = Literal["PNG", "JPEG", "BMP", "TIFF"]
+_FIRST_BYTES: dict[bytes, _Format] = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",  # BigTIFF
+    b"MM\0+": "TIFF",
+}
+
+
+def read_image(path: Path) -> Pixels:
+    """Read a PNG, JPEG, BMP or TIFF image; the format is recognised by the content, not by the suffix.
+
+    The image is turned upright by its orientation tag. 1-bit images become 0 and 255. A palette becomes RGB,
+    or grey if all its colours are grey. CMYK becomes RGB. An alpha plane is left out, without blending.
+
+    Args:
+        path: the file; a TIFF must hold one page.
+
+    Returns:
+        (H, W, C) values as stored, 8 or 16 bits; C is 1 for grey, 3 for RGB, or the channels of the TIFF.
+
+    Raises:
+        InputError: the file is missing, damaged, of another format, of more than `MAX_PIXELS` pixels (seen in
+            the header, before decoding), of several pages, or of float, signed or odd-bit values.
+    """
+    raster = read_raster(path)
+    if raster.palette is not None:
+        return _coloured(path, raster.pixels, raster.palette)
+    if raster.pixels.dtype == np.bool_:
+        return raster.pixels.astype(np.uint8) * np.uint8(255)
+    return raster.pixels  # type: ignore[return-value]  # bool is ruled out above
+
+
+def _coloured(path: Path, indices: NDArray[np.generic], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    place = indices[:, :, 0].astype(np.intp)
+    if place.max() >= len(palette):
+        raise InputError(
+            f"{path}: the palette has {len(palette)} colours, but a pixel asks for number {place.max()}; "
+            "the file is damaged: save it anew."
+        )
+    grey = bool((palette == palette[:, :1]).all())
+    return palette[:, :1][place] if grey else palette[place]
+
+
+def to_channels(image: Pixels, channels: int) -> Pixels:
+    """Give an image the number of channels that a network takes.
+
+    Args:
+        image: (H, W, C) values.
+        channels: 1 or 3, or C to leave the image as it is.
+
+    Returns:
+        (H, W, channels) of the same dtype. Grey is repeated into RGB; RGB becomes the luma of ITU-R BT.601,
+        ``Y = 0.299 R + 0.587 G + 0.114 B``, rounded.
+
+    Raises:
+        InputError: another change of the number of channels; its meaning is not known.
+
+    >>> to_channels(np.array([[[255, 0, 0]]], np.uint8), 1).tolist()
+    [[[76]]]
+    """
+    if image.ndim != 3:
+        raise InputError(f"Expected `image` to have the shape (H, W, C), but got {image.shape}.")
+    found = image.shape[2]
+    if found == channels:
+        return image
+    if (found, channels) == (1, 3):
+        return np.repeat(image, 3, axis=2)
+    if (found, channels) == (3, 1):
+        thousandfold = image.astype(np.uint32) @ np.array([[299], [587], [114]], np.uint32)
+        luma: Pixels = ((thousandfold + 500) // 1000).astype(image.dtype)
+        return luma
+    raise InputError(
+        f"Expected an image of {channels} channel{'s' if channels != 1 else ''}, but got {found}: only grey "
+        "and RGB are turned into each other. Choose the channels yourself and save them."
+    )
+
+
+def read_raster(path: Path) -> Raster:
+    """Decode a file into what it stores; `read_image` and `read_mask` give it its meaning.
+
+    Raises:
+        InputError: as for `read_image`; no other exception leaves this function.
+    """
+    kind = _recognise(path)
+    try:
+        return decode_tiff(path) if kind == "TIFF" else decode_with_pillow(path, kind)
+    except InputError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file leads them to
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(
+            f"{path}: cannot be decoded as {kind} ({reason}). The file is cut short or damaged: copy it "
+            "again from its source, or open it in an image program and save it anew."
+        ) from error
+
+
+def _recognise(path: Path) -> _Format:
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened: {error.strerror}. Check the path and its permissions.") from error
+    if not start:
+        raise InputError(f"{path}: the file is empty (0 bytes); copy it again from its source.")
+    for magic, kind in _FIRST_BYTES.items():
+        if start.startswith(magic):
+            return kind
+    raise InputError(
+        f"{path}: expected a PNG, JPEG, BMP or TIFF image, but the file begins with {start!r}; "
+        "convert it to one of these formats."
+    )

@@ -1,0 +1,157 @@
+"""Which cases train, which choose the model, which are held back for the test."""
+
+import hashlib
+import json
+import random
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from tmunet.data.cases import natural_key
+from tmunet.data.json_object import read_json_object
+from tmunet.data.read import IMAGE_SUFFIXES
+from tmunet.errors import DataError, InputError, UsageError
+from tmunet.files import write_json
+
+_SIDE_OF_KEY = {"train": "train", "valid": "valid", "val": "valid", "test": "test"}
+_SUGGESTIONS = 10  # finding a close name takes long in a large data set
+
+
+@dataclass(frozen=True)
+class Split:
+    """Case names on three sides; no name stands twice.
+
+    Raises:
+        InputError: a name stands twice.
+    """
+
+    train: tuple[str, ...]
+    valid: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        repeated = [name for name, count in Counter(self.train + self.valid + self.test).items() if count > 1]
+        if repeated:
+            raise InputError(f"Expected each case once in a split, but got more than once: {', '.join(repeated[:5])}.")
+
+    def to_dict(self) -> dict[str, list[str]]:
+        """Give the content of a split file."""
+        return {"train": list(self.train), "valid": list(self.valid), "test": list(self.test)}
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the canonical JSON (keys and names sorted, ASCII); the order of names has no part."""
+        content = {side: sorted(names) for side, names in self.to_dict().items()}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def read_split(path: Path, names: Sequence[str]) -> Split:
+    """Read a split file: ``{"train": [...], "valid": [...], "test": [...]}``.
+
+    `val` stands for `valid`; `valid` and `test` may be left out. An entry is a case name, a file name with
+    its suffix, or a path that ends in one (``"images/12.png"``).
+
+    Args:
+        path: the JSON file.
+        names: the names of all cases of the data set; the split need not use all of them.
+
+    Raises:
+        InputError: the file cannot be read or is not a JSON object.
+        DataError: all faults at once: unknown keys or names, a name given twice or on two sides, no case to
+            train on.
+    """
+    content = read_json_object(path)
+    faults = _key_faults(content)
+    known = frozenset(names)
+    side_of: dict[str, str] = {}
+    unknown: list[tuple[str, str]] = []
+    for key, side in _SIDE_OF_KEY.items():
+        entries = content.get(key, [])
+        for entry in entries if isinstance(entries, list) else []:
+            name = _case_name(entry, known)
+            if name is None:
+                unknown.append((key, entry))
+            elif name in side_of:
+                where = f"twice in {key}" if side_of[name] == side else f"in both {side_of[name]} and {key}"
+                faults.append(f"{name!r} is {where}; keep it once.")
+            else:
+                side_of[name] = side
+    for place, (key, entry) in enumerate(unknown):
+        close = get_close_matches(str(entry), names, n=1) if place < _SUGGESTIONS else []
+        faults.append(f"{key}: there is no case {entry!r}" + (f"; did you mean {close[0]!r}?" if close else "."))
+    if faults:
+        raise DataError(str(path), faults)
+    return Split(*(tuple(name for name in side_of if side_of[name] == side) for side in ("train", "valid", "test")))
+
+
+def _key_faults(content: dict[str, Any]) -> list[str]:
+    faults = [
+        f"the key {key!r} is not known; expected train, valid (or val) and test."
+        for key in content
+        if key not in _SIDE_OF_KEY
+    ]
+    faults += [
+        f"expected {key!r} to be a list of case names, but got {content[key]!r}."
+        for key in _SIDE_OF_KEY
+        if not isinstance(content.get(key, []), list)
+    ]
+    if "valid" in content and "val" in content:
+        faults.append("the keys 'valid' and 'val' mean the same; keep one.")
+    if content.get("train", []) == []:
+        faults.append("train is empty; a split needs at least one training case.")
+    return faults
+
+
+def _case_name(entry: object, known: frozenset[str]) -> str | None:
+    if not isinstance(entry, str):
+        return None
+    file = PurePosixPath(entry.replace("\\", "/"))
+    stem = file.stem if file.suffix.lower() in IMAGE_SUFFIXES else file.name
+    return next((name for name in (entry, file.name, stem) if name in known), None)
+
+
+def random_split(names: Iterable[str], seed: int, ratios: tuple[float, float, float] = (7, 1, 2)) -> Split:
+    """Split at random; the same set of names and the same seed give the same split, in any order.
+
+    The sizes follow the ratios by largest remainder, so each is less than one case off its share. At 7:1:2,
+    a set of 3 to 5 cases leaves none for validation.
+
+    Args:
+        names: case names; at least 3 different ones.
+        seed: of ``random.Random``.
+        ratios: shares of train, valid and test; train above 0, the others not below.
+
+    Raises:
+        InputError: fewer than 3 cases.
+        UsageError: ratios that are no shares.
+    """
+    if not (len(ratios) == 3 and ratios[0] > 0 and all(0 <= ratio < float("inf") for ratio in ratios)):
+        raise UsageError(
+            f"Expected `ratios` to be three shares with train above 0, such as (7, 1, 2), but got {ratios}."
+        )
+    shuffled = sorted(set(names))
+    if len(shuffled) < 3:
+        raise InputError(f"Expected at least 3 cases for a random split, but got {len(shuffled)}; add cases.")
+    random.Random(seed).shuffle(shuffled)
+    train, valid, _ = _sizes(len(shuffled), ratios)
+    sides = shuffled[:train], shuffled[train : train + valid], shuffled[train + valid :]
+    return Split(*(tuple(sorted(side, key=natural_key)) for side in sides))
+
+
+def _sizes(count: int, ratios: tuple[float, float, float]) -> list[int]:
+    total = sum(map(Fraction, ratios))
+    shares = [count * Fraction(ratio) / total for ratio in ratios]
+    sizes = [int(share) for share in shares]
+    by_remainder = sorted(range(3), key=lambda side: sizes[side] - shares[side])
+    for side in by_remainder[: count - sum(sizes)]:
+        sizes[side] += 1
+    return sizes
+
+
+def write_split(path: Path, split: Split) -> None:
+    """Write a split file, whole or not at all; `read_split` reads it back."""
+    write_json(path, split.to_dict())

@@ -1,0 +1,122 @@
+import hashlib
+import json
+import random
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tmunet.data.split import Split, random_split, read_split, write_split
+from tmunet.errors import DataError, InputError, UsageError
+
+NAMES = st.lists(st.text(min_size=1, max_size=4), min_size=3, max_size=40, unique=True)
+RATIOS = st.tuples(st.integers(1, 9), st.integers(0, 9), st.integers(0, 9))
+SEEDS = st.integers(0, 2**32)
+
+
+@given(NAMES, SEEDS, RATIOS)
+def test_a_random_split_is_a_partition_of_the_right_sizes(names, seed, ratios):
+    split = random_split(names, seed, ratios)
+    sides = (split.train, split.valid, split.test)
+    assert sorted(name for side in sides for name in side) == sorted(names)
+    for side, ratio in zip(sides, ratios, strict=True):
+        assert abs(len(side) - Fraction(len(names) * ratio, sum(ratios))) < 1
+
+
+@given(NAMES, SEEDS, SEEDS)
+def test_a_random_split_depends_on_the_set_and_the_seed_alone(names, seed, order):
+    shuffled = list(names)
+    random.Random(order).shuffle(shuffled)
+    assert random_split(names, seed) == random_split(shuffled + shuffled[:1], seed)
+
+
+def test_a_random_split_never_changes():
+    split = random_split([f"case{n}" for n in range(1, 11)], seed=0)
+    assert split.train == ("case2", "case3", "case4", "case5", "case7", "case8", "case10")
+    assert split.valid == ("case1",)
+    assert split.test == ("case6", "case9")
+    assert random_split(split.train, seed=1) != random_split(split.train, seed=2)
+
+
+def test_a_random_split_needs_three_cases():
+    with pytest.raises(InputError, match="Expected at least 3 cases for a random split, but got 2"):
+        random_split(["a", "b", "a"], seed=0)
+
+
+@pytest.mark.parametrize("ratios", [(0, 1, 1), (1, -1, 1), (1, float("nan"), 1), (1, 1, float("inf")), (7, 3)])
+def test_ratios_are_shares(ratios):
+    with pytest.raises(UsageError, match="Expected `ratios` to be three shares"):
+        random_split("abcd", 0, ratios)
+
+
+@given(NAMES, SEEDS, SEEDS)
+def test_the_hash_knows_no_order_but_every_name(names, seed, order):
+    split = random_split(names, seed)
+    chance = random.Random(order)
+    shuffled = Split(*(tuple(chance.sample(side, len(side))) for side in (split.train, split.valid, split.test)))
+    assert shuffled.sha256 == split.sha256
+    moved = Split(split.train[1:], (*split.valid, split.train[0]), split.test)
+    assert moved.sha256 != split.sha256
+
+
+def test_the_hash_can_be_computed_by_hand():
+    text = '{"test":["d"],"train":["a","b"],"valid":["\\u00e4"]}'
+    assert Split(("b", "a"), ("ä",), ("d",)).sha256 == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("sides", [(("a", "a"), (), ()), (("a",), ("a",), ()), (("a",), (), ("b", "b"))])
+def test_no_case_stands_twice(sides):
+    with pytest.raises(InputError, match="Expected each case once in a split, but got more than once"):
+        Split(*sides)
+
+
+def test_a_split_file_reads_back(tmp_path):
+    split = random_split(["ü 1", "b", "c.d", "e"], 3)
+    write_split(tmp_path / "new" / "split.json", split)
+    assert read_split(tmp_path / "new" / "split.json", ["e", "c.d", "b", "ü 1", "unused"]) == split
+
+
+def test_entries_may_be_names_files_or_paths(tmp_path):
+    content = {
+        "train": ["1", "2.png", "images/3.JPG", "..\\data\\4.tif"],
+        "val": ["v1.2"],
+        "test": ["v1.3.bmp"],
+    }
+    (tmp_path / "split.json").write_text(json.dumps(content))
+    split = read_split(tmp_path / "split.json", ["1", "2", "3", "4", "v1.2", "v1.3"])
+    assert split == Split(("1", "2", "3", "4"), ("v1.2",), ("v1.3",))
+
+
+def test_valid_and_test_may_be_left_out(tmp_path):
+    (tmp_path / "split.json").write_text('{"train": ["a"]}')
+    assert read_split(tmp_path / "split.json", ["a", "b"]) == Split(("a",))
+
+
+def test_every_fault_is_in_one_error(tmp_path):
+    content = {
+        "train": ["case1", "case2", "case2.png", 7],
+        "valid": ["case1", "csae3"],
+        "val": [],
+        "test": "case4",
+        "note": "",
+    }
+    (tmp_path / "split.json").write_text(json.dumps(content))
+    with pytest.raises(DataError) as caught:
+        read_split(tmp_path / "split.json", ["case1", "case2", "case3", "case4"])
+    assert set(caught.value.faults) == {
+        "the key 'note' is not known; expected train, valid (or val) and test.",
+        "expected 'test' to be a list of case names, but got 'case4'.",
+        "the keys 'valid' and 'val' mean the same; keep one.",
+        "'case2' is twice in train; keep it once.",
+        "'case1' is in both train and valid; keep it once.",
+        "train: there is no case 7.",
+        "valid: there is no case 'csae3'; did you mean 'case3'?",
+    }
+
+
+@pytest.mark.parametrize("content", [{}, {"train": []}, {"train": [], "test": ["a"]}])
+def test_training_needs_a_case(tmp_path, content):
+    (tmp_path / "split.json").write_text(json.dumps(content))
+    with pytest.raises(DataError, match="train is empty"):
+        read_split(tmp_path / "split.json", ["a"])

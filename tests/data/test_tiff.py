@@ -1,0 +1,207 @@
+import importlib.util
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from tmunet.data.read import read_image, read_raster
+from tmunet.errors import InputError
+
+HAS_CODECS = importlib.util.find_spec("imagecodecs") is not None
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {},
+        {"byteorder": ">"},
+        {"bigtiff": True},
+        {"compression": "zlib", "rowsperstrip": 4},
+        {"compression": "zlib", "predictor": True},
+        {"tile": (16, 16)},
+        {"planarconfig": "separate"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_every_layout_is_exact(tmp_path, random_values, dtype, layout, channels):
+    values = random_values(20, 30, channels, dtype=dtype)
+    stored = np.moveaxis(values, 2, 0) if "planarconfig" in layout else values
+    tifffile.imwrite(
+        tmp_path / "a.tif", stored.squeeze(), photometric="rgb" if channels == 3 else "minisblack", **layout
+    )
+    image = read_image(tmp_path / "a.tif")
+    assert image.dtype == dtype
+    np.testing.assert_array_equal(image, values)
+
+
+@pytest.mark.parametrize("planar", ["contig", "separate"])
+def test_many_channels_come_last(tmp_path, random_values, planar):
+    values = random_values(20, 30, 5, dtype=np.uint16)
+    stored = values if planar == "contig" else np.moveaxis(values, 2, 0)
+    tifffile.imwrite(tmp_path / "a.tif", stored, photometric="minisblack", planarconfig=planar)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), values)
+
+
+def change_tag(path, code, value):
+    with tifffile.TiffFile(path, mode="r+") as file:
+        file.pages.first.tags[code].overwrite(value)
+
+
+def test_colour_that_is_declared_grey_is_read(tmp_path, random_values):
+    # Pillow does not open files of this kind, and some polyp sets come in it.
+    values = random_values(20, 30, 3)
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
+    change_tag(tmp_path / "a.tif", 262, 1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), values)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_only_alpha_is_left_out(tmp_path, random_values, dtype):
+    values = random_values(9, 8, 4, dtype=dtype)
+    for kind, kept in (("unassalpha", 3), ("assocalpha", 3), ("unspecified", 4)):
+        tifffile.imwrite(tmp_path / f"{kind}.tif", values, photometric="rgb", extrasamples=[kind])
+        raster = read_raster(tmp_path / f"{kind}.tif")
+        np.testing.assert_array_equal(raster.pixels, values[:, :, :kept])
+        assert (raster.alpha is None) == (kept == 4)
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.uint8, np.uint16])
+def test_white_is_the_largest_value(tmp_path, dtype):
+    dark = np.zeros((6, 8), dtype)
+    dark[2, 3] = 1
+    tifffile.imwrite(tmp_path / "a.tif", dark, photometric="miniswhite")
+    white = 255 if dtype != np.uint16 else 65535
+    image = read_image(tmp_path / "a.tif")
+    assert (image == white).sum() == 47
+    assert image[2, 3, 0] == (0 if dtype == np.bool_ else white - 1)
+
+
+def test_without_a_photometric_tag_the_values_stand_for_themselves(tmp_path, random_values):
+    values = random_values(6, 8)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, values, photometric="minisblack")
+    with tifffile.TiffFile(path) as file:
+        place = file.pages.first.tags[262].offset
+    content = bytearray(path.read_bytes())
+    content[place : place + 2] = (263).to_bytes(2, "little")  # another tag in its place
+    path.write_bytes(content)
+    np.testing.assert_array_equal(read_image(path)[:, :, 0], values)
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_a_colour_map_of_8_or_16_bits(tmp_path, random_values, wide):
+    indices, palette = random_values(6, 8), random_values(3, 256)
+    colormap = palette.astype(np.uint16) * (257 if wide else 1)
+    tifffile.imwrite(tmp_path / "a.tif", indices, photometric="palette", colormap=colormap)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), palette.T[indices])
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "packbits", "group4", "tiff_deflate", "lzma", "zstd"])
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "RGB", "RGBA", "I;16"])
+def test_compressions_that_tifffile_leaves_out_are_exact(tmp_path, random_values, compression, mode):
+    if compression == "group4" and mode != "1":
+        pytest.skip("group 4 is a code for 1-bit images")
+    if mode == "I;16":
+        values = random_values(9, 8, 1, dtype=np.uint16)
+    elif mode == "1":
+        values = random_values(9, 8, 1) > 127
+    else:
+        values = random_values(9, 8, len(mode))
+    Image.fromarray(values.squeeze()).save(tmp_path / "a.tif", compression=compression)
+    channels = {"LA": 1, "RGBA": 3}.get(mode, values.shape[2])
+    expected = values[:, :, :channels] * (255 if mode == "1" else 1)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), expected)
+
+
+@pytest.mark.skipif(HAS_CODECS, reason="imagecodecs decodes LZW itself")
+@pytest.mark.parametrize(
+    ("shape", "photometric", "message"),
+    [
+        ((6, 8, 3), "rgb", "16-bit TIFF with the compression LZW cannot be decoded; install"),
+        ((6, 8), "miniswhite", "16-bit TIFF with the compression LZW cannot be decoded; install"),
+        (
+            (6, 8),
+            "minisblack",
+            r"with the compression LZW cannot be decoded \(.*\)\. If the file is sound, install",
+        ),
+    ],
+)
+def test_what_pillow_would_change_is_not_given_to_it(tmp_path, shape, photometric, message):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros(shape, np.uint16), photometric=photometric)
+    change_tag(tmp_path / "a.tif", 259, 5)  # zeros are no LZW code either
+    with pytest.raises(InputError, match=message + ".*pip install imagecodecs"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_cmyk_and_ycbcr_become_rgb(tmp_path):
+    tifffile.imwrite(tmp_path / "cyan.tif", np.full((4, 4, 4), (255, 0, 0, 0), np.uint8), photometric="separated")
+    tifffile.imwrite(tmp_path / "grey.tif", np.full((4, 4, 3), (90, 128, 128), np.uint8), photometric="ycbcr")
+    assert (read_image(tmp_path / "cyan.tif") == (0, 255, 255)).all()
+    assert (read_image(tmp_path / "grey.tif") == (90, 90, 90)).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        (np.zeros((4, 5), np.float32), {}, "found float32; scale the values to 0 to 65535 yourself"),
+        (np.zeros((4, 5), np.int16), {}, "found int16"),
+        (np.zeros((4, 5), np.uint32), {}, "found 32 bits a sample"),
+        (np.zeros((7, 4, 5), np.uint8), {"photometric": "minisblack"}, "it is a stack of 7 pages"),
+        (np.zeros((7, 4, 5), np.uint8), {"imagej": True}, "it is a stack of 7 pages"),
+        (
+            np.zeros((2, 16, 16), np.uint8),
+            {"volumetric": True, "photometric": "minisblack"},
+            "a stack of 2 pages",
+        ),
+        (np.zeros((4, 5, 3), np.uint8), {"photometric": "cielab"}, "photometric interpretation 8, 8 bits"),
+        (np.zeros((4, 5, 4), np.uint16), {"photometric": "separated"}, "interpretation 5, 16 bits"),
+    ],
+)
+def test_what_has_no_clear_meaning_is_refused(tmp_path, values, options, message):
+    tifffile.imwrite(tmp_path / "a.tif", values, **options)
+    with pytest.raises(InputError, match=r"a\.tif: .*" + message):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("layout", [{}, {"compression": "zlib", "rowsperstrip": 4}, {"tile": (16, 16)}], ids=str)
+def test_missing_pixels_are_not_filled_with_zeros(tmp_path, random_values, layout):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, random_values(20, 30, 3), **layout)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - 5])
+    with pytest.raises(InputError, match=r"a\.tif: the file is cut short or damaged"):
+        read_image(path)
+
+
+def test_a_strip_left_out_is_missing(tmp_path, random_values):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, random_values(20, 30), compression="zlib", rowsperstrip=4)
+    with tifffile.TiffFile(path, mode="r+") as file:
+        tag = file.pages.first.tags[273]
+        tag.overwrite([*tag.value[:2], 0, *tag.value[3:]])
+    with pytest.raises(InputError, match="does not hold all the pixels"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_a_palette_with_alpha(tmp_path, compression):
+    picture = Image.new("PA", (5, 4), (1, 128))
+    picture.putpalette([9, 9, 9, 10, 20, 30])
+    picture.save(tmp_path / "a.tif", compression=compression)
+    if compression == "raw" or HAS_CODECS:
+        assert (read_image(tmp_path / "a.tif") == (10, 20, 30)).all()
+        assert (read_raster(tmp_path / "a.tif").alpha == 128).all()
+    else:
+        with pytest.raises(InputError, match="its pixels are of the kind 'PA'; expected grey, RGB or palette"):
+            read_image(tmp_path / "a.tif")
+
+
+def test_a_damaged_colour_map_is_damage(tmp_path, random_values):
+    colormap = random_values(3, 256, dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", random_values(6, 8), photometric="palette", colormap=colormap)
+    change_tag(tmp_path / "a.tif", 320, list(range(769)))
+    with pytest.raises(InputError, match=r"a\.tif: cannot be decoded as TIFF"):
+        read_image(tmp_path / "a.tif")
