@@ -1,0 +1,47 @@
+"""The joint segmentation loss: lambda_1 cross-entropy + lambda_2 Dice. TM-UNet section 2.4, Eq. 9."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+IGNORE_LABEL = 255
+SMOOTH = 1.0  # added to both sides of the Dice quotient, in pixels: an image without foreground has a gradient too
+
+
+class SegmentationLoss(nn.Module):
+    """L_seg = lambda_1 L_CE + lambda_2 L_Dice for each image, from logits.
+
+    Binary (one output): sigmoid, binary cross-entropy. K classes: softmax, cross-entropy. The Dice loss is
+    1 - (2 sum p g + 1) / (sum p + sum g + 1) over the pixels of an image, averaged over the classes without the background.
+    Pixels labelled 255 count in neither.
+
+    Args:
+        cross_entropy: lambda_1; the paper takes 2.
+        dice: lambda_2; the paper takes 1.
+    """
+
+    def __init__(self, cross_entropy: float = 2.0, dice: float = 1.0) -> None:
+        super().__init__()
+        self.cross_entropy, self.dice = cross_entropy, dice
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Logits (B, 1 or K, H, W) and labels (B, H, W) -> losses (B,), in float32."""
+        logits, valid = logits.float(), target != IGNORE_LABEL
+        labels = torch.where(valid, target, 0).long()
+        if logits.shape[1] == 1:
+            truth = labels.unsqueeze(1).to(logits.dtype)  # (B, 1, H, W)
+            ce = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").squeeze(1)
+            probability = torch.sigmoid(logits)
+        else:
+            truth = F.one_hot(labels, logits.shape[1]).permute(0, 3, 1, 2)[:, 1:].to(logits.dtype)  # (B, K - 1, H, W)
+            ce = F.cross_entropy(logits, labels, reduction="none")
+            probability = torch.softmax(logits, dim=1)[:, 1:]
+        mean_ce = (ce * valid).sum((1, 2)) / valid.sum((1, 2)).clamp(min=1)
+        return self.cross_entropy * mean_ce + self.dice * dice_loss(probability, truth, valid)
+
+
+def dice_loss(probability: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
+    """Soft Dice loss of each image, (B, C, H, W) twice and the valid pixels (B, H, W) -> (B,)."""
+    p, g = (x * valid.unsqueeze(1) for x in (probability, truth))
+    overlap = 2 * (p * g).sum((2, 3)) + SMOOTH  # (B, C)
+    return (1 - overlap / (p.sum((2, 3)) + g.sum((2, 3)) + SMOOTH)).mean(1)

@@ -1,0 +1,73 @@
+"""A trained model: a network with all that its use needs, as a folder of safetensors, JSON and a readable card."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import nn
+
+from tmunet.card import write_card
+from tmunet.config import to_dict
+from tmunet.errors import ModelError, UsageError
+from tmunet.files import write_bytes, write_json, write_text
+from tmunet.model_config import CARD, CONFIG, WEIGHTS, ModelConfig, find_model, read_config
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network in evaluation mode and its configuration."""
+
+    network: nn.Module
+    config: ModelConfig
+
+
+def save_model(folder: Path, network: nn.Module, config: ModelConfig) -> None:
+    """Write `model.safetensors`, `config.json` and the card `README.md`, each atomically, the configuration last."""
+    write_bytes(folder / WEIGHTS, serialise(network))
+    write_text(
+        folder / CARD,
+        write_card(config.network, config.classes, to_dict(config.preprocess), config.provenance),
+    )
+    write_json(folder / CONFIG, to_dict(config))
+
+
+def serialise(network: nn.Module) -> bytes:
+    """The content of `model.safetensors`."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    return save(weights, metadata={"format": "pt"})
+
+
+def load_model(path: Path | str) -> TrainedModel:
+    """Load a model folder, or the model of a run folder. Only tensors and JSON are read; nothing in them is executed.
+
+    Raises:
+        ModelError: there is no model, or its weights and its configuration do not fit each other.
+    """
+    folder = find_model(Path(path))
+    config = read_config(folder)
+    try:
+        with torch.device("meta"):  # a hostile configuration allocates nothing before its shapes are compared
+            network = config.create_network()
+        weights = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{folder / WEIGHTS}: expected weights as safetensors, but: {error}") from None
+    except UsageError as error:
+        raise ModelError(f"{folder / CONFIG}: {error}") from None
+    _check_fit(folder, network.state_dict(), weights)
+    network.load_state_dict(weights, assign=True)
+    return TrainedModel(network.eval().requires_grad_(False), config)
+
+
+def _check_fit(folder: Path, expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> None:
+    def describe(tensors: Mapping[str, torch.Tensor], name: str) -> str:
+        return f"{list(tensors[name].shape)} {tensors[name].dtype}" if name in tensors else "nothing"
+
+    for name in sorted(expected.keys() | found.keys()):
+        if describe(expected, name) != describe(found, name):
+            raise ModelError(
+                f"{folder / WEIGHTS}: the tensor {name!r} does not fit {CONFIG}: "
+                f"expected {describe(expected, name)}, but found {describe(found, name)}."
+            )

@@ -1,0 +1,76 @@
+"""What a model folder says of its model. Reading it loads no torch."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tmunet.config import from_mapping
+from tmunet.data.preprocess import Preprocess
+from tmunet.errors import ModelError, UsageError
+from tmunet.registry import create_model
+
+if TYPE_CHECKING:
+    from torch import nn
+
+WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What `config.json` of a model folder holds."""
+
+    network: str
+    """One of `list_models()`."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """What differs from the named network's configuration; see `create_model`."""
+    classes: tuple[str, ...] = ("background", "foreground")
+    """Names of the labels 0, 1, ...; two classes make a network with one output (sigmoid)."""
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    """How images are prepared."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Where the weights come from: data, split, seed, recipe, scores, versions."""
+    format: int = FORMAT
+    """Version of this file's layout."""
+
+    @property
+    def outputs(self) -> int:
+        """Channels of the logits: 1 for two classes, K for K > 2."""
+        return 1 if len(self.classes) == 2 else len(self.classes)
+
+    def create_network(self) -> "nn.Module":
+        """The network with fresh weights."""
+        return create_model(self.network, self.preprocess.channels, self.outputs, self.options)
+
+
+def find_model(path: Path) -> Path:
+    """The model folder meant by a model folder, a run folder or a file inside a model folder."""
+    folder = path.parent if path.name in (WEIGHTS, CONFIG) else path
+    for candidate in (folder, folder / "model"):
+        if (candidate / CONFIG).is_file():
+            return candidate
+    found = (
+        "a file of another kind" if path.is_file() else "a folder without them" if path.is_dir() else "nothing there"
+    )
+    raise ModelError(
+        f"{path}: expected a model folder ({CONFIG}, {WEIGHTS}) or a run folder with one in model/, but found {found}. "
+        "Training writes one into its run folder; checkpoints (.ckpt, .pt, .pth) are not loaded because they can hold code."
+    )
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read and check `config.json` of a model folder."""
+    path = folder / CONFIG
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: expected JSON, but: {error}") from None
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        raise ModelError(
+            f"{path}: expected a model configuration of format {FORMAT}; was it written by another version?"
+        )
+    try:
+        return from_mapping(ModelConfig, values, where=str(path))
+    except UsageError as error:
+        raise ModelError(str(error)) from None

@@ -1,0 +1,1 @@
+"""Training, by PyTorch Lightning. Importing this package loads neither torch nor Lightning."""

@@ -1,0 +1,134 @@
+"""Settings of a training run; a recipe is a YAML file that sets some of them."""
+
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from tmunet.config import read_yaml, suggest
+from tmunet.data.augment import AugmentConfig
+from tmunet.data.preprocess import Preprocess
+from tmunet.errors import UsageError
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The weights of Eq. 9."""
+
+    cross_entropy: float = 2.0
+    """lambda_1, weight of the cross-entropy."""
+    dice: float = 1.0
+    """lambda_2, weight of the Dice loss."""
+
+
+@dataclass(frozen=True)
+class OptimiserConfig:
+    """The optimiser and its learning rate."""
+
+    name: Literal["adam", "adamw"] = "adam"
+    """Adam, or AdamW with decoupled weight decay."""
+    learning_rate: float = 1e-4
+    """The initial (exponential) or highest (cosine) learning rate."""
+    schedule: Literal["exponential", "cosine"] = "exponential"
+    """Multiply by `decay` after every epoch, or fall along a half cosine to zero."""
+    decay: float = 0.98
+    """Factor after every epoch, of the exponential schedule."""
+    warmup_epochs: float = 0.0
+    """The learning rate rises linearly from zero over this many epochs."""
+    weight_decay: float = 0.0
+    """Weight decay."""
+    clip_norm: float | None = None
+    """Gradients are scaled down to this norm."""
+    ema_decay: float | None = None
+    """Decay per step of the moving average of the weights that is validated and kept; none is no average."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training run. The defaults are the recipe `paper`."""
+
+    data: str
+    """Data set folder (images/, masks/) or its split file."""
+    out: str | None = None
+    """Run folder to create; by default runs/DATA-MODEL-RECIPE-sSEED."""
+    split: str | None = None
+    """Split file; by default split.json of the data set, and without it 7:1:2 at random by the seed."""
+    recipe: str = "paper"
+    """Name or YAML file of the recipe that the other settings start from."""
+    model: str = "tmunet_t"
+    """Name of the network; see `tmunet info`."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """Options of the network that differ from the named one, such as {refine: full}."""
+    seed: int = 0
+    """Seed of weights, order, augmentation and random split."""
+    preprocess: Preprocess = field(default_factory=Preprocess)
+    """How images are prepared."""
+    epochs: int = 200
+    """Passes over the training images."""
+    batch_size: int = 16
+    """Images in one optimiser step, over all devices."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """The weights of the loss."""
+    optimiser: OptimiserConfig = field(default_factory=OptimiserConfig)
+    """The optimiser and its learning rate."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Random changes of the training images."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the network; weights and gates are float32 in both."""
+    keep: Literal["lowest_loss", "highest_dice"] = "lowest_loss"
+    """Which epoch's weights are kept as the model, by the validation images."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to train."""
+    devices: int = 1
+    """Devices on this machine (processes on the CPU)."""
+    nodes: int = 1
+    """Machines, under torchrun or Slurm."""
+    tensorboard: bool = False
+    """Write TensorBoard logs beside metrics.csv."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "devices", "nodes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Expected `{name}` to be at least 1, but got {getattr(self, name)}.")
+        if self.batch_size % (self.devices * self.nodes):
+            raise ValueError(
+                f"Expected `batch_size` to be a multiple of the {self.devices * self.nodes} devices, but got {self.batch_size}."
+            )
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the run is written."""
+        data = Path(self.data).resolve()
+        name = data.parent.name if data.suffix == ".json" else data.name
+        return Path(self.out or f"runs/{name}-{self.model}-{Path(self.recipe).stem}-s{self.seed}")
+
+
+def list_recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    return sorted(file.name.removesuffix(".yaml") for file in _recipes().iterdir() if file.name.endswith(".yaml"))
+
+
+def read_recipe(recipe: str) -> dict[str, Any]:
+    """The settings of a recipe, by its name or its YAML file.
+
+    Raises:
+        UsageError: there is no such recipe, or it sets what belongs to a run.
+    """
+    path = Path(recipe)
+    if path.suffix in (".yaml", ".yml"):
+        settings = read_yaml(path)
+    elif recipe in list_recipes():
+        with resources.as_file(_recipes() / f"{recipe}.yaml") as packaged:
+            settings = read_yaml(packaged)
+    else:
+        raise UsageError(
+            f"There is no recipe {recipe!r}, nor a YAML file of that name.{suggest(recipe, list_recipes())}"
+        )
+    for key in ("data", "split", "out", "recipe"):
+        if key in settings:
+            raise UsageError(f"{recipe}: a recipe does not set {key!r}; give it on the command line.")
+    return settings
+
+
+def _recipes() -> Any:
+    return resources.files("tmunet") / "recipes"

@@ -1,0 +1,130 @@
+"""A training run from its settings to its run folder."""
+
+import hashlib
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, DistributedSampler
+
+from tmunet.data.check import Dataset, open_dataset
+from tmunet.data.loader import Batch, CachedCases, cache_cases
+from tmunet.errors import DataError, InputError, InterruptedRunError, UsageError
+from tmunet.model import save_model
+from tmunet.model_config import ModelConfig
+from tmunet.train.callbacks import MetricsLog, ProgressBar, Throughput
+from tmunet.train.config import TrainConfig
+from tmunet.train.module import SegmentationModule
+from tmunet.train.run import RunFolder
+from tmunet.train.trainer import build_trainer
+
+VALIDATION_BATCH = 8  # images; validation keeps no gradients, so its batch only has to be cheap
+
+
+def train(config: TrainConfig) -> RunFolder:
+    """Train from fresh weights into a new run folder.
+
+    Raises:
+        UsageError: the run folder exists already, or a setting does not fit.
+        DataError: every fault of the data set, before the first epoch and before anything is written.
+    """
+    run = RunFolder(config.run_folder)
+    if _is_first_process() and run.path.exists() and any(run.path.iterdir()):
+        raise UsageError(
+            f"{run.path}: the run folder exists already. Continue it with --resume {run.path}, or choose another with --out."
+        )
+    dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
+    return _fit(config, dataset, run)
+
+
+def resume(path: Path) -> RunFolder:
+    """Continue an interrupted run from its last checkpoint, with its own settings and split.
+
+    Raises:
+        UsageError: the folder is not a run that can be continued.
+        DataError: the data set has faults or is not what it was.
+    """
+    run = RunFolder(path)
+    config = replace(run.read_config(), out=str(path))
+    data = Path(config.data)
+    dataset = open_dataset(data.parent if data.suffix == ".json" else data, run.split)
+    return _fit(config, dataset, run, resuming=True)
+
+
+def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool = False) -> RunFolder:
+    train_cases, valid_cases = _load(dataset, config)
+    data_hash = hashlib.sha256((train_cases.sha256() + valid_cases.sha256()).encode()).hexdigest()
+    if resuming:
+        run.check_data(data_hash)
+    pl.seed_everything(config.seed, verbose=False)
+    model_config = ModelConfig(config.model, config.options, dataset.info.classes, config.preprocess)
+    steps_per_epoch = -(-len(train_cases) // config.batch_size)
+    module = SegmentationModule(model_config.create_network(), config, train_cases.names, steps_per_epoch)
+    log, speed = MetricsLog(run.metrics), Throughput()
+    trainer = build_trainer(config, run, [log, ProgressBar(), speed], validates=len(valid_cases) > 0)
+    if trainer.is_global_zero and not resuming:
+        run.start(config, dataset, data_hash)
+    world = config.devices * config.nodes
+    sampler: DistributedSampler[Batch] = DistributedSampler(
+        train_cases, world, trainer.global_rank, shuffle=True, seed=config.seed
+    )
+    loader = _loader(train_cases, config.batch_size // world, sampler)
+    validation = _loader(valid_cases, VALIDATION_BATCH) if len(valid_cases) else None
+    last = str(run.last) if resuming and run.last.exists() else None
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*does not have many workers.*")  # the cache needs none
+            trainer.fit(module, loader, validation, ckpt_path=last, weights_only=True)
+    except SystemExit:  # how Lightning ends after Ctrl-C and SIGTERM
+        raise InterruptedRunError(
+            f"Training was interrupted after epoch {len(log.rows)} of {config.epochs}. "
+            f"Continue with: tmunet train --resume {run.path}"
+        ) from None
+    if trainer.is_global_zero:
+        weights = best_weights(run, module) if validation is not None else module.network.state_dict()
+        module.network.load_state_dict(weights)
+        save_model(
+            run.model,
+            module.network,
+            replace(model_config, provenance=run.describe(log.rows, config, speed.speed)),
+        )
+    return run
+
+
+def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCases]:
+    """Training and validation cases; every other case is checked as well, so that no fault waits for the test."""
+    faults: list[str] = []
+    loaded = []
+    for side in ("train", "valid", "test"):
+        cases, found = cache_cases(dataset.subset(side), dataset.info, config.preprocess)
+        loaded.append(cases)
+        faults += found
+    if faults:
+        raise DataError(str(dataset.folder), faults)
+    if not len(loaded[1]) and config.keep == "highest_dice":
+        raise InputError(f"{dataset.folder}: the split has no validation images, which `keep: highest_dice` needs.")
+    return loaded[0], loaded[1]
+
+
+def _loader(cases: CachedCases, batch_size: int, sampler: Any = None) -> DataLoader[Batch]:
+    return DataLoader(cases, batch_size, sampler=sampler, collate_fn=_as_is)
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+def _is_first_process() -> bool:
+    """Whether this process is the one that writes, by the variables of torchrun, Slurm and Lightning's own launcher."""
+    return not any(int(os.environ.get(name, 0)) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+
+
+def best_weights(run: RunFolder, module: SegmentationModule) -> dict[str, torch.Tensor]:
+    """The network's weights in the best checkpoint (their moving average, if the run keeps one)."""
+    state = torch.load(run.best, map_location=module.device, weights_only=True)["state_dict"]
+    prefix = "network."
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

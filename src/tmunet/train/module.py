@@ -1,0 +1,110 @@
+"""What one training step and one validation step do."""
+
+from collections.abc import Sequence
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+
+from tmunet.data.augment import augment, draw
+from tmunet.data.loader import Batch
+from tmunet.data.normalise import normalise, unit
+from tmunet.errors import NonFiniteLossError
+from tmunet.infer.decide import decide
+from tmunet.losses import IGNORE_LABEL, SegmentationLoss
+from tmunet.metrics import EMPTY_POLICY, confusion, dice, outcome_of
+from tmunet.train.config import TrainConfig
+from tmunet.train.schedule import learning_rate_factor
+
+
+class SegmentationModule(pl.LightningModule):
+    """A network, the loss of Eq. 9 and an optimiser.
+
+    Args:
+        network: maps images (B, C, S, S) to logits (B, 1 or K, S, S).
+        config: the run's settings.
+        names: names of the training cases, for messages.
+        steps_per_epoch: optimiser steps in an epoch.
+    """
+
+    def __init__(self, network: nn.Module, config: TrainConfig, names: Sequence[str], steps_per_epoch: int) -> None:
+        super().__init__()
+        self.network, self.settings, self.names = network, config, tuple(names)
+        self.steps_per_epoch = steps_per_epoch
+        self.loss = SegmentationLoss(config.loss.cross_entropy, config.loss.dice)
+        self.validation: list[tuple[float, float]] = []  # loss and Dice of each validation image
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Scale, augment (in training) and normalise on the device."""
+        images, masks = unit(batch["image"]), batch["mask"]
+        if self.trainer.training:
+            config, C = self.settings, images.shape[1]
+            draws = [draw(config.augment, C, config.seed, self.current_epoch, case) for case in batch["case"].tolist()]
+            images, masks = augment(images, masks, draws)
+        return {**batch, "image": normalise(images, self.settings.preprocess.normalise), "mask": masks}
+
+    def training_step(self, batch: Batch, _: int) -> Tensor:
+        """Mean loss over the images of a batch.
+
+        Raises:
+            NonFiniteLossError: the loss of an image is infinite or NaN; the message names the images.
+        """
+        losses: Tensor = self.loss(self.network(batch["image"]), batch["mask"])  # (B,)
+        if not bool(torch.isfinite(losses).all()):
+            self._report_non_finite(losses, batch["case"])
+        loss = losses.mean()
+        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
+        return loss
+
+    def on_validation_epoch_start(self) -> None:
+        """Forget the last validation."""
+        self.validation = []
+
+    def validation_step(self, batch: Batch, _: int) -> None:
+        """Loss and Dice of each image, at the size of training."""
+        logits = self.network(batch["image"])
+        losses = self.loss(logits, batch["mask"]).tolist()
+        predictions, masks = decide(logits).cpu().numpy(), batch["mask"].cpu().numpy()
+        outputs = logits.shape[1]
+        scores = [mean_dice(m, p, max(outputs, 2)) for m, p in zip(masks, predictions, strict=True)]
+        self.validation += zip(losses, scores, strict=True)
+
+    def on_validation_epoch_end(self) -> None:
+        """Means over the validation images; every process has seen all of them."""
+        if self.validation:
+            losses, scores = zip(*self.validation, strict=True)
+            self.log("valid_loss", fmean(losses))
+            self.log("valid_dice", fmean(scores))
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser, and its learning rate as a function of the step."""
+        settings = self.settings.optimiser
+        optimiser = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.name](
+            self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+        factor = learning_rate_factor(settings, self.steps_per_epoch, self.settings.epochs)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _report_non_finite(self, losses: Tensor, cases: Tensor) -> None:
+        batch = [self.names[case] for case in cases.tolist()]
+        culprits = [name for name, finite in zip(batch, torch.isfinite(losses).tolist(), strict=True) if not finite]
+        raise NonFiniteLossError(
+            f"The loss is not finite in epoch {self.current_epoch + 1}, step {self.global_step + 1}, for: {', '.join(culprits)} "
+            f"(batch: {', '.join(batch)}). The last checkpoint is from the epoch before. Look at these images, or lower "
+            "--optimiser.learning_rate, or set --optimiser.clip_norm 1."
+        )
+
+
+def mean_dice(mask: np.ndarray, prediction: np.ndarray, classes: int) -> float:
+    """Dice of one image, averaged over the classes without the background, with the policy for empty masks."""
+    valid = mask != IGNORE_LABEL
+    scores = []
+    for label in range(1, classes):
+        pair = (mask == label) & valid, (prediction == label) & valid
+        outcome = outcome_of(*pair)
+        scores.append(EMPTY_POLICY[outcome].overlap if outcome in EMPTY_POLICY else dice(confusion(*pair)))
+    return fmean(scores)

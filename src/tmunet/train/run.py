@@ -1,0 +1,129 @@
+"""The run folder: everything a number of this run can be traced to."""
+
+import json
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tmunet.config import from_mapping, read_yaml, to_yaml
+from tmunet.data.check import Dataset
+from tmunet.data.split import write_split
+from tmunet.errors import DataError, UsageError
+from tmunet.files import write_json, write_text
+from tmunet.train.config import TrainConfig
+from tmunet.versions import versions
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the parts of a run lie."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved settings."""
+        return self.path / "config.yaml"
+
+    @property
+    def provenance(self) -> Path:
+        """Data, split, versions, command."""
+        return self.path / "provenance.json"
+
+    @property
+    def split(self) -> Path:
+        """The split that was used, whatever file it came from."""
+        return self.path / "split.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row an epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the two checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint after the last finished epoch."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the best epoch by the validation images."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def model(self) -> Path:
+        """The trained model."""
+        return self.path / "model"
+
+    def start(self, config: TrainConfig, dataset: Dataset, data_hash: str) -> None:
+        """Write what is known before the first epoch."""
+        write_split(self.split, dataset.split)
+        write_json(
+            self.provenance,
+            {
+                "command": shlex.join(["tmunet", *sys.argv[1:]]),
+                "data": dataset.info.name,
+                "data_sha256": data_hash,
+                "split_sha256": dataset.split.sha256,
+                "split_sizes": {side: len(names) for side, names in dataset.split.to_dict().items()},
+                "seed": config.seed,
+                "versions": versions(),
+            },
+        )
+        write_text(self.config, to_yaml(config))
+
+    def read_config(self) -> TrainConfig:
+        """The settings of the run.
+
+        Raises:
+            UsageError: this is not a run folder, or its settings are damaged.
+        """
+        if not self.config.is_file():
+            raise UsageError(f"{self.path}: expected a run folder with a {self.config.name}, but found none.")
+        return from_mapping(TrainConfig, read_yaml(self.config), where=str(self.config))
+
+    def check_data(self, data_hash: str) -> None:
+        """Refuse to continue on other images than the run began with.
+
+        Raises:
+            DataError: the training or validation images or masks have changed.
+        """
+        if self.read_provenance()["data_sha256"] != data_hash:
+            raise DataError(
+                str(self.path),
+                ["the training or validation images or masks changed since the run began; start a new run"],
+            )
+
+    def read_provenance(self) -> dict[str, Any]:
+        """What `start` wrote."""
+        content: dict[str, Any] = json.loads(self.provenance.read_text(encoding="utf-8"))
+        return content
+
+    def describe(
+        self, rows: Sequence[Mapping[str, Any]], config: TrainConfig, speed: Mapping[str, float]
+    ) -> dict[str, Any]:
+        """The provenance of the trained model: what `start` wrote, and how the kept epoch did on the validation images."""
+        known = self.read_provenance()
+        scored = [row for row in rows if row["valid_dice"] is not None]
+        kept: Mapping[str, Any] = rows[-1]
+        if scored and config.keep == "highest_dice":
+            kept = max(scored, key=lambda row: row["valid_dice"])
+        elif scored:
+            kept = min(scored, key=lambda row: row["valid_loss"])
+        return {
+            **known,
+            "recipe": config.recipe,
+            "epochs": config.epochs,
+            "kept_epoch": kept["epoch"],
+            "valid_loss": kept["valid_loss"],
+            "valid_dice": kept["valid_dice"],
+            **{name: round(value, 1) for name, value in speed.items()},
+        }

@@ -1,0 +1,58 @@
+"""BatchNorm over the images of all processes, also on the CPU, where torch has none."""
+
+import torch
+import torch.distributed as dist
+from pytorch_lightning.plugins.layer_sync import LayerSync
+from torch import Tensor, nn
+from torch.distributed.nn.functional import all_reduce
+
+
+class SyncedBatchNorm2d(nn.BatchNorm2d):
+    """BatchNorm2d whose training statistics are those of the batches of all processes together."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        if not self.training:
+            return super().forward(x)
+        count = x.numel() // x.shape[1]
+        sums = torch.stack([x.sum((0, 2, 3)), x.square().sum((0, 2, 3))])  # (2, C)
+        total = count * dist.get_world_size()
+        mean, square = _sum_over_processes(sums) / total
+        variance = (square - mean.square()).clamp(min=0)
+        self._update(mean.detach(), variance.detach() * total / (total - 1))
+        scale: Tensor = self.weight * torch.rsqrt(variance + self.eps)
+        shift: Tensor = self.bias - mean * scale
+        return x * scale[:, None, None] + shift[:, None, None]
+
+    def _update(self, mean: Tensor, variance: Tensor) -> None:
+        if self.momentum is None or self.running_mean is None or self.running_var is None:
+            raise ValueError("Expected a BatchNorm with a momentum and running statistics.")
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked += 1
+
+
+def _sum_over_processes(x: Tensor) -> Tensor:
+    """Sum that gradients flow through."""
+    total: Tensor = all_reduce(x)  # type: ignore[no-untyped-call]
+    return total
+
+
+class SyncedNorms(LayerSync):
+    """Gives Lightning's DDP the layer above in place of every BatchNorm2d."""
+
+    def apply(self, model: nn.Module) -> nn.Module:
+        """Exchange the layers in place; parameters and buffers stay the same objects."""
+        return _exchange(model, nn.BatchNorm2d, SyncedBatchNorm2d)
+
+    def revert(self, model: nn.Module) -> nn.Module:
+        """Give back the plain layers."""
+        return _exchange(model, SyncedBatchNorm2d, nn.BatchNorm2d)
+
+
+def _exchange(model: nn.Module, old: type[nn.Module], new: type[nn.Module]) -> nn.Module:
+    for module in model.modules():
+        if type(module) is old:
+            module.__class__ = new
+    return model
