@@ -1,0 +1,115 @@
+"""Score a trained model on images whose masks are known, under a named protocol."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from tmunet.data.check import Dataset, LoadedCase, collect
+from tmunet.data.masks import IGNORE_LABEL
+from tmunet.data.preprocess import resize_image, resize_mask
+from tmunet.errors import DataError, InputError
+from tmunet.files import write_csv, write_json
+from tmunet.infer.predictor import Predictor
+from tmunet.metrics import METRICS, CaseScores, Protocol
+
+COLUMNS = ("case", "class", "outcome", *METRICS)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The scores of a model on a set of images.
+
+    Attributes:
+        protocol: how they were computed.
+        rows: one for each image and class, with the columns of `COLUMNS`; distances in pixels.
+        summaries: `Summary.to_dict()` for each class without the background.
+        facts: what the scores can be traced to.
+    """
+
+    protocol: Protocol
+    rows: Sequence[Mapping[str, Any]]
+    summaries: Mapping[str, Mapping[str, Any]]
+    facts: Mapping[str, Any]
+
+    def write(self, folder: Path) -> None:
+        """Write `per_image.csv` and `summary.json` into a folder."""
+        write_csv(folder / "per_image.csv", COLUMNS, self.rows)
+        protocol = {"protocol": self.protocol.name, "description": self.protocol.description}
+        write_json(folder / "summary.json", {**protocol, "facts": self.facts, "classes": self.summaries})
+
+
+def evaluate(
+    predictor: Predictor,
+    dataset: Dataset,
+    subset: str,
+    protocol: Protocol,
+    seed: int = 0,
+    facts: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """Score a model on one side of a split.
+
+    Args:
+        predictor: the model and how it predicts.
+        dataset: images, masks and split.
+        subset: "train", "valid" or "test".
+        protocol: of `tmunet.metrics.PROTOCOLS`.
+        seed: of the bootstrap.
+        facts: recorded with the scores, beside data, split and subset.
+
+    Raises:
+        InputError: the model's classes are not those of the data set, or the subset is empty.
+        DataError: every fault of the images and masks.
+    """
+    classes = predictor.config.classes
+    if classes != dataset.info.classes:
+        raise InputError(
+            f"{dataset.folder}: expected the classes of the model, {list(classes)}, but found "
+            f"{list(dataset.info.classes)}; name them the same in dataset.json."
+        )
+    cases = dataset.subset(subset)
+    if not cases:
+        raise InputError(f"{dataset.folder}: the split has no {subset} images to score.")
+    scores: list[dict[str, CaseScores]] = []
+    with tqdm(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image") as bar:
+
+        def score(_: int, loaded: LoadedCase) -> None:
+            scores.append(score_case(predictor, loaded, protocol))
+            bar.update()
+
+        faults = collect(cases, dataset.info, score)
+    if faults:
+        raise DataError(str(dataset.folder), faults)
+    known = {
+        "data": dataset.info.name,
+        "split_sha256": dataset.split.sha256,
+        "subset": subset,
+        "bootstrap_seed": seed,
+    }
+    return Evaluation(
+        protocol,
+        rows=[
+            {"case": case.name, "class": name, **found[name].to_dict()}
+            for case, found in zip(cases, scores, strict=True)
+            for name in classes[1:]
+        ],
+        summaries={name: protocol.summarise([found[name] for found in scores], seed).to_dict() for name in classes[1:]},
+        facts={**known, **(facts or {})},
+    )
+
+
+def score_case(predictor: Predictor, loaded: LoadedCase, protocol: Protocol) -> dict[str, CaseScores]:
+    """Scores of one image for each class without the background, at the size the protocol asks for."""
+    image, mask = loaded.image, loaded.mask
+    if protocol.size is not None:
+        size = (protocol.size, protocol.size)
+        image, mask = resize_image(image, size), resize_mask(mask, size)
+    prediction = predictor(image).mask
+    valid = mask != IGNORE_LABEL
+    return {
+        name: protocol.score((mask == label) & valid, (prediction == label) & valid)
+        for label, name in enumerate(predictor.config.classes)
+        if label > 0
+    }

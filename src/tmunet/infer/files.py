@@ -1,0 +1,49 @@
+"""Masks as files: what a viewer shows and `read_mask` reads back."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from tmunet.files import write_bytes
+
+# Okabe and Ito's colours, which the colour-blind can tell apart; more classes take them again, darker
+COLOURS = (
+    (0, 0, 0),
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+
+
+def write_mask(path: Path, mask: NDArray[np.uint8], classes: Sequence[str]) -> None:
+    """Write labels (H, W) as PNG: two classes as 0 and 255, more as a palette whose index is the label."""
+    if len(classes) == 2:
+        picture = Image.fromarray((mask * 255).astype(np.uint8))
+    else:
+        picture = Image.fromarray(mask, mode="P")
+        picture.putpalette([value for label in range(256) for value in colour(label)])
+    write_picture(path, picture)
+
+
+def write_picture(path: Path, picture: Image.Image) -> None:
+    """Write a PNG file atomically."""
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    write_bytes(path, buffer.getvalue())
+
+
+def colour(label: int) -> tuple[int, int, int]:
+    """The colour of a label, RGB in 0..255; the background is black."""
+    if label == 0:
+        return COLOURS[0]
+    turn, index = divmod(label - 1, len(COLOURS) - 1)
+    red, green, blue = (round(value * 0.75**turn) for value in COLOURS[index + 1])
+    return red, green, blue

@@ -1,0 +1,140 @@
+"""Many image files to mask files: in batches, resumable, and not stopped by one that cannot be read."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from tmunet.config import to_dict
+from tmunet.data.cases import natural_key
+from tmunet.data.read import IMAGE_SUFFIXES, read_image
+from tmunet.errors import InputError, UsageError
+from tmunet.files import write_json
+from tmunet.infer.files import write_mask
+from tmunet.infer.overlay import write_overlay
+from tmunet.infer.predictor import Predictor
+
+MANIFEST = "predictions.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a list of images: masks that are there, those of them from a former call, and the faults."""
+
+    done: int
+    done_before: int
+    faults: tuple[str, ...]
+
+
+def find_images(words: Sequence[str]) -> list[Path]:
+    """The image files meant by files, folders (their images, not those of folders inside) and patterns, in natural order.
+
+    Raises:
+        InputError: a word matches nothing, or two images would be written to one mask.
+    """
+    if not words:
+        raise UsageError("Expected images to predict: files, folders or patterns such as 'scans/*.png'.")
+    found: dict[Path, None] = {}
+    for word in words:
+        path = Path(word)
+        candidates = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else sorted(Path().glob(word))
+        images = [c for c in candidates if c.suffix.lower() in IMAGE_SUFFIXES and not c.name.startswith(".")]
+        if path.is_file():
+            images = [path]
+        if not images:
+            raise InputError(f"{word}: expected an image, a folder of images or a pattern, but found no image.")
+        found.update(dict.fromkeys(images))
+    names = Counter(image.stem for image in found)
+    if clashes := [str(image) for image in found if names[image.stem] > 1]:
+        raise InputError(
+            f"Expected images of different names, since each gives NAME.png, but got: {', '.join(clashes)}."
+        )
+    return sorted(found, key=lambda image: natural_key(image.stem))
+
+
+def predict_files(
+    predictor: Predictor, images: Sequence[Path], out: Path, overlays: bool = False, batch_size: int = 8
+) -> Outcome:
+    """Write `out/NAME.png` for each image, each atomically; images whose mask is there already are passed over.
+
+    Args:
+        predictor: the model.
+        images: files of different stems.
+        out: folder; it may hold masks of a former call with the same model and settings.
+        overlays: also write `out/overlays/NAME.png`.
+        batch_size: images in one call of the network.
+
+    Raises:
+        InputError: `out` holds other files or the masks of another model.
+    """
+    _claim(out, predictor)
+    waiting = [image for image in images if not _is_done(out, image, overlays)]
+    faults: dict[Path, str] = {}
+    groups = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
+    with ThreadPoolExecutor() as pool, tqdm(total=len(waiting), desc="predict", unit="image") as bar:
+        reading = [pool.submit(read_image, image) for image in groups[0]] if groups else []
+        for group, following in zip(groups, [*groups[1:], []], strict=True):
+            current, reading = reading, [pool.submit(read_image, image) for image in following]
+            arrays = _readable(group, current, faults)
+            _write(predictor, arrays, out, overlays, faults)
+            bar.update(len(group))
+    return Outcome(len(images) - len(faults), len(images) - len(waiting), tuple(faults.values()))
+
+
+def _readable(
+    group: Sequence[Path], reading: Sequence[Future[NDArray[Any]]], faults: dict[Path, str]
+) -> dict[Path, NDArray[Any]]:
+    arrays = {}
+    for image, future in zip(group, reading, strict=True):
+        try:
+            arrays[image] = future.result()
+        except InputError as error:
+            faults[image] = str(error)
+    return arrays
+
+
+def _write(
+    predictor: Predictor, arrays: dict[Path, NDArray[Any]], out: Path, overlays: bool, faults: dict[Path, str]
+) -> None:
+    fitting = {}
+    for image, array in arrays.items():
+        try:
+            fitting[image] = predictor.prepare(array)
+        except InputError as error:
+            faults[image] = f"{image}: {error}"
+    for (image, array), prediction in zip(fitting.items(), predictor.predict(list(fitting.values())), strict=True):
+        if overlays:
+            write_overlay(out / "overlays" / f"{image.stem}.png", array, prediction.mask)
+        write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes)
+
+
+def _is_done(out: Path, image: Path, overlays: bool) -> bool:
+    name = f"{image.stem}.png"
+    return (out / name).exists() and (not overlays or (out / "overlays" / name).exists())
+
+
+def _claim(out: Path, predictor: Predictor) -> None:
+    """Note in `out` which model fills it, or check that it is this one."""
+    manifest = out / MANIFEST
+    settings = {
+        "model": to_dict(predictor.config),
+        "weights_sha256": predictor.weights_sha256(),
+        "window": predictor.window,
+        "flips": predictor.flips,
+        "precision": predictor.precision,
+    }
+    if manifest.is_file():
+        if json.loads(manifest.read_text(encoding="utf-8")) != json.loads(json.dumps(settings)):
+            raise InputError(
+                f"{out}: holds masks of another model or of other settings; choose another folder with -o."
+            )
+    elif out.exists() and any(out.iterdir()):
+        raise InputError(f"{out}: expected a new or empty folder, but it holds other files; choose another with -o.")
+    else:
+        write_json(manifest, settings)

@@ -1,0 +1,27 @@
+"""The outline of a mask drawn into its image."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from tmunet.data.picture import as_picture
+from tmunet.infer.files import colour, write_picture
+
+
+def overlay(image: NDArray[Any], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Image (H, W, C) and labels (H, W) -> RGB picture (H, W, 3) with the outline of every label in its colour."""
+    picture = as_picture(image).copy()
+    width = max(1, round(min(mask.shape) / 300))  # pixels: seen in a large picture, slim in a small one
+    for label in np.unique(mask[mask > 0]):
+        region = mask == label
+        picture[region & ~ndimage.binary_erosion(region, iterations=width)] = colour(int(label))
+    return picture
+
+
+def write_overlay(path: Path, image: NDArray[Any], mask: NDArray[np.uint8]) -> None:
+    """Write the overlay as PNG."""
+    write_picture(path, Image.fromarray(overlay(image, mask)))

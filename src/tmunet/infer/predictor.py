@@ -1,0 +1,166 @@
+"""From an image to its mask, with a trained model."""
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tmunet.data.normalise import normalise, unit
+from tmunet.data.preprocess import MIN_SIZE
+from tmunet.data.read import read_image, to_channels
+from tmunet.errors import InputError, UsageError
+from tmunet.infer.decide import labels, probabilities
+from tmunet.infer.window import sliding_window
+from tmunet.model import TrainedModel, load_model, serialise
+
+DEFAULT_MODEL = "nuclei-t"
+FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+
+Device = Literal["auto", "cpu", "cuda", "mps"]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one image.
+
+    Attributes:
+        mask: (H, W) labels 0..K-1, uint8.
+        probability: (H, W) of the foreground for two classes, (K, H, W) of each class for more, float32.
+        classes: names of the labels.
+    """
+
+    mask: NDArray[np.uint8]
+    probability: NDArray[np.float32]
+    classes: tuple[str, ...]
+
+
+class Predictor:
+    """Predicts masks at the size of the images.
+
+        mask = Predictor("runs/my-run")("image.png").mask
+
+    Args:
+        model: a model or run folder, a model in memory, or None for `nuclei-t`, which comes with the package.
+        window: None resizes the whole image to the size of training (as the paper does); a number of pixels slides a window of
+            that side over the image at its own scale and blends the overlaps: for images much larger than those of training.
+        flips: average over the image and its three flips; four times the work.
+        device: "auto" takes cuda, then mps, then the CPU.
+        precision: "float32", or "bfloat16" where the device is fast at it.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+        UsageError: the device is not there, or the window is too small.
+    """
+
+    def __init__(
+        self,
+        model: TrainedModel | Path | str | None = None,
+        *,
+        window: int | None = None,
+        flips: bool = False,
+        device: Device = "auto",
+        precision: Literal["float32", "bfloat16"] = "float32",
+    ) -> None:
+        if window is not None and window < MIN_SIZE:
+            raise UsageError(f"Expected `window` to be at least {MIN_SIZE} pixels, but got {window}.")
+        trained = model if isinstance(model, TrainedModel) else load_model(packaged_model() if model is None else model)
+        self.config, self.window, self.flips, self.precision = trained.config, window, flips, precision
+        self.device = choose_device(device)
+        self.network = trained.network.eval().to(self.device)
+
+    def __call__(self, image: NDArray[Any] | Path | str) -> Prediction:
+        """Predict one image.
+
+        Args:
+            image: a file, or an array (H, W) or (H, W, C) of 8 or 16 bits.
+
+        Raises:
+            InputError: the file cannot be read, or the array is not an image.
+        """
+        return self.predict([image])[0]
+
+    def predict(self, images: Sequence[NDArray[Any] | Path | str]) -> list[Prediction]:
+        """Predict several images; without a window they make one batch, whatever their sizes."""
+        prepared = [self.prepare(image) for image in images]
+        if self.window is not None:
+            return [self._decide(self._by_window(image, self.window), image.shape[:2]) for image in prepared]
+        if not prepared:
+            return []
+        batch = torch.from_numpy(np.stack([self.config.preprocess(image) for image in prepared]))
+        probability = self._probabilities(self._to_network(batch))  # (B, K, S, S)
+        return [self._decide(probability[b : b + 1], image.shape[:2]) for b, image in enumerate(prepared)]
+
+    def prepare(self, image: NDArray[Any] | Path | str) -> NDArray[Any]:
+        """The image as an array (H, W, C) of the model's channels, at its own size; see `__call__`."""
+        array = image if isinstance(image, np.ndarray) else read_image(Path(image))
+        if array.ndim == 2:
+            array = array[..., None]
+        if array.ndim != 3 or array.dtype not in (np.uint8, np.uint16) or 0 in array.shape:
+            raise InputError(
+                "Expected an image array of shape (H, W) or (H, W, C) and type uint8 or uint16, "
+                f"but got {array.shape} and {array.dtype}."
+            )
+        if array.shape[2] == 4 and self.config.preprocess.channels == 3:
+            array = array[..., :3]  # RGBA, as from files: the alpha plane is no part of the picture
+        return to_channels(array, self.config.preprocess.channels)
+
+    def weights_sha256(self) -> str:
+        """Hash of the weights, as of the file `model.safetensors`."""
+        return hashlib.sha256(serialise(self.network)).hexdigest()
+
+    def _to_network(self, images: Tensor) -> Tensor:
+        """(B, H, W, C) of 8 or 16 bits -> normalised (B, C, H, W) on the device."""
+        scaled = unit(images.to(self.device).permute(0, 3, 1, 2))
+        return normalise(scaled, self.config.preprocess.normalise)
+
+    def _probabilities(self, x: Tensor) -> Tensor:
+        """Normalised images (B, C, H, W) -> probabilities (B, K, H, W), averaged over flips if asked."""
+        flips = FLIPS if self.flips else FLIPS[:1]
+        lower = self.precision == "bfloat16"
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, torch.bfloat16) if lower else nullcontext(),
+        ):
+            total = sum(probabilities(self.network(x.flip(axes))).flip(axes) for axes in flips)
+        return torch.as_tensor(total) / len(flips)
+
+    def _by_window(self, image: NDArray[Any], side: int) -> Tensor:
+        x = self._to_network(torch.from_numpy(np.ascontiguousarray(image))[None])
+        return sliding_window(x, side, self._probabilities)
+
+    def _decide(self, probability: Tensor, size: tuple[int, ...]) -> Prediction:
+        """Probabilities (1, K, h, w) -> mask and probability at (H, W)."""
+        if probability.shape[2:] != size:
+            probability = F.interpolate(probability, size=size, mode="bilinear", align_corners=False)
+        values = probability[0].cpu().numpy()
+        classes = self.config.classes
+        mask = labels(probability)[0].cpu().numpy()
+        return Prediction(mask, values[1] if len(classes) == 2 else values, classes)
+
+
+def packaged_model(name: str = DEFAULT_MODEL) -> Path:
+    """Folder of a model that comes with the package."""
+    return Path(str(resources.files("tmunet") / "models" / name))
+
+
+def choose_device(device: Device) -> torch.device:
+    """The device meant by a name.
+
+    Raises:
+        UsageError: the named device is not there.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if device == "auto":
+        return torch.device(next(name for name, found in there.items() if found))
+    if not there[device]:
+        raise UsageError(f"Expected `device` to be one that is there, but torch finds no {device}; choose auto or cpu.")
+    return torch.device(device)

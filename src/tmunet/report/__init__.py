@@ -1,0 +1,29 @@
+"""The evaluation report: one self-contained HTML page that shows how good a model is, and where it is wrong.
+
+``select_cases`` chooses the images worth looking at, ``Report`` carries the scores and pictures,
+``write_report`` writes the page. It needs the extra ``report`` (jinja2) only when a page is rendered.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tmunet.report.page import Report, render, write_report
+    from tmunet.report.panels import ReportCase
+    from tmunet.report.select import select_cases
+
+__all__ = ["Report", "ReportCase", "render", "select_cases", "write_report"]
+
+_HOMES = {
+    "Report": "page",
+    "ReportCase": "panels",
+    "render": "page",
+    "select_cases": "select",
+    "write_report": "page",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

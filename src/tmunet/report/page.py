@@ -1,0 +1,193 @@
+"""The report as one HTML page that needs nothing beside itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tmunet.errors import InputError
+from tmunet.extras import require
+from tmunet.files import write_text
+from tmunet.metrics.summary import describe
+from tmunet.report import charts, panels, wording
+from tmunet.report.panels import IGNORED_LABEL, Panel, Pixel, ReportCase
+from tmunet.report.select import RULE, dice_by_case, ranking, take
+
+GROUPS = ("worst", "median", "best")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report shows.
+
+    Args:
+        title: what was evaluated on what, such as ``"tmunet_t on nuclei-sample"``.
+        facts: where the numbers come from, by name: model, data, split hash, seed, command, versions.
+        protocol: a paragraph that says how the scores were computed.
+        summaries: ``Summary.to_dict()`` by class name; the classes that were scored.
+        per_image: one row for each image and class: ``{"case", "class", "outcome", "dice", "iou", "f1",
+            "precision", "recall", "hd", "hd95"}``; distances in pixels, None where a value does not exist.
+        history: one row for each epoch: ``{"epoch", "train_loss", "valid_loss", "valid_dice",
+            "learning_rate"}``; None where a quantity was not measured; may be empty.
+        cases: the images chosen by ``select_cases``, in any order; none for a page without pictures.
+        classes: names of the labels; the index is the label, 0 is background.
+    """
+
+    title: str
+    facts: Mapping[str, str]
+    protocol: str
+    summaries: Mapping[str, Mapping[str, Any]]
+    per_image: Sequence[Mapping[str, Any]]
+    history: Sequence[Mapping[str, float | None]]
+    cases: Sequence[ReportCase]
+    classes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ShownCase:
+    """A case as the page shows it; ``rank`` counts from 1, the lowest Dice."""
+
+    case: ReportCase
+    rank: int
+    pictures: Sequence[Panel]
+
+
+def render(report: Report) -> str:
+    """Write a report as one self-contained HTML page.
+
+    The page makes no request: styles, charts and pictures are inside it, and its content policy forbids any
+    other source. Every text that comes from data is escaped.
+
+    Args:
+        report: scores, pictures and provenance.
+
+    Returns:
+        The HTML text.
+
+    Raises:
+        InputError: nothing was scored, ``summaries`` and ``per_image`` hold different classes, a class has no
+            label, a mask holds a label without a class, or ``cases`` are not those of ``select_cases``.
+        MissingExtraError: jinja2 is not installed.
+    """
+    _check_classes(report)
+    ranked = ranking(report.per_image)
+    groups = _groups(report, ranked)
+    jinja2 = require("jinja2", extra="report")
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("tmunet.report", ""),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        number=wording.number, interval=wording.interval, metric=wording.metric, images=wording.images
+    )
+    best = charts.best_epoch(report.history)
+    return str(
+        environment.get_template("template.html.j2").render(
+            report=report,
+            headline=_headline(report),
+            misses={name: wording.misses(summary) for name, summary in report.summaries.items()},
+            strips={name: _strips(report, name) for name in report.summaries},
+            groups=groups,
+            ranked=len(ranked),
+            rule=RULE,
+            legend=_legend(report),
+            outlines=[_hex(Pixel.MISSED), _hex(Pixel.FALSE)],
+            curves=_curves(report.history),
+            best=best,
+            metrics=wording.METRICS,
+            outcomes=wording.OUTCOMES,
+        )
+    )
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Render a report and write it atomically.
+
+    Args:
+        path: the HTML file; its folder is made if need be.
+        report: scores, pictures and provenance.
+
+    Raises:
+        InputError: as ``render``.
+        MissingExtraError: as ``render``.
+    """
+    write_text(path, render(report))
+
+
+def _check_classes(report: Report) -> None:
+    if not report.summaries:
+        raise InputError("Expected `summaries` to hold at least one class, but got none. Evaluate the model first.")
+    if unknown := sorted(set(report.summaries) - set(report.classes)):
+        raise InputError(f"Expected every scored class to be in {list(report.classes)}, but got {unknown}.")
+    if (rows := {row["class"] for row in report.per_image}) != set(report.summaries):
+        raise InputError(
+            f"Expected `per_image` to hold the classes of `summaries`, {sorted(report.summaries)}, "
+            f"but got {sorted(rows)}. Take both from one evaluation."
+        )
+    labels = set(range(len(report.classes)))
+    for case in report.cases:
+        for field, allowed in (("truth", {*labels, IGNORED_LABEL}), ("prediction", labels)):
+            if strange := sorted(set(np.unique(getattr(case, field)).tolist()) - allowed):
+                raise InputError(
+                    f"Case {case.name!r}: expected labels 0 to {len(report.classes) - 1} in `{field}`, "
+                    f"but got {strange}. Give a name in `classes` to every label."
+                )
+
+
+def _headline(report: Report) -> Mapping[str, Any]:
+    if len(report.summaries) == 1:
+        (summary,) = report.summaries.values()
+        return {"n": summary["n"], **summary["metrics"]["dice"]}
+    dice = list(dice_by_case(report.per_image).values())
+    return {"n": len(dice), **asdict(describe({"dice": dice})["dice"])}
+
+
+def _groups(report: Report, ranked: Sequence[str]) -> Mapping[str, Sequence[ShownCase]]:
+    given = {case.name: case for case in report.cases}
+    total = min(len(report.cases), len(ranked))
+    chosen = take(ranked, total)
+    expected = [name for group in GROUPS for name in chosen[group]]
+    if sorted(case.name for case in report.cases) != sorted(expected):
+        raise InputError(
+            f"Expected `cases` to be those that select_cases(per_image) names, {expected}, "
+            f"but got {[case.name for case in report.cases]}. Nobody should choose them by eye."
+        )
+    rank = {name: index for index, name in enumerate(ranked, start=1)}
+    return {
+        group: [ShownCase(given[name], rank[name], panels.panels(given[name])) for name in chosen[group]]
+        for group in GROUPS
+        if chosen[group]
+    }
+
+
+def _strips(report: Report, name: str) -> Sequence[charts.Strip]:
+    rows = [row for row in report.per_image if row["class"] == name]
+    return [charts.strip(rows, metric, report.summaries[name]["metrics"][metric]) for metric in ("dice", "hd95")]
+
+
+def _curves(history: Sequence[Mapping[str, float | None]]) -> Sequence[charts.Curves]:
+    losses = charts.curves(history, "Loss", {"train_loss": "training", "valid_loss": "validation"})
+    dice = charts.curves(history, "Validation Dice", {"valid_dice": "validation"}, ceiling=1.0)
+    return [chart for chart in (losses, dice) if chart is not None]
+
+
+def _legend(report: Report) -> Sequence[tuple[str, str, str]]:
+    meanings = {
+        Pixel.HIT: ("hit", "marked in both"),
+        Pixel.MISSED: ("missed", "in the reference only"),
+        Pixel.FALSE: ("false", "in the prediction only"),
+    }
+    if len(report.classes) > 2:
+        meanings[Pixel.CONFUSED] = ("wrong class", "marked in both, as different classes")
+    if any((case.truth == IGNORED_LABEL).any() for case in report.cases):
+        meanings[Pixel.IGNORED] = ("ignored", "not scored")
+    return [(_hex(kind), name, meaning) for kind, (name, meaning) in meanings.items()]
+
+
+def _hex(kind: Pixel) -> str:
+    return "#" + bytes(panels.COLOURS[kind]).hex()

@@ -1,0 +1,190 @@
+"""The pictures of one case: the image, both outlines, and a map of the errors."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from tmunet.errors import InputError
+
+IGNORED_LABEL = 255
+LONGEST_SIDE = 480  # pixels of a picture on the page
+BOLD_FROM = 280  # the page shows a larger picture reduced: its outlines are drawn bolder
+Colour = tuple[int, int, int]
+
+
+class Pixel(IntEnum):
+    """What the prediction made of one pixel."""
+
+    BACKGROUND = 0
+    HIT = 1
+    MISSED = 2
+    FALSE = 3
+    CONFUSED = 4
+    IGNORED = 5
+
+
+# Told apart by lightness as well as by hue, for colour-blind readers; right is dull, wrong is bright.
+COLOURS: Mapping[Pixel, Colour] = {
+    Pixel.BACKGROUND: (20, 24, 28),
+    Pixel.HIT: (112, 121, 130),
+    Pixel.MISSED: (255, 166, 0),
+    Pixel.FALSE: (64, 176, 255),
+    Pixel.CONFUSED: (240, 130, 200),
+    Pixel.IGNORED: (56, 64, 74),
+}
+
+
+@dataclass(frozen=True)
+class ReportCase:
+    """One image of the test set at native size.
+
+    Args:
+        name: the case, as in the table of scores.
+        image: ``(H, W, 3)`` uint8.
+        truth: ``(H, W)`` uint8, labels 0..K-1; 255 marks ignored pixels.
+        prediction: ``(H, W)`` uint8, labels 0..K-1.
+        scores: values by metric, at least ``"dice"`` and ``"hd95"`` (pixels); None where one does not exist.
+
+    Raises:
+        InputError: an array of another shape or dtype, or a score that is not there.
+    """
+
+    name: str
+    image: NDArray[np.uint8]
+    truth: NDArray[np.uint8]
+    prediction: NDArray[np.uint8]
+    scores: Mapping[str, float | None]
+
+    def __post_init__(self) -> None:
+        if self.image.ndim != 3 or self.image.shape[2] != 3 or self.image.size == 0:
+            raise InputError(f"Case {self.name!r}: expected `image` to be (H, W, 3), but got {self.image.shape}.")
+        for field in ("image", "truth", "prediction"):
+            array = getattr(self, field)
+            if array.dtype != np.uint8:
+                raise InputError(f"Case {self.name!r}: expected `{field}` to be uint8, but got {array.dtype}.")
+            if array.shape[:2] != self.image.shape[:2] or (field != "image" and array.ndim != 2):
+                raise InputError(
+                    f"Case {self.name!r}: expected `{field}` to be (H, W) = {self.image.shape[:2]} like the "
+                    f"image, but got {array.shape}. Show masks at the image's native size."
+                )
+        if missing := {"dice", "hd95"} - set(self.scores):
+            raise InputError(
+                f"Case {self.name!r}: expected `scores` to hold {sorted(missing)}, "
+                f"but got {sorted(self.scores)}. Give None where a score does not exist."
+            )
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture for the page.
+
+    Args:
+        heading: what the picture shows, in a word.
+        alt: what it shows, for a reader who cannot see it.
+        uri: the picture as a data URI.
+        size: ``(width, height)`` in pixels.
+        over_image: whether it is transparent and lies over the image, which the page then holds only once.
+    """
+
+    heading: str
+    alt: str
+    uri: str
+    size: tuple[int, int]
+    over_image: bool = False
+
+
+def contour(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Trace the inner outline of every label: its mask minus the mask's erosion by the 4-neighbourhood.
+
+    Args:
+        labels: ``(H, W)``; 0 and 255 have no outline. The picture's edge closes a region that it cuts.
+
+    Returns:
+        ``(H, W)`` bool.
+
+    Example:
+        >>> contour(np.ones((3, 3), dtype=np.uint8)).astype(int).tolist()
+        [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
+    """
+    lines = np.zeros(labels.shape, dtype=np.bool_)
+    for label in np.unique(labels):
+        if label not in (0, IGNORED_LABEL):
+            mask = labels == label
+            lines |= mask & ~ndimage.binary_erosion(mask)
+    return lines
+
+
+def error_map(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Sort every pixel into hit, missed, false, confused (another class), background or ignored.
+
+    Args:
+        truth: ``(H, W)`` labels, 255 = ignored.
+        prediction: ``(H, W)`` labels.
+
+    Returns:
+        ``(H, W)`` uint8 of ``Pixel`` values.
+    """
+    expected, predicted = truth > 0, prediction > 0
+    return np.select(
+        [truth == IGNORED_LABEL, expected & (truth == prediction), expected & predicted, expected, predicted],
+        [Pixel.IGNORED, Pixel.HIT, Pixel.CONFUSED, Pixel.MISSED, Pixel.FALSE],
+        default=Pixel.BACKGROUND,
+    ).astype(np.uint8)
+
+
+def panels(case: ReportCase) -> Sequence[Panel]:
+    """Draw the four pictures of a case: image, reference outline, predicted outline, errors.
+
+    Each is scaled down, never up, so that its longest side is at most 480 pixels. An outline keeps a visible
+    width at every scale; the error map is averaged over area, so a small error fades but does not jump.
+    """
+    photo = _shrink(Image.fromarray(case.image), Image.Resampling.LANCZOS)
+    errors = error_map(case.truth, case.prediction)
+    counts = ((kind, int(np.count_nonzero(errors == kind))) for kind in Pixel if kind is not Pixel.BACKGROUND)
+    found = ", ".join(f"{count:,} {kind.name.lower()}" for kind, count in counts if count)
+    colours = np.array([COLOURS[kind] for kind in Pixel], dtype=np.uint8)
+    chart = _shrink(Image.fromarray(colours[errors]), Image.Resampling.BOX).quantize(32)
+    return (
+        Panel("Image", f"{case.name}: the image", _uri(photo, "JPEG", quality=85), photo.size),
+        _outline("Reference", case.name, case.truth, photo.size, Pixel.MISSED),
+        _outline("Prediction", case.name, case.prediction, photo.size, Pixel.FALSE),
+        Panel(
+            "Errors",
+            f"{case.name}: map of the errors; pixels: {found or 'background only'}",
+            _uri(chart, "PNG", optimize=True),
+            chart.size,
+        ),
+    )
+
+
+def _shrink(picture: Image.Image, filter_: Image.Resampling) -> Image.Image:
+    factor = min(1.0, LONGEST_SIDE / max(picture.size))
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return picture if size == picture.size else picture.resize(size, filter_)
+
+
+def _outline(heading: str, name: str, labels: NDArray[np.uint8], size: tuple[int, int], kind: Pixel) -> Panel:
+    # Float coverage and "any at all": an outline one pixel wide survives any reduction.
+    native = Image.fromarray(contour(labels).astype(np.float32))
+    lines = np.asarray(native.resize(size, Image.Resampling.BOX)) > 0
+    if max(size) > BOLD_FROM:
+        lines = ndimage.binary_dilation(lines)
+    casing = ndimage.binary_dilation(lines)  # a dark edge, so that the line is seen on any tissue
+    picture = Image.fromarray(np.where(lines, 2, casing).astype(np.uint8))
+    picture.putpalette([0, 0, 0, 0, 0, 0, *COLOURS[kind]])
+    uri = _uri(picture, "PNG", optimize=True, transparency=bytes([0, 128, 255]))
+    return Panel(heading, f"{name}: outline of the {heading.lower()}", uri, size, over_image=True)
+
+
+def _uri(picture: Image.Image, kind: str, **options: Any) -> str:
+    content = io.BytesIO()
+    picture.save(content, kind, **options)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(content.getvalue()).decode('ascii')}"

@@ -1,0 +1,93 @@
+"""Which images a report shows: the worst, the middle and the best, by a rule and never by hand."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tmunet.errors import InputError
+from tmunet.report.wording import known
+
+RULE = (
+    "Images are ranked by their Dice, averaged over the classes; equal Dice is ordered by name. Shown are "
+    "the lowest, the middle and the highest of this ranking, no image twice. Nobody chose them by eye. "
+    "An image without a Dice value is not ranked."
+)
+
+
+def dice_by_case(per_image: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Average the Dice of each case over its classes.
+
+    Args:
+        per_image: rows with ``"case"`` and ``"dice"``, one for each image and class. A Dice of None is left
+            out of the mean of its case; a case with no Dice at all is left out.
+
+    Example:
+        >>> dice_by_case([{"case": "a", "dice": 0.5}, {"case": "a", "dice": 1.0}])
+        {'a': 0.75}
+    """
+    values: defaultdict[str, list[float]] = defaultdict(list)
+    for row in per_image:
+        dice = known(row["dice"])
+        if dice is not None:
+            values[row["case"]].append(dice)
+    return {case: sum(found) / len(found) for case, found in values.items()}
+
+
+def ranking(per_image: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Case names from the lowest to the highest ``dice_by_case``; equal Dice in order of name.
+
+    Example:
+        >>> ranking([{"case": "b", "dice": 0.9}, {"case": "a", "dice": 0.5}, {"case": "c", "dice": None}])
+        ['a', 'b']
+    """
+    dice = dice_by_case(per_image)
+    return sorted(dice, key=lambda case: (dice[case], case))
+
+
+def take(ranked: Sequence[str], total: int) -> dict[str, list[str]]:
+    """Divide ``total`` places among best, median and worst, and fill them from a ranking.
+
+    The best and the worst always get equally many; the median gets the odd one. Best runs from the highest
+    down, worst from the lowest up, and median stands around the middle of what is left.
+
+    Args:
+        ranked: case names from the lowest to the highest score.
+        total: places, 0 to ``len(ranked)``.
+
+    Example:
+        >>> take(["a", "b", "c", "d"], total=4)
+        {'best': ['d'], 'median': ['b', 'c'], 'worst': ['a']}
+    """
+    ends = (total + 1) // 3
+    middle = total - 2 * ends
+    start = (len(ranked) - middle) // 2
+    return {
+        "best": list(reversed(ranked))[:ends],
+        "median": list(ranked[start : start + middle]),
+        "worst": list(ranked[:ends]),
+    }
+
+
+def select_cases(per_image: Sequence[Mapping[str, Any]], count: int = 3) -> dict[str, list[str]]:
+    """Choose the images that a report shows, by mean Dice over classes.
+
+    Args:
+        per_image: rows with ``"case"`` and ``"dice"``, one for each image and class, as for ``dice_by_case``.
+        count: images in each group. With fewer than ``3 * count`` images each is shown once, in equal groups
+            as far as possible: one image alone is the median, two are the best and the worst.
+
+    Returns:
+        ``{"best": [...], "median": [...], "worst": [...]}``; no case occurs twice.
+
+    Raises:
+        InputError: ``count`` is below 1.
+
+    Example:
+        >>> rows = [{"case": "a", "dice": 0.2}, {"case": "b", "dice": 0.9}, {"case": "c", "dice": 0.6}]
+        >>> select_cases(rows, count=1)
+        {'best': ['b'], 'median': ['c'], 'worst': ['a']}
+    """
+    if count < 1:
+        raise InputError(f"Expected `count` to be at least 1, but got {count}.")
+    ranked = ranking(per_image)
+    return take(ranked, min(len(ranked), 3 * count))

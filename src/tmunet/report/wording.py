@@ -1,0 +1,104 @@
+"""How a report writes its numbers and says its findings in words."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How one metric is shown: its label, its unit (empty for a ratio) and its decimals."""
+
+    label: str
+    unit: str = ""
+    decimals: int = 3
+
+    @property
+    def heading(self) -> str:
+        """The label with its unit, such as ``"HD95 (pixels)"``."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+METRICS: Mapping[str, Metric] = {
+    "dice": Metric("Dice"),
+    "iou": Metric("IoU"),
+    "f1": Metric("F1"),
+    "precision": Metric("Precision"),
+    "recall": Metric("Recall"),
+    "hd": Metric("HD", "pixels", 1),
+    "hd95": Metric("HD95", "pixels", 1),
+}
+
+OUTCOMES: Mapping[str, str] = {
+    "found": "found",
+    "missed": "missed",
+    "false_alarm": "false alarm",
+    "both_empty": "both empty",
+}
+
+
+def metric(name: str) -> Metric:
+    """Look up how a metric is shown; one not in ``METRICS`` has its own name and 3 decimals."""
+    return METRICS.get(name, Metric(name))
+
+
+def known(value: float | None) -> float | None:
+    """Return the value, or None where it is missing or not finite.
+
+    Example:
+        >>> known(0.5), known(None), known(float("inf"))
+        (0.5, None, None)
+    """
+    return value if value is not None and math.isfinite(value) else None
+
+
+def number(value: float | None, name: str = "") -> str:
+    """Write one value of the metric ``name``: 3 decimals, 1 for pixels, a dash where there is no value.
+
+    Example:
+        >>> number(0.91234, "dice"), number(12.345, "hd95"), number(None, "hd")
+        ('0.912', '12.3', '–')
+    """
+    value = known(value)
+    return DASH if value is None else f"{value:.{metric(name).decimals}f}"
+
+
+def interval(low: float | None, high: float | None, name: str = "") -> str:
+    """Write an interval, ``"0.893 to 0.928"``, or a dash where it does not exist."""
+    low, high = known(low), known(high)
+    return DASH if low is None or high is None else f"{number(low, name)} to {number(high, name)}"
+
+
+def images(count: int) -> str:
+    """Write a number of images: ``"1 image"``, ``"1,204 images"``."""
+    return f"{count:,} image{'' if count == 1 else 's'}"
+
+
+def misses(summary: Mapping[str, Any]) -> list[str]:
+    """Say in sentences how often a model missed a structure altogether or saw one that is not there.
+
+    Args:
+        summary: ``Summary.to_dict()`` of one class.
+
+    Example:
+        >>> misses({"n": 9, "n_missed": 0, "n_false_alarm": 1, "n_both_empty": 0, "n_hd_left_out": 0})[0]
+        'Missed in no image: wherever the reference marks it, the model marked something.'
+    """
+    total, missed, false = summary["n"], summary["n_missed"], summary["n_false_alarm"]
+    empty, left_out = summary["n_both_empty"], summary["n_hd_left_out"]
+    sentences = [
+        f"Missed in {missed:,} of {images(total)}: the reference marks it, the model marked nothing."
+        if missed
+        else "Missed in no image: wherever the reference marks it, the model marked something.",
+        f"False alarm in {false:,} of {images(total)}: the reference is empty, the model marked something."
+        if false
+        else "False alarm in no image: wherever the reference is empty, the model marked nothing.",
+    ]
+    if empty:
+        sentences.append(f"Rightly left empty: {images(empty)}.")
+    if left_out:
+        sentences.append(f"HD and HD95 leave out {images(left_out)} where they do not exist.")
+    return sentences
