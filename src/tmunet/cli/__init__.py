@@ -1,0 +1,1 @@
+"""The command line: one verb a job, one file a verb."""

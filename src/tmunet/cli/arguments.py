@@ -1,0 +1,69 @@
+"""Flags from a settings dataclass."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from jsonargparse import ArgumentError, ArgumentParser
+
+from tmunet.config import build, explain, known_keys, suggest
+from tmunet.errors import UsageError
+
+Settings = TypeVar("Settings", bound=Any)
+
+SHORT = {"-m": "--model", "-o": "--out", "-d": "--data", "-r": "--recipe"}
+
+
+def parse(
+    settings: type[Settings],
+    arguments: Sequence[str],
+    verb: str,
+    defaults: Mapping[str, Any] | None = None,
+    words: str | None = None,
+) -> Settings:
+    """Settings from flags.
+
+    Args:
+        settings: the dataclass; each field is a flag, nested ones dotted.
+        arguments: what was typed behind the verb.
+        verb: for messages.
+        defaults: what the flags start from, such as a recipe; the dataclass's own defaults otherwise.
+        words: the field that takes the words without a flag.
+
+    Raises:
+        UsageError: an unknown flag (the nearest is suggested) or a value that does not fit.
+    """
+    known = known_keys(settings)
+    parser = ArgumentParser(prog=f"tmunet {verb}", exit_on_error=False, allow_abbrev=False)
+    if words:
+        parser.add_argument(words, nargs="*", type=str, help="files, folders or patterns such as 'scans/*.png'")
+    parser.add_class_arguments(settings, skip={words} if words else None)
+    for key, value in _flat(defaults or {}):
+        if key not in known:
+            raise UsageError(f"{verb}: there is no setting {key!r}.{suggest(key, known)}")
+        parser.set_defaults({key: value})
+    switches = {f"--{field.name}" for field in dataclasses.fields(settings) if field.type is bool}
+    typed = [f"{a}=true" if a in switches else SHORT.get(a, a) for a in arguments]
+    try:
+        return build(settings, parser, parser.parse_args(typed), f"tmunet {verb}")
+    except ArgumentError as error:
+        raise UsageError(f"{explain(error, known)} See: tmunet {verb} --help") from None
+
+
+def value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    """The value of a flag that has to be known before the others are read; None if it was not given."""
+    typed = [SHORT.get(a, a) for a in arguments]
+    for index, argument in enumerate(typed):
+        if argument == flag and index + 1 < len(typed):
+            return typed[index + 1]
+        if argument.startswith(f"{flag}="):
+            return argument.removeprefix(f"{flag}=")
+    return None
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and key != "options":
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value

@@ -1,0 +1,118 @@
+"""`tmunet evaluate`: score a trained model."""
+
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Literal
+
+from tmunet.cli.arguments import parse
+from tmunet.cli.process import prepare_process
+from tmunet.cli.table import score_table
+from tmunet.errors import UsageError
+
+if TYPE_CHECKING:
+    from tmunet.train.run import RunFolder
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Score a trained model on images whose masks are known."""
+
+    model: str
+    """Run folder or model folder."""
+    data: str | None = None
+    """Data set folder or its split file; by default what the run was trained on."""
+    split: str | None = None
+    """Split file; by default the run's own split, or split.json of the data set."""
+    subset: Literal["train", "valid", "test"] = "test"
+    """Side of the split."""
+    protocol: str = "strict"
+    """strict: native size, every image counts. paper: as the paper's released code, at 512 x 512."""
+    out: str | None = None
+    """Folder for scores and report; by default evaluation/DATA-SUBSET-PROTOCOL in the run or model folder."""
+    window: int | None = None
+    """Slide a window of this many pixels over each image instead of resizing it."""
+    flips: bool = False
+    """Average over the image and its three flips."""
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where to compute."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the network."""
+    seed: int = 0
+    """Seed of the bootstrap intervals."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Score, write per_image.csv, summary.json and report.html, and print the table."""
+    config = parse(EvaluateConfig, arguments, "evaluate")
+    prepare_process()
+    print(evaluate_and_report(config).text)
+    return 0
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The score table with the paths of the files, and the mean Dice over classes."""
+
+    text: str
+    dice: float
+
+
+def evaluate_and_report(config: EvaluateConfig) -> Scored:
+    """Do what the flags say."""
+    from tmunet.data.check import open_dataset
+    from tmunet.evaluation import evaluate
+    from tmunet.files import sha256
+    from tmunet.infer.predictor import Predictor
+    from tmunet.metrics import get_protocol
+    from tmunet.model_config import WEIGHTS, find_model
+    from tmunet.report import write_report
+    from tmunet.report.assemble import assemble
+    from tmunet.train.run import RunFolder
+    from tmunet.versions import versions
+
+    protocol = get_protocol(config.protocol)
+    model = find_model(Path(config.model))
+    run = RunFolder(model.parent) if (model.parent / "config.yaml").is_file() else None
+    data, split = _data_of(config, run)
+    dataset = open_dataset(data, split)
+    predictor = Predictor(
+        model, window=config.window, flips=config.flips, device=config.device, precision=config.precision
+    )
+    facts = {
+        "command": shlex.join(["tmunet", *sys.argv[1:]]),
+        "model": str(config.model),
+        "weights_sha256": sha256(model / WEIGHTS),
+        "window": config.window,
+        "flips": config.flips,
+        "precision": config.precision,
+        "device": str(predictor.device),
+        "trained": predictor.config.provenance,
+        "versions": versions(),
+    }
+    evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts)
+    folder = Path(
+        config.out
+        or (run.path if run else model) / "evaluation" / f"{dataset.info.name}-{config.subset}-{protocol.name}"
+    )
+    evaluation.write(folder)
+    metrics = run.metrics if run and run.metrics.is_file() else None
+    write_report(folder / "report.html", assemble(evaluation, predictor, dataset, metrics))
+    files = f"Scores: {folder / 'per_image.csv'}, {folder / 'summary.json'}\nReport: {folder / 'report.html'}"
+    dice = fmean(summary["metrics"]["dice"]["mean"] for summary in evaluation.summaries.values())
+    return Scored(f"{score_table(evaluation)}\n\n{files}", dice)
+
+
+def _data_of(config: EvaluateConfig, run: "RunFolder | None") -> tuple[Path, Path | None]:
+    """The data set and split file meant by the flags, and by the run where they are silent."""
+    split = Path(config.split) if config.split else None
+    if config.data is not None:
+        return Path(config.data), split
+    if run is None:
+        raise UsageError(f"{config.model} is no run folder, so it does not say which images to score; give --data.")
+    trained_on = Path(run.read_config().data)
+    folder = trained_on.parent if trained_on.suffix == ".json" else trained_on
+    return folder, split or run.split

@@ -1,0 +1,64 @@
+"""`tmunet VERB ...`: finds the verb, runs it, and turns errors into messages and exit codes."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from tmunet import __version__
+from tmunet.errors import TMUNetError, UsageError
+
+VERBS = {
+    "demo": "train, evaluate and predict on the sample images that come with the package",
+    "train": "train a network on your images and masks",
+    "evaluate": "score a trained model on images whose masks are known",
+    "predict": "write the masks of images",
+    "info": "list networks, recipes, models and versions",
+}
+EXIT_CODES = (
+    "exit codes: 0 done, 1 findings, 2 wrong usage, 3 bad input, 4 an optional package is missing, 130 interrupted"
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one verb; returns the exit code."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        print(__version__)
+        return 0
+    verb, *rest = arguments
+    try:
+        if verb not in VERBS:
+            from tmunet.config import suggest
+
+            raise UsageError(f"There is no verb {verb!r}.{suggest(verb, VERBS)}")
+        code: int = importlib.import_module(f"tmunet.cli.{verb}").run(rest)
+        return code
+    except TMUNetError as error:
+        print(f"tmunet {verb}: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print(f"tmunet {verb}: interrupted.", file=sys.stderr)
+        return 130
+
+
+def _help() -> str:
+    verbs = "\n".join(f"  {verb:10} {purpose}" for verb, purpose in VERBS.items())
+    return f"""usage: tmunet VERB [--help] ...
+
+TM-UNet {__version__}: 2D medical image segmentation. Research software, not a medical device.
+
+{verbs}
+
+`tmunet VERB --help` lists the flags of a verb.
+{EXIT_CODES}"""
+
+
+def entry_point() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    entry_point()

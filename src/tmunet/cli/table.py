@@ -1,0 +1,57 @@
+"""Scores as a table in the terminal."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tmunet.evaluation import Evaluation
+
+NAMES = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "f1": "F1",
+    "precision": "precision",
+    "recall": "recall",
+    "hd": "HD (pixels)",
+    "hd95": "HD95 (pixels)",
+}
+HEAD = ("", "mean", "SD", "median", "95 % interval of the mean")
+
+
+def score_table(evaluation: "Evaluation") -> str:
+    """The summary of each class, with the counts of missed images and false alarms."""
+    parts = []
+    for name, summary in evaluation.summaries.items():
+        rows = [HEAD]
+        for metric, label in NAMES.items():
+            values = summary["metrics"][metric]
+            digits = 1 if metric.startswith("hd") else 3
+            mean, sd, median, low, high = (
+                _number(values[key], digits) for key in ("mean", "sd", "median", "low", "high")
+            )
+            rows.append((label, mean, sd, median, "-" if low == "-" else f"{low} to {high}"))
+        left_out = f", left out of HD {summary['n_hd_left_out']}" if summary["n_hd_left_out"] else ""
+        parts.append(
+            f"{name}, {summary['n']} {evaluation.facts['subset']} images of {evaluation.facts['data']}, "
+            f"protocol {evaluation.protocol.name}:\n{_aligned(rows)}\n"
+            f"missed {summary['n_missed']}, false alarms {summary['n_false_alarm']}, "
+            f"rightly empty {summary['n_both_empty']}{left_out}"
+        )
+    return "\n\n".join(parts)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    return "\n".join(
+        "  ".join(
+            [
+                f"  {row[0]:{widths[0]}}",
+                *(f"{cell:>{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
+        for row in rows
+    )
