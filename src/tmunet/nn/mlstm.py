@@ -114,7 +114,8 @@ def mlstm_chunkwise(
     """Linear form: the quadratic form inside chunks of S = `chunk_size` tokens, the memory between them.
 
     Arguments and result as in `mlstm_recurrent`, from the empty memory; T need not be a multiple of S. Time and memory grow
-    in proportion to T. No Python loop over tokens or chunks.
+    in proportion to T. No Python loop over tokens or chunks. In float32 the sums of log f over a chunk lose digits where they
+    are large: gates of -50 and chunks up to 64 tokens cost a relative error of about 1e-4, trained gates none that counts.
     """
     with torch.autocast(q.device.type, enabled=False):
         dtype, T = q.dtype, q.shape[2]
@@ -136,9 +137,9 @@ def mlstm_chunkwise(
         mu = torch.maximum(g.detach().cummax(-1).values, m.detach()[..., None])  # (B, NH, N, S)
         q_memory = q * torch.exp(m[..., None] - mu)[..., None]
         read = (_causal_weights(g, mu) * (q @ k.mT)) @ v1 + q_memory @ C  # (B, NH, N, S, D + 1)
+        read, m = read.flatten(2, 3)[:, :, :T], (F_t + mu).flatten(2)[..., :T]  # a padded token could be 0 / 0
         h, norm = read[..., :-1], read[..., -1:]
-        h = h / torch.maximum(norm.abs(), torch.exp(-(F_t + mu))[..., None])
-        return h.flatten(2, 3)[:, :, :T].to(dtype)  # (B, NH, T, D)
+        return (h / torch.maximum(norm.abs(), torch.exp(-m)[..., None])).to(dtype)  # (B, NH, T, D)
 
 
 def _gated(

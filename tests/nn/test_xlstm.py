@@ -1,0 +1,79 @@
+"""The bidirectional xLSTM layer: Eq. 4-6, its initialisation and its symmetry."""
+
+import pytest
+import torch
+from scipy.stats import kstest
+from torch import Tensor
+
+from tmunet.nn.mlstm import ForgetGate
+from tmunet.nn.tmunet import SIZES, TMUNet
+from tmunet.nn.xlstm import MatrixLSTM, XLSTMLayer
+
+from . import oracle
+from .random_weights import as_arrays, randomised
+from .tokens import GATES, distance
+
+HALVES = ("project_in.weight", "project_in.bias", "mlstm.qkv_weight")  # forward, then backward, along the first axis
+
+
+@pytest.mark.parametrize("forget_gate", GATES)
+@pytest.mark.parametrize(("dim", "heads", "T", "chunk_size"), [(8, 2, 11, 4), (12, 3, 6, 32), (16, 1, 1, 8)])
+@torch.no_grad()
+def test_the_layer_is_the_oracle(dim: int, heads: int, T: int, chunk_size: int, forget_gate: ForgetGate) -> None:
+    layer = randomised(XLSTMLayer(dim, heads, forget_gate, chunk_size))
+    x = torch.randn(2, T, dim, dtype=torch.float64)
+    expected = torch.from_numpy(oracle.xlstm_layer(x.numpy(), as_arrays(layer), heads, forget_gate))
+    assert distance(layer(x), expected) < 1e-9
+
+
+@torch.no_grad()
+def test_swapped_directions_read_flipped_tokens_to_a_flipped_output() -> None:
+    layer, mirrored = (randomised(XLSTMLayer(8, 2, "sigmoid", 4)) for _ in range(2))
+    mirrored.load_state_dict({name: swapped(name, value) for name, value in layer.state_dict().items()})
+    x = torch.randn(2, 11, 8, dtype=torch.float64)
+    assert distance(mirrored(x.flip(1)), layer(x).flip(1)) < 1e-12
+    assert distance(layer(x.flip(1)), layer(x).flip(1)) > 1e-3  # the two directions do differ
+
+
+def swapped(name: str, value: Tensor) -> Tensor:
+    """The weights of the forward direction in the place of the backward ones, and the other way round."""
+    if name in HALVES:
+        return torch.cat(value.chunk(2)[::-1])
+    return value.flip(0) if name.startswith("mlstm.") else value
+
+
+@torch.no_grad()
+def test_every_output_depends_on_every_token() -> None:
+    layer = randomised(XLSTMLayer(8, 2, "sigmoid", 4))
+    x = torch.randn(1, 11, 8, dtype=torch.float64)
+    for t in range(11):
+        changed = x.clone()
+        changed[:, t] = torch.randn(8, dtype=torch.float64)
+        assert ((layer(changed) - layer(x)).abs().amax(-1) > 1e-12).all()
+
+
+def gates(name: str) -> list[MatrixLSTM]:
+    return [module for module in TMUNet(SIZES[name]).modules() if isinstance(module, MatrixLSTM)]
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_fresh_gates_are_open_and_blind(name: str) -> None:
+    layers = gates(name)
+    assert len(layers) == 4  # one in each of E4, E5, D5, D4
+    for layer in layers:
+        assert torch.equal(layer.forget_gate_bias, torch.linspace(3, 6, layer.heads).expand(2, -1))
+        assert not layer.gate_weight.any()
+        assert layer.input_gate_bias.abs().min() > 0
+
+
+def test_fresh_input_gate_biases_are_normal_with_deviation_a_tenth() -> None:
+    layers = [layer for _ in range(5) for layer in gates("tmunet_t")]
+    biases = torch.cat([layer.input_gate_bias.detach().flatten() for layer in layers])
+    assert len(biases) == 160
+    assert kstest(biases.numpy(), "norm", args=(0, 0.1)).pvalue > 0.01
+
+
+@pytest.mark.parametrize(("dim", "heads"), [(10, 4), (6, 3), (8, 3)])
+def test_channels_that_do_not_divide_are_an_error(dim: int, heads: int) -> None:
+    with pytest.raises(ValueError, match=f"Expected `dim` to be a multiple of {heads} heads and of 4, but got {dim}"):
+        XLSTMLayer(dim, heads, "sigmoid", 32)
