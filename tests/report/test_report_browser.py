@@ -4,9 +4,10 @@ import subprocess
 import numpy as np
 import pytest
 from PIL import Image
-from report_samples import make_report
 
 from tmunet.report import render, write_report
+
+from .report_samples import make_report
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (

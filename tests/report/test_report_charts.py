@@ -4,9 +4,10 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from report_samples import history_of, row_of
 
 from tmunet.report.charts import TALLEST, axis, best_epoch, curves, strip
+
+from .report_samples import history_of, row_of
 
 STATISTICS = {"mean": 0.5, "low": 0.4, "high": 0.6}
 numbers = st.floats(-1e6, 1e6, allow_subnormal=False).map(lambda value: round(value, 4))

@@ -7,12 +7,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from report_samples import case_of, disc, make_report, row_of, summary_of
 from scipy import ndimage
 
 from tmunet.errors import InputError, MissingExtraError
 from tmunet.report import Report, render, write_report
 from tmunet.report.wording import misses
+
+from .report_samples import case_of, disc, make_report, row_of, summary_of
 
 VOID = {"meta", "link", "img", "br"}
 HOSTILE = "<script>alert(1)</script>"

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
-from report_samples import case_of, disc
 
 from tmunet.errors import InputError
 from tmunet.report.panels import COLOURS, IGNORED_LABEL, Pixel, contour, error_map, panels
+
+from .report_samples import case_of, disc
 
 masks = arrays(np.uint8, (7, 9), elements=st.sampled_from([0, 1, 2, IGNORED_LABEL]))
 

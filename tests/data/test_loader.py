@@ -1,0 +1,114 @@
+"""Preparation and cache: what a network sees is what the file holds, resized and scaled, once."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tmunet.data.check import load_case, open_dataset
+from tmunet.data.loader import cache_cases
+from tmunet.data.normalise import IMAGENET_MEAN, IMAGENET_SD, normalise, unit
+from tmunet.data.picture import as_picture
+from tmunet.data.preprocess import Preprocess, resize_image, resize_mask
+
+
+def test_the_cache_holds_every_case_prepared(make_dataset: Callable[..., Path]) -> None:
+    dataset = open_dataset(make_dataset())
+    prepare = Preprocess(size=32)
+    cases, faults = cache_cases(dataset.cases, dataset.info, prepare)
+    assert not faults
+    batch = cases.__getitems__([3, 0])
+    for row, index in enumerate([3, 0]):
+        loaded = load_case(dataset.cases[index], dataset.info)
+        np.testing.assert_array_equal(batch["image"][row].numpy().transpose(1, 2, 0), prepare(loaded.image))
+        np.testing.assert_array_equal(batch["mask"][row].numpy(), resize_mask(loaded.mask, (32, 32)))
+    assert batch["case"].tolist() == [3, 0]
+    assert len(cases) == len(dataset.cases)
+    assert torch.equal(cases[3]["image"][0], batch["image"][0])
+
+
+def test_the_hash_follows_the_pixels(make_dataset: Callable[..., Path]) -> None:
+    dataset = open_dataset(make_dataset())
+    first, _ = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
+    again, _ = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
+    assert first.sha256() == again.sha256()
+    mask = np.asarray(Image.open(dataset.cases[0].mask)).copy()
+    mask[20:28, 20:28] ^= 1
+    Image.fromarray(mask).save(dataset.cases[0].mask)
+    changed, _ = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
+    assert changed.sha256() != first.sha256()
+
+
+def test_8_and_16_bit_images_mix_without_loss(make_dataset: Callable[..., Path]) -> None:
+    folder = make_dataset(train=3, valid=0, test=0, side=32)
+    grey = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) * 64
+    Image.fromarray(grey).save(folder / "images" / "case1.png")
+    dataset = open_dataset(folder)
+    cases, faults = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
+    assert not faults
+    assert cases.images.dtype == np.uint16
+    np.testing.assert_array_equal(cases.images[1, 0], grey)
+    eight = load_case(dataset.cases[0], dataset.info).image.transpose(2, 0, 1)
+    scaled = unit(cases.__getitems__([0])["image"])[0]
+    torch.testing.assert_close(scaled, unit(torch.from_numpy(eight.copy())))
+
+
+def test_faults_of_all_cases_are_reported_at_once(make_dataset: Callable[..., Path]) -> None:
+    folder = make_dataset()
+    (folder / "images" / "case2.png").write_bytes(b"not an image")
+    Image.fromarray(np.full((48, 48), 7, np.uint8)).save(folder / "masks" / "case5.png")
+    dataset = open_dataset(folder)
+    _, faults = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
+    assert len(faults) == 2
+    assert "case2" in faults[0]
+    assert "case5" in faults[1]
+
+
+def test_normalisation_by_imagenet_and_by_the_image() -> None:
+    images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    expected = (images.numpy() - np.reshape(IMAGENET_MEAN, (3, 1, 1))) / np.reshape(IMAGENET_SD, (3, 1, 1))
+    np.testing.assert_allclose(normalise(images, "imagenet").numpy(), expected, rtol=1e-5)
+    own = normalise(images, "image")
+    np.testing.assert_allclose(own.mean((1, 2, 3)).numpy(), 0, atol=1e-5)
+    np.testing.assert_allclose(own.std((1, 2, 3)).numpy(), 1, rtol=1e-4)
+    assert normalise(torch.full((1, 3, 8, 8), 0.3), "image").abs().max() < 1e-3
+    assert normalise(images[:, :1], "imagenet").shape == (2, 1, 8, 8)
+
+
+@given(st.integers(33, 90), st.integers(33, 90), st.integers(32, 100))
+@settings(max_examples=30, deadline=None)
+def test_resizing_keeps_constants_and_invents_no_label(height: int, width: int, side: int) -> None:
+    for dtype, value in ((np.uint8, 201), (np.uint16, 40001)):
+        resized = resize_image(np.full((height, width, 2), value, dtype), (side, side))
+        assert resized.dtype == dtype
+        assert (resized == value).all()
+    mask = np.random.default_rng(height).choice(np.array([0, 2, 255], np.uint8), (height, width))
+    assert set(np.unique(resize_mask(mask, (side, side)))) <= {0, 2, 255}
+
+
+def test_a_mask_survives_the_way_to_another_size_and_back() -> None:
+    y, x = np.mgrid[:300, :200]
+    mask = (((y - 140) / 60) ** 2 + ((x - 90) / 40) ** 2 < 1).astype(np.uint8)
+    back = resize_mask(resize_mask(mask, (512, 512)), (300, 200))
+    assert (mask & back).sum() / (mask | back).sum() >= 0.99
+
+
+@pytest.mark.parametrize("bad", [{"size": 16}, {"channels": 0}, {"channels": 4}])
+def test_preparations_that_make_no_sense_are_refused(bad: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="Expected"):
+        Preprocess(**bad)
+
+
+def test_pictures_for_eyes_are_8_bit_rgb() -> None:
+    dark = np.zeros((10, 10, 1), np.uint16)
+    dark[2:8, 2:8] = 300
+    picture = as_picture(dark)
+    assert picture.shape == (10, 10, 3)
+    assert picture.max() == 255
+    many = as_picture(np.zeros((4, 4, 5), np.uint8))
+    assert many.shape == (4, 4, 3)

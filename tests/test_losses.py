@@ -1,0 +1,76 @@
+"""The loss of Eq. 9 against independent implementations: MONAI's Dice loss and torch's cross-entropies."""
+
+import pytest
+import torch
+from monai.losses import DiceLoss
+from torch.nn import functional as F
+
+from tmunet.losses import IGNORE_LABEL, SegmentationLoss
+
+
+@pytest.fixture
+def logits() -> torch.Tensor:
+    return torch.randn(3, 1, 9, 7, generator=torch.Generator().manual_seed(1))
+
+
+def labels(classes: int) -> torch.Tensor:
+    return torch.randint(classes, (3, 9, 7), generator=torch.Generator().manual_seed(2), dtype=torch.uint8)
+
+
+def test_binary_is_two_cross_entropy_and_one_dice(logits: torch.Tensor) -> None:
+    target = labels(2)
+    truth = target.unsqueeze(1).float()
+    ce = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean((1, 2, 3))
+    dice = DiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0, reduction="none")(logits, truth).flatten()
+    torch.testing.assert_close(SegmentationLoss()(logits, target), 2 * ce + dice, rtol=1e-6, atol=1e-6)
+
+
+def test_multi_class_is_two_cross_entropy_and_one_dice_without_background() -> None:
+    logits = torch.randn(3, 4, 9, 7, generator=torch.Generator().manual_seed(3))
+    target = labels(4)
+    ce = F.cross_entropy(logits, target.long(), reduction="none").mean((1, 2))
+    monai = DiceLoss(
+        softmax=True, to_onehot_y=True, include_background=False, smooth_nr=1.0, smooth_dr=1.0, reduction="none"
+    )
+    dice = monai(logits, target.unsqueeze(1)).flatten(1).mean(1)
+    torch.testing.assert_close(SegmentationLoss()(logits, target), 2 * ce + dice, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_ignored_pixels_change_nothing_and_get_no_gradient(outputs: int) -> None:
+    logits = torch.randn(1, outputs, 6, 8, generator=torch.Generator().manual_seed(4))
+    target = labels(max(outputs, 2))[:1, :6].repeat(1, 1, 2)[:, :, :8]
+    target[:, :, 5:] = IGNORE_LABEL
+    logits.requires_grad_()
+    loss = SegmentationLoss()(logits, target)
+    torch.testing.assert_close(loss, SegmentationLoss()(logits[..., :5], target[..., :5]))
+    loss.sum().backward()
+    assert logits.grad is not None
+    assert not logits.grad[..., 5:].any()
+    assert logits.grad[..., :5].any()
+
+
+def test_each_image_has_its_own_loss(logits: torch.Tensor) -> None:
+    target = labels(2)
+    together = SegmentationLoss()(logits, target)
+    single = torch.cat([SegmentationLoss()(logits[b : b + 1], target[b : b + 1]) for b in range(3)])
+    torch.testing.assert_close(together, single)
+
+
+def test_a_perfect_prediction_costs_nothing_and_an_empty_image_can_be_learned() -> None:
+    target = labels(2)
+    perfect = (target.unsqueeze(1).float() * 2 - 1) * 50
+    assert SegmentationLoss()(perfect, target).max() < 1e-5
+    logits = torch.zeros(1, 1, 8, 8, requires_grad=True)
+    SegmentationLoss(cross_entropy=0.0)(logits, torch.zeros(1, 8, 8, dtype=torch.uint8)).sum().backward()
+    assert logits.grad is not None
+    assert (logits.grad > 0).all()
+
+
+def test_weights_scale_the_terms_and_bfloat16_is_computed_in_float32(logits: torch.Tensor) -> None:
+    target = labels(2)
+    both = SegmentationLoss(2.0, 1.0)(logits, target)
+    parts = 2 * SegmentationLoss(1.0, 0.0)(logits, target) + SegmentationLoss(0.0, 1.0)(logits, target)
+    torch.testing.assert_close(both, parts)
+    assert SegmentationLoss()(logits.bfloat16(), target).dtype == torch.float32
+    assert SegmentationLoss()(torch.full((1, 1, 4, 4), -1e4), labels(2)[:1, :4, :4]).isfinite().all()

@@ -1,0 +1,133 @@
+"""What a run leaves behind, what it refuses, and that it learns."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from tmunet.config import from_mapping, read_yaml
+from tmunet.data.split import read_split
+from tmunet.errors import DataError, InputError, NonFiniteLossError, UsageError
+from tmunet.model import load_model
+from tmunet.train.config import TrainConfig, list_recipes, read_recipe
+
+from .runs import run_here, weights
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_run_folder_holds_what_its_numbers_come_from(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    data = make_dataset()
+    run = run_here(data, tmp_path / "run", epochs=3, tensorboard=True, seed=5)
+    config = from_mapping(TrainConfig, read_yaml(run.config), where="test")
+    assert (config.epochs, config.seed, config.augment.zoom) == (3, 5, 1.2)
+    provenance = json.loads(run.provenance.read_text())
+    split = read_split(run.split, [f"case{i}" for i in range(12)])
+    assert provenance["split_sha256"] == split.sha256
+    assert provenance["split_sizes"] == {"train": 8, "valid": 2, "test": 2}
+    assert provenance["versions"]["torch"] == torch.__version__.split("+")[0] or provenance["versions"]["torch"]
+    assert len(provenance["data_sha256"]) == 64
+    rows = rows_of(run.metrics)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert all(np.isfinite(float(value)) for row in rows for value in row.values())
+    assert run.best.is_file()
+    assert run.last.is_file()
+    assert list((run.path / "tensorboard").glob("events*"))
+    trained = load_model(run.path)
+    assert trained.config.provenance["seed"] == 5
+    assert trained.config.provenance["valid_dice"] == max(float(row["valid_dice"]) for row in rows)
+    assert trained.config.classes == ("background", "foreground")
+
+
+def test_the_kept_weights_are_those_of_the_best_epoch(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    run = run_here(make_dataset(), tmp_path / "run", epochs=3)
+    state = torch.load(run.best, weights_only=True)["state_dict"]
+    for name, value in weights(run.path).items():
+        assert torch.equal(value, state[f"network.{name}"])
+
+
+def test_a_small_network_learns_the_discs(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    run = run_here(make_dataset(train=16), tmp_path / "run", epochs=12, optimiser={"learning_rate": 0.01}, augment={})
+    rows = rows_of(run.metrics)
+    assert float(rows[-1]["train_loss"]) < 0.6 * float(rows[0]["train_loss"])
+    assert max(float(row["valid_dice"]) for row in rows) > 0.9
+
+
+def test_the_paper_s_schedule_falls_by_two_percent_an_epoch(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    recipe = read_recipe("paper") | {"epochs": 3, "preprocess": {"size": 32}, "batch_size": 4}
+    run = run_here(make_dataset(), tmp_path / "run", **recipe)
+    rates = [float(row["learning_rate"]) for row in rows_of(run.metrics)]
+    assert rates == pytest.approx([1e-4, 0.98e-4, 0.98**2 * 1e-4])
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_several_classes_and_ignored_pixels_train(
+    precision: str, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = make_dataset(classes=3)
+    description = json.loads((data / "dataset.json").read_text()) | {"ignore_label": 255}
+    (data / "dataset.json").write_text(json.dumps(description))
+    mask = np.asarray(Image.open(data / "masks" / "case0.png")).copy()
+    mask[:5] = 255
+    Image.fromarray(mask).save(data / "masks" / "case0.png")
+    run = run_here(data, tmp_path / "run", epochs=2, precision=precision)
+    assert load_model(run.path).config.outputs == 3
+    assert all(np.isfinite(float(row["valid_loss"])) for row in rows_of(run.metrics))
+
+
+def test_every_fault_is_listed_before_anything_is_written(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    data = make_dataset()
+    (data / "images" / "case1.png").write_bytes(b"")
+    Image.new("L", (47, 48)).save(data / "masks" / "case3.png")
+    Image.fromarray(np.arange(48 * 48, dtype=np.uint8).reshape(48, 48)).save(
+        data / "masks" / "case11.png"
+    )  # a test case
+    with pytest.raises(DataError) as caught:
+        run_here(data, tmp_path / "run")
+    assert len(caught.value.faults) == 3
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_loss_that_is_not_finite_names_the_images(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    settings = {"name": "adam", "learning_rate": 1e30}
+    with pytest.raises(NonFiniteLossError, match=r"epoch 1, step \d+, for: case\d.*learning_rate"):
+        run_here(make_dataset(), tmp_path / "run", optimiser=settings)
+
+
+def test_without_validation_images_the_last_epoch_is_kept_or_the_run_refused(
+    make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = make_dataset(valid=0)
+    with pytest.raises(InputError, match="no validation images"):
+        run_here(data, tmp_path / "refused")
+    run = run_here(data, tmp_path / "run", epochs=2, keep="lowest_loss", optimiser={"ema_decay": None})
+    state = torch.load(run.last, weights_only=True)["state_dict"]
+    assert all(torch.equal(value, state[f"network.{name}"]) for name, value in weights(run.path).items())
+    assert rows_of(run.metrics)[0]["valid_dice"] == ""
+
+
+def test_recipes_are_found_by_name_and_by_file_and_may_not_name_the_data(tmp_path: Path) -> None:
+    assert {"paper", "strong", "demo", "nuclei"} <= set(list_recipes())
+    for name in list_recipes():
+        from_mapping(TrainConfig, {**read_recipe(name), "data": "somewhere"}, where=name)
+    with pytest.raises(UsageError, match="Did you mean 'strong'"):
+        read_recipe("stron")
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump({"data": "elsewhere", "epochs": 2}))
+    with pytest.raises(UsageError, match="does not set 'data'"):
+        read_recipe(str(path))
+
+
+@pytest.mark.parametrize("bad", [{"epochs": 0}, {"batch_size": 3, "devices": 2}])
+def test_settings_that_make_no_sense_are_refused(bad: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match="Expected"):
+        from_mapping(TrainConfig, {"data": "x", **bad}, where="test")
