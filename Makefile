@@ -53,7 +53,7 @@ $(VENV)/.torch: constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.demo: pyproject.toml $(VENV)/.torch
 	@echo "Installing tmunet and what the demo needs ..."
-	@$(PIP) --editable '.[train,report]'
+	@$(PIP) --editable '.[train]'
 	@touch $@
 
 $(VENV)/.test: pyproject.toml $(VENV)/.torch

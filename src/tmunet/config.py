@@ -30,11 +30,24 @@ def from_mapping(settings: type[Settings], values: Mapping[str, Any], where: str
     Raises:
         UsageError: a key does not exist (the nearest one is suggested) or a value does not fit; `where` is named.
     """
+    _check_nesting(settings, values, where)
     parser = parser_for(settings, prog=settings.__name__)
     try:
         return build(settings, parser, parser.parse_object(dict(values)), where)
-    except (ArgumentError, TypeError) as error:
+    except (ArgumentError, TypeError, RecursionError) as error:
         raise UsageError(f"{where}: {explain(error, known_keys(settings))}") from None
+
+
+def _check_nesting(settings: type, values: Mapping[str, Any], where: str) -> None:
+    """Refuse what the parser would only explain by its own internals."""
+    groups = {key.rpartition(".")[0] for key in known_keys(settings)}
+    for key, value in values.items():
+        if not isinstance(key, str) or "." in key:
+            raise UsageError(
+                f"{where}: Expected the name of a setting, nested ones as keys inside keys, but got {key!r}."
+            )
+        if key in groups and not isinstance(value, Mapping):
+            raise UsageError(f"{where}: Expected `{key}` to be keys and values, but got {value!r}.")
 
 
 def build(settings: type[Settings], parser: ArgumentParser, namespace: Any, where: str) -> Settings:
@@ -48,6 +61,8 @@ def build(settings: type[Settings], parser: ArgumentParser, namespace: Any, wher
 def explain(error: Exception, known: Iterable[str]) -> str:
     """The parser's message in the words of tmunet, with the nearest known key where an unknown one was given."""
     message = " ".join(str(error).split())
+    if missing := re.search(r"arguments are required: ([\w., ]+)", message):
+        return "Expected " + ", ".join(f"--{key.strip()}" for key in missing[1].split(",")) + ", but it was not given."
     unknown = re.search(r"unrecognized arguments: --([\w.]+)|[Oo]ption '([\w.]+)'", message)
     if not unknown:
         return message
@@ -96,7 +111,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: the file cannot be read ({error.strerror}).") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: expected plain YAML, but found: {' '.join(str(error).split())}") from None
     if not isinstance(content, dict):
         raise UsageError(f"{path}: expected keys and values, but found {type(content).__name__}.")

@@ -35,10 +35,11 @@ class Evaluation:
     facts: Mapping[str, Any]
 
     def write(self, folder: Path) -> None:
-        """Write `per_image.csv` and `summary.json` into a folder."""
+        """Write `per_image.csv`, and `summary.json` with the same rows, the summaries and the facts, into a folder."""
         write_csv(folder / "per_image.csv", COLUMNS, self.rows)
         protocol = {"protocol": self.protocol.name, "description": self.protocol.description}
-        write_json(folder / "summary.json", {**protocol, "facts": self.facts, "classes": self.summaries})
+        content = {**protocol, "facts": self.facts, "classes": self.summaries, "per_image": self.rows}
+        write_json(folder / "summary.json", content)
 
 
 def evaluate(

@@ -51,11 +51,12 @@ def load_model(path: Path | str) -> TrainedModel:
     try:
         with torch.device("meta"):  # a hostile configuration allocates nothing before its shapes are compared
             network = config.create_network()
+    except (UsageError, RuntimeError, TypeError) as error:  # the last two from sizes that no tensor can have
+        raise ModelError(f"{folder / CONFIG}: {str(error).splitlines()[0]}") from None
+    try:
         weights = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{folder / WEIGHTS}: expected weights as safetensors, but: {error}") from None
-    except UsageError as error:
-        raise ModelError(f"{folder / CONFIG}: {error}") from None
     _check_fit(folder, network.state_dict(), weights)
     network.load_state_dict(weights, assign=True)
     return TrainedModel(network.eval().requires_grad_(False), config)

@@ -1,12 +1,12 @@
 """What a model folder says of its model. Reading it loads no torch."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmunet.config import from_mapping
-from tmunet.data.preprocess import Preprocess
+from tmunet.data.config import Preprocess
 from tmunet.errors import ModelError, UsageError
 from tmunet.registry import create_model
 
@@ -33,6 +33,10 @@ class ModelConfig:
     """Where the weights come from: data, split, seed, recipe, scores, versions."""
     format: int = FORMAT
     """Version of this file's layout."""
+
+    def __post_init__(self) -> None:
+        if not 2 <= len(self.classes) <= 255 or len(set(self.classes)) < len(self.classes):
+            raise ValueError(f"Expected `classes` to be 2 to 255 different names, but got {list(self.classes)}.")
 
     @property
     def outputs(self) -> int:
@@ -64,13 +68,16 @@ def read_config(folder: Path) -> ModelConfig:
     path = folder / CONFIG
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path}: expected JSON, but: {error}") from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ModelError(
             f"{path}: expected a model configuration of format {FORMAT}; was it written by another version?"
         )
+    provenance = values.pop("provenance", {})  # any JSON, kept as it is: the parser would turn the text "007" into 7
+    if not isinstance(provenance, dict):
+        raise ModelError(f"{path}: Expected `provenance` to be keys and values, but got {provenance!r}.")
     try:
-        return from_mapping(ModelConfig, values, where=str(path))
+        return replace(from_mapping(ModelConfig, values, where=str(path)), provenance=provenance)
     except UsageError as error:
         raise ModelError(str(error)) from None

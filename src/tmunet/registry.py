@@ -49,7 +49,10 @@ def create_model(
     default = module.SIZES[name]
     settings = {**to_dict(default), "in_channels": in_channels, "num_classes": num_classes}
     config = from_mapping(type(default), _merged(settings, options or {}), where=f"options of {name}")
-    network: nn.Module = getattr(module, class_name)(config)
+    try:
+        network: nn.Module = getattr(module, class_name)(config)
+    except ValueError as error:  # fields that do not fit each other, such as widths and heads
+        raise UsageError(f"options of {name}: {error}") from None
     return network
 
 

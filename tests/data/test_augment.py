@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmunet.data.augment import AugmentConfig, augment, draw
+from tmunet.data.augment import augment, draw
+from tmunet.data.config import AugmentConfig
 
 EVERYTHING = AugmentConfig(
     horizontal_flip=0.5,

@@ -11,21 +11,22 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tmunet.data.check import load_case, open_dataset
+from tmunet.data.config import Preprocess
 from tmunet.data.loader import cache_cases
 from tmunet.data.normalise import IMAGENET_MEAN, IMAGENET_SD, normalise, unit
 from tmunet.data.picture import as_picture
-from tmunet.data.preprocess import Preprocess, resize_image, resize_mask
+from tmunet.data.preprocess import prepare, resize_image, resize_mask
 
 
 def test_the_cache_holds_every_case_prepared(make_dataset: Callable[..., Path]) -> None:
     dataset = open_dataset(make_dataset())
-    prepare = Preprocess(size=32)
-    cases, faults = cache_cases(dataset.cases, dataset.info, prepare)
+    preprocess = Preprocess(size=32)
+    cases, faults = cache_cases(dataset.cases, dataset.info, preprocess)
     assert not faults
     batch = cases.__getitems__([3, 0])
     for row, index in enumerate([3, 0]):
         loaded = load_case(dataset.cases[index], dataset.info)
-        np.testing.assert_array_equal(batch["image"][row].numpy().transpose(1, 2, 0), prepare(loaded.image))
+        np.testing.assert_array_equal(batch["image"][row].numpy().transpose(1, 2, 0), prepare(loaded.image, preprocess))
         np.testing.assert_array_equal(batch["mask"][row].numpy(), resize_mask(loaded.mask, (32, 32)))
     assert batch["case"].tolist() == [3, 0]
     assert len(cases) == len(dataset.cases)

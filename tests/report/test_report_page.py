@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tmunet.errors import InputError, MissingExtraError
+from tmunet.errors import InputError
 from tmunet.report import Report, render, write_report
 from tmunet.report.wording import misses
 
@@ -264,12 +264,6 @@ def test_write_report_makes_the_folder_and_the_whole_file(tmp_path):
 def test_selected_cases_are_always_accepted(count):
     for n in range(1, 12):
         assert len(Page(render(make_report(n=n, count=count))).all("image")) == 4 * min(n, 3 * count)
-
-
-def test_without_jinja2_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(MissingExtraError, match=r"tmunet\[report\]"):
-        render(make_report(n=1))
 
 
 def test_importing_the_package_is_light():

@@ -131,3 +131,10 @@ def test_recipes_are_found_by_name_and_by_file_and_may_not_name_the_data(tmp_pat
 def test_settings_that_make_no_sense_are_refused(bad: dict[str, int]) -> None:
     with pytest.raises(UsageError, match="Expected"):
         from_mapping(TrainConfig, {"data": "x", **bad}, where="test")
+
+
+def test_automatic_precision_is_resolved_before_the_run_and_recorded(
+    make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = run_here(make_dataset(), tmp_path / "run", epochs=1, precision="auto")
+    assert read_yaml(run.config)["precision"] == "float32"  # the tests train on the CPU

@@ -20,6 +20,7 @@ def parse(
     verb: str,
     defaults: Mapping[str, Any] | None = None,
     words: str | None = None,
+    notes: str = "",
 ) -> Settings:
     """Settings from flags.
 
@@ -29,12 +30,19 @@ def parse(
         verb: for messages.
         defaults: what the flags start from, such as a recipe; the dataclass's own defaults otherwise.
         words: the field that takes the words without a flag.
+        notes: shown under the flags.
 
     Raises:
         UsageError: an unknown flag (the nearest is suggested) or a value that does not fit.
     """
     known = known_keys(settings)
-    parser = ArgumentParser(prog=f"tmunet {verb}", exit_on_error=False, allow_abbrev=False)
+    short = ", ".join(f"{short} = {flag}" for short, flag in SHORT.items() if flag.removeprefix("--") in known)
+    parser = ArgumentParser(
+        prog=f"tmunet {verb}",
+        exit_on_error=False,
+        allow_abbrev=False,
+        epilog=f"{notes} Short: {short}." if short else notes,
+    )
     if words:
         parser.add_argument(words, nargs="*", type=str, help="files, folders or patterns such as 'scans/*.png'")
     parser.add_class_arguments(settings, skip={words} if words else None)
@@ -45,7 +53,7 @@ def parse(
     switches = {f"--{field.name}" for field in dataclasses.fields(settings) if field.type is bool}
     typed = [f"{a}=true" if a in switches else SHORT.get(a, a) for a in arguments]
     try:
-        return build(settings, parser, parser.parse_args(typed), f"tmunet {verb}")
+        return build(settings, parser, parser.parse_args(typed), "flags")
     except ArgumentError as error:
         raise UsageError(f"{explain(error, known)} See: tmunet {verb} --help") from None
 

@@ -34,11 +34,11 @@ def _list() -> dict[str, Any]:
     from tmunet.train.config import list_recipes
     from tmunet.versions import versions
 
-    models = resources.files("tmunet") / "models"
+    models = Path(str(resources.files("tmunet") / "models"))
     return {
         "networks": list(list_models()),
         "recipes": list_recipes(),
-        "models": sorted(folder.name for folder in models.iterdir() if folder.is_dir()),
+        "models": sorted(config.parent.name for config in models.glob("*/config.json")),
         "versions": versions(),
     }
 

@@ -12,9 +12,7 @@ from tmunet.cli.process import prepare_process
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Write the mask of each image as PNG, at the size of the image: two classes as 0 and 255, more as a palette whose
-    index is the label.
-    """
+    """Write the mask of each image as PNG, at the size of the image."""
 
     images: list[str] = field(default_factory=list)
     """Files, folders or patterns."""

@@ -9,6 +9,8 @@ from tmunet.errors import UsageError
 from tmunet.extras import require
 from tmunet.train.config import TrainConfig, read_recipe
 
+RESUME = "An interrupted run goes on with: tmunet train --resume RUN (and no other flag)."
+
 
 def run(arguments: Sequence[str]) -> int:
     """Start a run from flags, or continue one with `--resume RUN`."""
@@ -17,7 +19,9 @@ def run(arguments: Sequence[str]) -> int:
         raise UsageError("Expected nothing beside --resume RUN: a run continues with its own settings.")
     if resumed is None:
         recipe = value_of("--recipe", arguments) or TrainConfig.recipe
-        config = parse(TrainConfig, arguments, "train", defaults={"recipe": recipe, **read_recipe(recipe)})
+        config = parse(
+            TrainConfig, arguments, "train", defaults={"recipe": recipe, **read_recipe(recipe)}, notes=RESUME
+        )
     prepare_process()
     require("pytorch_lightning", extra="train")
     from tmunet.train.fit import resume, train

@@ -7,42 +7,12 @@ or on an interruption; they are applied to a whole batch on its device.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-
-@dataclass(frozen=True)
-class AugmentConfig:
-    """How far training images are changed; the defaults change nothing."""
-
-    horizontal_flip: float = 0.0
-    """Probability of a left-right flip."""
-    vertical_flip: float = 0.0
-    """Probability of an upside-down flip."""
-    quarter_turns: bool = False
-    """Turn by 0, 90, 180 or 270 degrees."""
-    zoom: float = 1.0
-    """Enlarge or shrink by a factor of at most this, and shift what was enlarged."""
-    brightness: float = 0.0
-    """Add at most this, black being 0 and white 1."""
-    contrast: float = 0.0
-    """Stretch around the image's mean by a factor of 1 plus or minus at most this."""
-    gamma: float = 0.0
-    """Raise to a power between exp(-gamma) and exp(gamma)."""
-    colour: float = 0.0
-    """Multiply each channel by a factor of 1 plus or minus at most this."""
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.horizontal_flip <= 1 and 0 <= self.vertical_flip <= 1):
-            raise ValueError("Expected the probability of a flip to be between 0 and 1.")
-        if self.zoom < 1 or min(self.brightness, self.contrast, self.gamma, self.colour) < 0:
-            raise ValueError("Expected `zoom` to be at least 1, and brightness, contrast, gamma and colour at least 0.")
-        if max(self.contrast, self.colour) >= 1:
-            raise ValueError("Expected `contrast` and `colour` to be below 1.")
+from tmunet.data.config import AugmentConfig
 
 
 @dataclass(frozen=True)
@@ -78,7 +48,7 @@ def draw(config: AugmentConfig, channels: int, seed: int, epoch: int, case: int)
     )
 
 
-def augment(images: "Tensor", masks: "Tensor", draws: Sequence[Draw]) -> "tuple[Tensor, Tensor]":
+def augment(images: Tensor, masks: Tensor, draws: Sequence[Draw]) -> tuple[Tensor, Tensor]:
     """Apply one draw to each image of a batch.
 
     Args:
@@ -94,7 +64,7 @@ def augment(images: "Tensor", masks: "Tensor", draws: Sequence[Draw]) -> "tuple[
     return _recolour(images, draws), masks
 
 
-def _turn(images: "Tensor", masks: "Tensor", draws: Sequence[Draw]) -> "tuple[Tensor, Tensor]":
+def _turn(images: Tensor, masks: Tensor, draws: Sequence[Draw]) -> tuple[Tensor, Tensor]:
     images, masks = images.clone(), masks.clone()
     for b, d in enumerate(draws):
         axes = [axis for axis, flip in ((-1, d.horizontal_flip), (-2, d.vertical_flip)) if flip]
@@ -103,9 +73,7 @@ def _turn(images: "Tensor", masks: "Tensor", draws: Sequence[Draw]) -> "tuple[Te
     return images, masks
 
 
-def _zoom(images: "Tensor", masks: "Tensor", draws: Sequence[Draw]) -> "tuple[Tensor, Tensor]":
-    import torch.nn.functional as F
-
+def _zoom(images: Tensor, masks: Tensor, draws: Sequence[Draw]) -> tuple[Tensor, Tensor]:
     if all(d.zoom == 1 for d in draws):
         return images, masks
     theta = images.new_tensor([[[1 / d.zoom, 0, d.shift[0]], [0, 1 / d.zoom, d.shift[1]]] for d in draws])
@@ -116,8 +84,8 @@ def _zoom(images: "Tensor", masks: "Tensor", draws: Sequence[Draw]) -> "tuple[Te
     return images, labels.squeeze(1).to(masks.dtype)
 
 
-def _recolour(images: "Tensor", draws: Sequence[Draw]) -> "Tensor":
-    def per_image(values: Sequence[float | tuple[float, ...]]) -> "Tensor":
+def _recolour(images: Tensor, draws: Sequence[Draw]) -> Tensor:
+    def per_image(values: Sequence[float | tuple[float, ...]]) -> Tensor:
         return images.new_tensor(values).reshape(len(draws), -1, 1, 1)
 
     mean = images.mean((1, 2, 3), keepdim=True)

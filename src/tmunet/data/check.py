@@ -139,7 +139,7 @@ def collect(cases: Sequence[Case], info: DatasetInfo, use: Callable[[int, Loaded
         cases: what to load.
         info: classes and ignore label of the masks.
         use: called in the calling thread, in order, with the index of a case and its arrays; only a few
-            loaded cases wait at any time.
+            loaded cases wait at any time. An `InputError` that it raises is a fault of the case.
 
     Returns:
         Every fault, in the order of the cases.
@@ -148,7 +148,10 @@ def collect(cases: Sequence[Case], info: DatasetInfo, use: Callable[[int, Loaded
     for index, future in enumerate(_loading(cases, info)):
         loaded = _noting(faults, future.result)
         if loaded is not None:
-            use(index, loaded)
+            try:
+                use(index, loaded)
+            except InputError as error:  # such as channels that the network does not take
+                faults.append(f"{cases[index].image}: {error}")
     return faults
 
 

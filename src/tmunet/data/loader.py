@@ -13,7 +13,8 @@ from torch.utils.data import Dataset
 
 from tmunet.data.cases import Case, DatasetInfo
 from tmunet.data.check import LoadedCase, collect
-from tmunet.data.preprocess import Preprocess, resize_mask
+from tmunet.data.config import Preprocess
+from tmunet.data.preprocess import prepare, resize_mask
 
 Batch = dict[str, Tensor]
 
@@ -63,7 +64,7 @@ def cache_cases(cases: Sequence[Case], info: DatasetInfo, preprocess: Preprocess
 
     def keep(index: int, loaded: LoadedCase) -> None:
         nonlocal images
-        image = preprocess(loaded.image)
+        image = prepare(loaded.image, preprocess)
         if image.dtype != images.dtype:
             images, image = _as_16_bit(images), _as_16_bit(image)
         images[index] = image.transpose(2, 0, 1)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from tmunet.files import write_bytes
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; more classes take them again, darker
+# Okabe and Ito's colours, which the colour-blind can tell apart; more classes take them again in other shades
 COLOURS = (
     (0, 0, 0),
     (230, 159, 0),
@@ -21,6 +21,9 @@ COLOURS = (
     (213, 94, 0),
     (204, 121, 167),
 )
+
+
+GOLDEN = (5**0.5 - 1) / 2
 
 
 def write_mask(path: Path, mask: NDArray[np.uint8], classes: Sequence[str]) -> None:
@@ -45,5 +48,6 @@ def colour(label: int) -> tuple[int, int, int]:
     if label == 0:
         return COLOURS[0]
     turn, index = divmod(label - 1, len(COLOURS) - 1)
-    red, green, blue = (round(value * 0.75**turn) for value in COLOURS[index + 1])
+    shade = 1 - 0.8 * (turn * GOLDEN % 1)  # steps of the golden ratio keep any number of shades apart
+    red, green, blue = (round(value * shade) for value in COLOURS[index + 1])
     return red, green, blue

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tqdm import tqdm
 
 from tmunet.config import to_dict
 from tmunet.data.cases import natural_key
+from tmunet.data.json_object import read_json_object
 from tmunet.data.read import IMAGE_SUFFIXES, read_image
 from tmunet.errors import InputError, UsageError
 from tmunet.files import write_json
@@ -43,8 +45,9 @@ def find_images(words: Sequence[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for word in words:
         path = Path(word)
-        candidates = sorted(path.iterdir()) if path.is_dir() else [path] if path.exists() else sorted(Path().glob(word))
-        images = [c for c in candidates if c.suffix.lower() in IMAGE_SUFFIXES and not c.name.startswith(".")]
+        start = Path(path.anchor)  # a pattern may begin at the root, which Path.glob does not take
+        candidates = path.iterdir() if path.is_dir() else start.glob(str(path.relative_to(start)))
+        images = [c for c in sorted(candidates) if c.suffix.lower() in IMAGE_SUFFIXES and not c.name.startswith(".")]
         if path.is_file():
             images = [path]
         if not images:
@@ -72,14 +75,17 @@ def predict_files(
 
     Raises:
         InputError: `out` holds other files or the masks of another model.
+        UsageError: `batch_size` is below 1.
     """
+    if batch_size < 1:
+        raise UsageError(f"Expected `batch_size` to be at least 1, but got {batch_size}.")
     _claim(out, predictor)
     waiting = [image for image in images if not _is_done(out, image, overlays)]
     faults: dict[Path, str] = {}
     groups = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
     with ThreadPoolExecutor() as pool, tqdm(total=len(waiting), desc="predict", unit="image") as bar:
         reading = [pool.submit(read_image, image) for image in groups[0]] if groups else []
-        for group, following in zip(groups, [*groups[1:], []], strict=True):
+        for group, following in pairwise([*groups, []]):
             current, reading = reading, [pool.submit(read_image, image) for image in following]
             arrays = _readable(group, current, faults)
             _write(predictor, arrays, out, overlays, faults)
@@ -130,11 +136,11 @@ def _claim(out: Path, predictor: Predictor) -> None:
         "precision": predictor.precision,
     }
     if manifest.is_file():
-        if json.loads(manifest.read_text(encoding="utf-8")) != json.loads(json.dumps(settings)):
+        if read_json_object(manifest) != json.loads(json.dumps(settings)):
             raise InputError(
                 f"{out}: holds masks of another model or of other settings; choose another folder with -o."
             )
-    elif out.exists() and any(out.iterdir()):
-        raise InputError(f"{out}: expected a new or empty folder, but it holds other files; choose another with -o.")
+    elif out.exists() and (out.is_file() or any(out.iterdir())):
+        raise InputError(f"{out}: expected a new or empty folder, but found other files; choose another with -o.")
     else:
         write_json(manifest, settings)

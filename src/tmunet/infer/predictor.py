@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tmunet.data.config import MIN_SIZE
 from tmunet.data.normalise import normalise, unit
-from tmunet.data.preprocess import MIN_SIZE
+from tmunet.data.preprocess import prepare
 from tmunet.data.read import read_image, to_channels
 from tmunet.errors import InputError, UsageError
 from tmunet.infer.decide import labels, probabilities
@@ -58,7 +59,7 @@ class Predictor:
 
     Raises:
         ModelError: the model cannot be loaded.
-        UsageError: the device is not there, or the window is too small.
+        UsageError: the device is not there, the window is too small, or there is no such precision.
     """
 
     def __init__(
@@ -72,6 +73,8 @@ class Predictor:
     ) -> None:
         if window is not None and window < MIN_SIZE:
             raise UsageError(f"Expected `window` to be at least {MIN_SIZE} pixels, but got {window}.")
+        if precision not in ("float32", "bfloat16"):
+            raise UsageError(f"Expected `precision` to be 'float32' or 'bfloat16', but got {precision!r}.")
         trained = model if isinstance(model, TrainedModel) else load_model(packaged_model() if model is None else model)
         self.config, self.window, self.flips, self.precision = trained.config, window, flips, precision
         self.device = choose_device(device)
@@ -95,21 +98,22 @@ class Predictor:
             return [self._decide(self._by_window(image, self.window), image.shape[:2]) for image in prepared]
         if not prepared:
             return []
-        batch = torch.from_numpy(np.stack([self.config.preprocess(image) for image in prepared]))
-        probability = self._probabilities(self._to_network(batch))  # (B, K, S, S)
+        # each image by itself: 8 and 16 bits stacked as integers would share one white
+        batch = torch.cat([self._to_network(prepare(image, self.config.preprocess)) for image in prepared])
+        probability = self._probabilities(batch)  # (B, K, S, S)
         return [self._decide(probability[b : b + 1], image.shape[:2]) for b, image in enumerate(prepared)]
 
     def prepare(self, image: NDArray[Any] | Path | str) -> NDArray[Any]:
         """The image as an array (H, W, C) of the model's channels, at its own size; see `__call__`."""
         array = image if isinstance(image, np.ndarray) else read_image(Path(image))
-        if array.ndim == 2:
-            array = array[..., None]
-        if array.ndim != 3 or array.dtype not in (np.uint8, np.uint16) or 0 in array.shape:
+        if array.ndim not in (2, 3) or array.dtype not in (np.uint8, np.uint16) or 0 in array.shape:
             raise InputError(
                 "Expected an image array of shape (H, W) or (H, W, C) and type uint8 or uint16, "
                 f"but got {array.shape} and {array.dtype}."
             )
-        if array.shape[2] == 4 and self.config.preprocess.channels == 3:
+        if array.ndim == 2:
+            array = array[..., None]
+        if array.shape[2] == 4 and self.config.preprocess.channels in (1, 3):
             array = array[..., :3]  # RGBA, as from files: the alpha plane is no part of the picture
         return to_channels(array, self.config.preprocess.channels)
 
@@ -117,10 +121,10 @@ class Predictor:
         """Hash of the weights, as of the file `model.safetensors`."""
         return hashlib.sha256(serialise(self.network)).hexdigest()
 
-    def _to_network(self, images: Tensor) -> Tensor:
-        """(B, H, W, C) of 8 or 16 bits -> normalised (B, C, H, W) on the device."""
-        scaled = unit(images.to(self.device).permute(0, 3, 1, 2))
-        return normalise(scaled, self.config.preprocess.normalise)
+    def _to_network(self, image: NDArray[Any]) -> Tensor:
+        """(H, W, C) of 8 or 16 bits -> normalised (1, C, H, W) on the device."""
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device)
+        return normalise(unit(pixels.permute(2, 0, 1)[None]), self.config.preprocess.normalise)
 
     def _probabilities(self, x: Tensor) -> Tensor:
         """Normalised images (B, C, H, W) -> probabilities (B, K, H, W), averaged over flips if asked."""
@@ -134,8 +138,7 @@ class Predictor:
         return torch.as_tensor(total) / len(flips)
 
     def _by_window(self, image: NDArray[Any], side: int) -> Tensor:
-        x = self._to_network(torch.from_numpy(np.ascontiguousarray(image))[None])
-        return sliding_window(x, side, self._probabilities)
+        return sliding_window(self._to_network(image), side, self._probabilities)
 
     def _decide(self, probability: Tensor, size: tuple[int, ...]) -> Prediction:
         """Probabilities (1, K, h, w) -> mask and probability at (H, W)."""
@@ -161,6 +164,6 @@ def choose_device(device: Device) -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         return torch.device(next(name for name, found in there.items() if found))
-    if not there[device]:
+    if not there.get(device):
         raise UsageError(f"Expected `device` to be one that is there, but torch finds no {device}; choose auto or cpu.")
     return torch.device(device)

@@ -15,7 +15,7 @@ def sliding_window(x: Tensor, side: int, predict: Callable[[Tensor], Tensor]) ->
     """Predict windows of `side` x `side` pixels and blend their overlaps with Gaussian weights.
 
     Args:
-        x: images (B, C, H, W); smaller ones are padded by reflection and cut back.
+        x: images (B, C, H, W); smaller ones are padded with their border and cut back.
         side: of the window, in pixels.
         predict: (B, C, side, side) -> (B, K, side, side).
 

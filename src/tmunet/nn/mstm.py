@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from tmunet.nn.mlstm import ForgetGate
 from tmunet.nn.xlstm import XLSTMLayer
 
+MAX_LAYERS = 64  # far beyond any use: a model file that asks for more is damaged or hostile
+
 
 @dataclass(frozen=True)
 class MSTMConfig:
@@ -40,6 +42,8 @@ class MSTMConfig:
                 "Expected `layers`, `heads` and `chunk_size` to be at least 1, but got "
                 f"{self.layers}, {self.heads}, {self.chunk_size}."
             )
+        if self.layers > MAX_LAYERS:
+            raise ValueError(f"Expected `layers` to be at most {MAX_LAYERS}, but got {self.layers}.")
         if self.pooling and (not self.scales or any(scale < 1 or scale % 2 == 0 for scale in self.scales)):
             raise ValueError(f"Expected `scales` to be odd window sides, but got {self.scales}.")
 

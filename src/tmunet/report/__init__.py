@@ -1,7 +1,7 @@
 """The evaluation report: one self-contained HTML page that shows how good a model is, and where it is wrong.
 
 ``select_cases`` chooses the images worth looking at, ``Report`` carries the scores and pictures,
-``write_report`` writes the page. It needs the extra ``report`` (jinja2) only when a page is rendered.
+``write_report`` writes the page. Importing this loads nothing heavy.
 """
 
 import importlib

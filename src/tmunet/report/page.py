@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import numpy as np
 
 from tmunet.errors import InputError
-from tmunet.extras import require
 from tmunet.files import write_text
 from tmunet.metrics.summary import describe
 from tmunet.report import charts, panels, wording
@@ -69,12 +69,10 @@ def render(report: Report) -> str:
     Raises:
         InputError: nothing was scored, ``summaries`` and ``per_image`` hold different classes, a class has no
             label, a mask holds a label without a class, or ``cases`` are not those of ``select_cases``.
-        MissingExtraError: jinja2 is not installed.
     """
     _check_classes(report)
     ranked = ranking(report.per_image)
     groups = _groups(report, ranked)
-    jinja2 = require("jinja2", extra="report")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tmunet.report", ""),
         autoescape=True,
@@ -114,7 +112,6 @@ def write_report(path: Path, report: Report) -> None:
 
     Raises:
         InputError: as ``render``.
-        MissingExtraError: as ``render``.
     """
     write_text(path, render(report))
 

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tmunet.config import read_yaml, suggest
-from tmunet.data.augment import AugmentConfig
-from tmunet.data.preprocess import Preprocess
+from tmunet.data.config import AugmentConfig, Preprocess
 from tmunet.errors import UsageError
 
 
@@ -73,8 +72,8 @@ class TrainConfig:
     """The optimiser and its learning rate."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Random changes of the training images."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of the network; weights and gates are float32 in both."""
+    precision: Literal["float32", "bfloat16", "auto"] = "float32"
+    """Arithmetic of the network, weights and gates being float32 in both; auto is bfloat16 on a CUDA device that has it."""
     keep: Literal["lowest_loss", "highest_dice"] = "lowest_loss"
     """Which epoch's weights are kept as the model, by the validation images."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

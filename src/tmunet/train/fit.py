@@ -5,7 +5,7 @@ import os
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
@@ -38,7 +38,7 @@ def train(config: TrainConfig) -> RunFolder:
             f"{run.path}: the run folder exists already. Continue it with --resume {run.path}, or choose another with --out."
         )
     dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
-    return _fit(config, dataset, run)
+    return _fit(replace(config, precision=_precision(config)), dataset, run)
 
 
 def resume(path: Path) -> RunFolder:
@@ -77,7 +77,9 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     last = str(run.last) if resuming and run.last.exists() else None
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*does not have many workers.*")  # the cache needs none
+            warnings.filterwarnings(
+                "ignore", module="pytorch_lightning"
+            )  # about workers, which the cache does not need
             trainer.fit(module, loader, validation, ckpt_path=last, weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C and SIGTERM
         raise InterruptedRunError(
@@ -116,6 +118,14 @@ def _loader(cases: CachedCases, batch_size: int, sampler: Any = None) -> DataLoa
 
 def _as_is(batch: Any) -> Any:
     return batch
+
+
+def _precision(config: TrainConfig) -> Literal["float32", "bfloat16"]:
+    """What `precision: auto` means here; the run folder keeps the answer."""
+    if config.precision != "auto":
+        return config.precision
+    on_cuda = config.device in ("auto", "cuda") and torch.cuda.is_available()
+    return "bfloat16" if on_cuda and torch.cuda.is_bf16_supported() else "float32"
 
 
 def _is_first_process() -> bool:

@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 
 from tmunet.extras import require
+from tmunet.train.checkpoint_io import AtomicCheckpointIO
 from tmunet.train.config import TrainConfig
 from tmunet.train.run import RunFolder
 from tmunet.train.sync_norm import SyncedNorms
@@ -25,7 +26,7 @@ def build_trainer(config: TrainConfig, run: RunFolder, callbacks: Sequence[Callb
         devices=config.devices,
         num_nodes=config.nodes,
         strategy="ddp" if several else "auto",
-        plugins=[SyncedNorms()] if several and on_cpu else None,
+        plugins=[AtomicCheckpointIO(), *([SyncedNorms()] if several and on_cpu else [])],
         sync_batchnorm=several and not on_cpu,
         precision="bf16-mixed" if config.precision == "bfloat16" else "32-true",
         gradient_clip_val=config.optimiser.clip_norm,

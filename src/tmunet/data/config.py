@@ -1,0 +1,56 @@
+"""Settings of what happens to images before a network sees them. Plain data, so that flags and files load nothing heavy."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+MIN_SIZE = 32  # pixels; the deepest stage of a network has 1/32 of the resolution
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How images are prepared; saved with every model."""
+
+    size: int = 512
+    """Images are resized to this many pixels in height and width (paper, section 3.1)."""
+    channels: int = 3
+    """Channels: 1 is grey, 3 is RGB; images with one are brought to the other."""
+    normalise: Literal["imagenet", "image"] = "imagenet"
+    """Subtract and divide by: mean and standard deviation of ImageNet, or of the image itself."""
+
+    def __post_init__(self) -> None:
+        if self.size < MIN_SIZE:
+            raise ValueError(f"Expected `size` to be at least {MIN_SIZE} pixels, but got {self.size}.")
+        if self.channels < 1:
+            raise ValueError(f"Expected `channels` to be at least 1, but got {self.channels}.")
+        if self.normalise == "imagenet" and self.channels not in (1, 3):
+            raise ValueError(f"Expected `normalise` to be 'image' for {self.channels} channels: ImageNet has 3.")
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """How far training images are changed; the defaults change nothing."""
+
+    horizontal_flip: float = 0.0
+    """Probability of a left-right flip."""
+    vertical_flip: float = 0.0
+    """Probability of an upside-down flip."""
+    quarter_turns: bool = False
+    """Turn by 0, 90, 180 or 270 degrees."""
+    zoom: float = 1.0
+    """Enlarge or shrink by a factor of at most this, and shift what was enlarged."""
+    brightness: float = 0.0
+    """Add at most this, black being 0 and white 1."""
+    contrast: float = 0.0
+    """Stretch around the image's mean by a factor of 1 plus or minus at most this."""
+    gamma: float = 0.0
+    """Raise to a power between exp(-gamma) and exp(gamma)."""
+    colour: float = 0.0
+    """Multiply each channel by a factor of 1 plus or minus at most this."""
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.horizontal_flip <= 1 and 0 <= self.vertical_flip <= 1):
+            raise ValueError("Expected the probability of a flip to be between 0 and 1.")
+        if self.zoom < 1 or min(self.brightness, self.contrast, self.gamma, self.colour) < 0:
+            raise ValueError("Expected `zoom` to be at least 1, and brightness, contrast, gamma and colour at least 0.")
+        if max(self.contrast, self.colour) >= 1:
+            raise ValueError("Expected `contrast` and `colour` to be below 1.")
