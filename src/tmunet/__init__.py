@@ -21,6 +21,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "HubModel",
     "Prediction",
     "Predictor",
     "TrainedModel",

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,7 @@ def _claim(out: Path, predictor: Predictor) -> None:
     """Note in `out` which model fills it, or check that it is this one."""
     manifest = out / MANIFEST
     settings = {
-        "model": to_dict(predictor.config),
+        "model": to_dict(replace(predictor.config, provenance={})),  # what it computes, not where it comes from
         "weights_sha256": predictor.weights_sha256(),
         "window": predictor.window,
         "flips": predictor.flips,

@@ -123,7 +123,7 @@ class Predictor:
 
     def _to_network(self, image: NDArray[Any]) -> Tensor:
         """(H, W, C) of 8 or 16 bits -> normalised (1, C, H, W) on the device."""
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device)
+        pixels = torch.from_numpy(np.array(image, order="C")).to(self.device)  # a copy: torch takes no read-only array
         return normalise(unit(pixels.permute(2, 0, 1)[None]), self.config.preprocess.normalise)
 
     def _probabilities(self, x: Tensor) -> Tensor:

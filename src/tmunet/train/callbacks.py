@@ -45,14 +45,16 @@ class MetricsLog(pl.Callback):
 
 
 class ProgressBar(pl.Callback):
-    """One bar over all steps of the run, whose estimate of the time left includes validation."""
+    """A line that says what is trained, and one bar over all steps, whose estimate of the time left includes validation."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str) -> None:
+        self._title = title
         self._bar: tqdm[Any] | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Open the bar where the run starts or continues."""
         if trainer.is_global_zero:
+            tqdm.write(f"{self._title}, on {pl_module.device}.")
             total = int(trainer.estimated_stepping_batches)
             self._bar = tqdm(total=total, initial=trainer.global_step, desc="train", unit="step", smoothing=0.05)
 

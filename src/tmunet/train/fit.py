@@ -62,10 +62,14 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
         run.check_data(data_hash)
     pl.seed_everything(config.seed, verbose=False)
     model_config = ModelConfig(config.model, config.options, dataset.info.classes, config.preprocess)
-    steps_per_epoch = -(-len(train_cases) // config.batch_size)
-    module = SegmentationModule(model_config.create_network(), config, train_cases.names, steps_per_epoch)
+    network = model_config.create_network()
+    module = SegmentationModule(network, config, train_cases.names, -(-len(train_cases) // config.batch_size))
+    title = (
+        f"{config.model} ({sum(p.numel() for p in network.parameters()):,} parameters), {config.epochs} epochs of "
+        f"{len(train_cases)} images of {dataset.info.name}, {len(valid_cases)} to validate, run folder {run.path}"
+    )
     log, speed = MetricsLog(run.metrics), Throughput()
-    trainer = build_trainer(config, run, [log, ProgressBar(), speed], validates=len(valid_cases) > 0)
+    trainer = build_trainer(config, run, [log, ProgressBar(title), speed], validates=len(valid_cases) > 0)
     if trainer.is_global_zero and not resuming:
         run.start(config, dataset, data_hash)
     world = config.devices * config.nodes
@@ -74,27 +78,33 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     )
     loader = _loader(train_cases, config.batch_size // world, sampler)
     validation = _loader(valid_cases, VALIDATION_BATCH) if len(valid_cases) else None
-    last = str(run.last) if resuming and run.last.exists() else None
+    _launch(trainer, module, loader, validation, run if resuming and run.last.exists() else None)
+    if trainer.is_global_zero:
+        if validation is not None:
+            network.load_state_dict(best_weights(run, module))
+        provenance = run.describe(log.rows, config, speed.speed)
+        save_model(run.model, network, replace(model_config, provenance=provenance))
+    return run
+
+
+def _launch(
+    trainer: pl.Trainer,
+    module: SegmentationModule,
+    loader: DataLoader[Batch],
+    validation: DataLoader[Batch] | None,
+    resumed: RunFolder | None,
+) -> None:
+    """Train from fresh weights, or from the last checkpoint of a run."""
+    last = None if resumed is None else str(resumed.last)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", module="pytorch_lightning"
-            )  # about workers, which the cache does not need
+            warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, which the cache does not need
             trainer.fit(module, loader, validation, ckpt_path=last, weights_only=True)
     except SystemExit:  # how Lightning ends after Ctrl-C and SIGTERM
         raise InterruptedRunError(
-            f"Training was interrupted after epoch {len(log.rows)} of {config.epochs}. "
-            f"Continue with: tmunet train --resume {run.path}"
+            f"Training was interrupted in epoch {trainer.current_epoch + 1} of {module.settings.epochs}. "
+            f"Continue with: tmunet train --resume {module.settings.run_folder}"
         ) from None
-    if trainer.is_global_zero:
-        weights = best_weights(run, module) if validation is not None else module.network.state_dict()
-        module.network.load_state_dict(weights)
-        save_model(
-            run.model,
-            module.network,
-            replace(model_config, provenance=run.describe(log.rows, config, speed.speed)),
-        )
-    return run
 
 
 def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCases]:
