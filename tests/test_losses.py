@@ -5,7 +5,8 @@ import torch
 from monai.losses import DiceLoss
 from torch.nn import functional as F
 
-from tmunet.losses import IGNORE_LABEL, SegmentationLoss
+from tmunet.labels import IGNORE_LABEL
+from tmunet.losses import SegmentationLoss
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tmunet.hub import HubModel
     from tmunet.infer.predictor import Prediction, Predictor
     from tmunet.model import TrainedModel, load_model, save_model
     from tmunet.registry import create_model, list_models
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "HubModel": "tmunet.hub",
     "Prediction": "tmunet.infer.predictor",
     "Predictor": "tmunet.infer.predictor",
     "TrainedModel": "tmunet.model",

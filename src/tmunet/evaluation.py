@@ -8,11 +8,11 @@ from typing import Any
 from tqdm import tqdm
 
 from tmunet.data.check import Dataset, LoadedCase, collect
-from tmunet.data.masks import IGNORE_LABEL
 from tmunet.data.preprocess import resize_image, resize_mask
 from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.infer.predictor import Predictor
+from tmunet.labels import IGNORE_LABEL
 from tmunet.metrics import METRICS, CaseScores, Protocol
 
 COLUMNS = ("case", "class", "outcome", *METRICS)

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-IGNORE_LABEL = 255
+from tmunet.labels import IGNORE_LABEL
+
 SMOOTH = 1.0  # added to both sides of the Dice quotient, in pixels: an image without foreground has a gradient too
 
 

@@ -10,11 +10,12 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from tmunet.errors import InputError
-from tmunet.report.panels import COLOURS, IGNORED_LABEL, Pixel, contour, error_map, panels
+from tmunet.labels import IGNORE_LABEL
+from tmunet.report.panels import COLOURS, Pixel, contour, error_map, panels
 
 from .report_samples import case_of, disc
 
-masks = arrays(np.uint8, (7, 9), elements=st.sampled_from([0, 1, 2, IGNORED_LABEL]))
+masks = arrays(np.uint8, (7, 9), elements=st.sampled_from([0, 1, 2, IGNORE_LABEL]))
 
 
 def picture(panel):
@@ -50,11 +51,11 @@ def test_contour_separates_touching_classes():
 @settings(deadline=None)
 @given(masks)
 def test_contour_is_every_labelled_pixel_with_a_different_neighbour(labels):
-    padded = np.pad(labels, 1, constant_values=IGNORED_LABEL)
+    padded = np.pad(labels, 1, constant_values=IGNORE_LABEL)
     centre = padded[1:-1, 1:-1]
     neighbours = [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
     differs = np.any([neighbour != centre for neighbour in neighbours], axis=0)
-    assert np.array_equal(contour(labels), differs & (labels != 0) & (labels != IGNORED_LABEL))
+    assert np.array_equal(contour(labels), differs & (labels != 0) & (labels != IGNORE_LABEL))
 
 
 def test_error_map_of_each_pair_of_labels():
@@ -67,7 +68,7 @@ def test_error_map_of_each_pair_of_labels():
 @settings(deadline=None)
 @given(masks, masks)
 def test_errors_of_swapped_masks_swap_missed_and_false(one, other):
-    one, other = one % IGNORED_LABEL, other % IGNORED_LABEL
+    one, other = one % IGNORE_LABEL, other % IGNORE_LABEL
     there, back = error_map(one, other), error_map(other, one)
     assert np.array_equal(there == Pixel.MISSED, back == Pixel.FALSE)
     assert np.array_equal(there == Pixel.HIT, back == Pixel.HIT)

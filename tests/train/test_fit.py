@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,8 +128,21 @@ def test_recipes_are_found_by_name_and_by_file_and_may_not_name_the_data(tmp_pat
         read_recipe(str(path))
 
 
-@pytest.mark.parametrize("bad", [{"epochs": 0}, {"batch_size": 3, "devices": 2}])
-def test_settings_that_make_no_sense_are_refused(bad: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"epochs": 0},
+        {"batch_size": 3, "devices": 2},
+        {"preprocess": {"size": 10**9}},
+        {"loss": {"cross_entropy": 0, "dice": 0}},
+        {"loss": {"dice": float("nan")}},
+        {"optimiser": {"learning_rate": -1.0}},
+        {"optimiser": {"decay": 2.0}},
+        {"optimiser": {"clip_norm": 0.0}},
+        {"optimiser": {"ema_decay": 1.0}},
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="Expected"):
         from_mapping(TrainConfig, {"data": "x", **bad}, where="test")
 

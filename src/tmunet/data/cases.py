@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tmunet.data.json_object import read_json_object
-from tmunet.data.masks import IGNORE_LABEL
 from tmunet.data.read import IMAGE_SUFFIXES
 from tmunet.errors import DataError
+from tmunet.labels import IGNORE_LABEL
 
 _KNOWN_KEYS = ("name", "classes", "ignore_label")
 

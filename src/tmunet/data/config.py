@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 MIN_SIZE = 32  # pixels; the deepest stage of a network has 1/32 of the resolution
+MAX_SIZE = 16_384  # pixels; a model file that asks for more is damaged or hostile
 
 
 @dataclass(frozen=True)
@@ -18,8 +19,8 @@ class Preprocess:
     """Subtract and divide by: mean and standard deviation of ImageNet, or of the image itself."""
 
     def __post_init__(self) -> None:
-        if self.size < MIN_SIZE:
-            raise ValueError(f"Expected `size` to be at least {MIN_SIZE} pixels, but got {self.size}.")
+        if not MIN_SIZE <= self.size <= MAX_SIZE:
+            raise ValueError(f"Expected `size` to be between {MIN_SIZE} and {MAX_SIZE} pixels, but got {self.size}.")
         if self.channels < 1:
             raise ValueError(f"Expected `channels` to be at least 1, but got {self.channels}.")
         if self.normalise == "imagenet" and self.channels not in (1, 3):

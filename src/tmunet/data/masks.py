@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from tmunet.data.raster import Planes, Raster
 from tmunet.data.read import read_raster
 from tmunet.errors import InputError, UsageError
+from tmunet.labels import IGNORE_LABEL
 
-IGNORE_LABEL = 255
 """The one value that a data set may declare as `ignore_label`: pixels that count in no loss and no metric."""
 
 _SHOWN_VALUES = 8

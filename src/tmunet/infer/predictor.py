@@ -19,8 +19,8 @@ from tmunet.data.normalise import normalise, unit
 from tmunet.data.preprocess import prepare
 from tmunet.data.read import read_image, to_channels
 from tmunet.errors import InputError, UsageError
-from tmunet.infer.decide import labels, probabilities
 from tmunet.infer.window import sliding_window
+from tmunet.logits import labels, probabilities
 from tmunet.model import TrainedModel, load_model, serialise
 
 DEFAULT_MODEL = "nuclei-t"

@@ -10,9 +10,10 @@ import numpy as np
 
 from tmunet.errors import InputError
 from tmunet.files import write_text
+from tmunet.labels import IGNORE_LABEL
 from tmunet.metrics.summary import describe
 from tmunet.report import charts, panels, wording
-from tmunet.report.panels import IGNORED_LABEL, Panel, Pixel, ReportCase
+from tmunet.report.panels import Panel, Pixel, ReportCase
 from tmunet.report.select import RULE, dice_by_case, ranking, take
 
 GROUPS = ("worst", "median", "best")
@@ -128,7 +129,7 @@ def _check_classes(report: Report) -> None:
         )
     labels = set(range(len(report.classes)))
     for case in report.cases:
-        for field, allowed in (("truth", {*labels, IGNORED_LABEL}), ("prediction", labels)):
+        for field, allowed in (("truth", {*labels, IGNORE_LABEL}), ("prediction", labels)):
             if strange := sorted(set(np.unique(getattr(case, field)).tolist()) - allowed):
                 raise InputError(
                     f"Case {case.name!r}: expected labels 0 to {len(report.classes) - 1} in `{field}`, "
@@ -181,7 +182,7 @@ def _legend(report: Report) -> Sequence[tuple[str, str, str]]:
     }
     if len(report.classes) > 2:
         meanings[Pixel.CONFUSED] = ("wrong class", "marked in both, as different classes")
-    if any((case.truth == IGNORED_LABEL).any() for case in report.cases):
+    if any((case.truth == IGNORE_LABEL).any() for case in report.cases):
         meanings[Pixel.IGNORED] = ("ignored", "not scored")
     return [(_hex(kind), name, meaning) for kind, (name, meaning) in meanings.items()]
 

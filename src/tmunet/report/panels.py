@@ -13,8 +13,8 @@ from PIL import Image
 from scipy import ndimage
 
 from tmunet.errors import InputError
+from tmunet.labels import IGNORE_LABEL
 
-IGNORED_LABEL = 255
 LONGEST_SIDE = 480  # pixels of a picture on the page
 BOLD_FROM = 280  # the page shows a larger picture reduced: its outlines are drawn bolder
 Colour = tuple[int, int, int]
@@ -116,7 +116,7 @@ def contour(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """
     lines = np.zeros(labels.shape, dtype=np.bool_)
     for label in np.unique(labels):
-        if label not in (0, IGNORED_LABEL):
+        if label not in (0, IGNORE_LABEL):
             mask = labels == label
             lines |= mask & ~ndimage.binary_erosion(mask)
     return lines
@@ -134,7 +134,7 @@ def error_map(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArra
     """
     expected, predicted = truth > 0, prediction > 0
     return np.select(
-        [truth == IGNORED_LABEL, expected & (truth == prediction), expected & predicted, expected, predicted],
+        [truth == IGNORE_LABEL, expected & (truth == prediction), expected & predicted, expected, predicted],
         [Pixel.IGNORED, Pixel.HIT, Pixel.CONFUSED, Pixel.MISSED, Pixel.FALSE],
         default=Pixel.BACKGROUND,
     ).astype(np.uint8)

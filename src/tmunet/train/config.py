@@ -1,5 +1,6 @@
 """Settings of a training run; a recipe is a YAML file that sets some of them."""
 
+import math
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -18,6 +19,12 @@ class LossConfig:
     """lambda_1, weight of the cross-entropy."""
     dice: float = 1.0
     """lambda_2, weight of the Dice loss."""
+
+    def __post_init__(self) -> None:
+        if not (self.cross_entropy >= 0 and self.dice >= 0 and 0 < self.cross_entropy + self.dice < math.inf):
+            raise ValueError(
+                f"Expected two weights of at least 0, not both 0, but got {self.cross_entropy}, {self.dice}."
+            )
 
 
 @dataclass(frozen=True)
@@ -40,6 +47,16 @@ class OptimiserConfig:
     """Gradients are scaled down to this norm."""
     ema_decay: float | None = None
     """Decay per step of the moving average of the weights that is validated and kept; none is no average."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.learning_rate < math.inf:
+            raise ValueError(f"Expected `learning_rate` to be above 0, but got {self.learning_rate}.")
+        if not (0 < self.decay <= 1 and self.warmup_epochs >= 0 and self.weight_decay >= 0):
+            raise ValueError("Expected `decay` in (0, 1], and `warmup_epochs` and `weight_decay` to be at least 0.")
+        if self.clip_norm is not None and not self.clip_norm > 0:
+            raise ValueError(f"Expected `clip_norm` to be above 0, but got {self.clip_norm}.")
+        if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
+            raise ValueError(f"Expected `ema_decay` to be in [0, 1), but got {self.ema_decay}.")
 
 
 @dataclass(frozen=True)

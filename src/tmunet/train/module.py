@@ -13,8 +13,9 @@ from tmunet.data.augment import augment, draw
 from tmunet.data.loader import Batch
 from tmunet.data.normalise import normalise, unit
 from tmunet.errors import NonFiniteLossError
-from tmunet.infer.decide import decide
-from tmunet.losses import IGNORE_LABEL, SegmentationLoss
+from tmunet.labels import IGNORE_LABEL
+from tmunet.logits import decide
+from tmunet.losses import SegmentationLoss
 from tmunet.metrics import EMPTY_POLICY, confusion, dice, outcome_of
 from tmunet.train.config import TrainConfig
 from tmunet.train.schedule import learning_rate_factor

@@ -1,0 +1,92 @@
+"""`tmunet evaluate`."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tmunet import Predictor
+from tmunet.cli.table import score_table
+from tmunet.data.check import open_dataset
+from tmunet.evaluation import evaluate
+from tmunet.files import sha256
+from tmunet.metrics import PROTOCOLS
+
+from ..small_models import random_model
+from .conftest import Answer
+
+Run = Callable[..., Answer]
+Make = Callable[..., Path]
+
+
+def test_scores_table_and_report_of_a_model_folder(tmunet: Run, model: Path, make_dataset: Make) -> None:
+    data = make_dataset(test=3)
+    answer = tmunet("evaluate", "-m", model, "-d", data, "--device", "cpu", "--seed", "4")
+    assert answer.code == 0
+    folder = model / "evaluation" / "discs-test-strict"
+    for name in ("per_image.csv", "summary.json", "report.html"):
+        assert str(folder / name) in answer.out
+    expected = evaluate(Predictor(model), open_dataset(data), "test", PROTOCOLS["strict"], seed=4)
+    with (folder / "per_image.csv").open(newline="") as file:
+        assert [float(row["dice"]) for row in csv.DictReader(file)] == [row["dice"] for row in expected.rows]
+    summary = json.loads((folder / "summary.json").read_text("utf-8"))
+    assert summary["classes"] == expected.summaries
+    assert summary["facts"]["weights_sha256"] == sha256(model / "model.safetensors")
+    assert summary["facts"]["bootstrap_seed"] == 4
+    assert summary["facts"]["trained"]["data"] == "007"
+    page = (folder / "report.html").read_text("utf-8")
+    assert page.startswith("<!doctype html>") or page.startswith("<!DOCTYPE html>")
+    assert "case10" in page
+    assert score_table(expected) in answer.out
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_table_has_every_metric_and_the_counts(make_dataset: Make, protocol: str) -> None:
+    dataset = open_dataset(make_dataset(test=2, side=40))
+    table = score_table(evaluate(Predictor(random_model()), dataset, "test", PROTOCOLS[protocol]))
+    assert table.startswith(f"foreground, 2 test images of discs, protocol {protocol}:")
+    for label in ("Dice", "IoU", "F1", "precision", "recall", "HD (pixels)", "HD95 (pixels)", "95 % interval"):
+        assert label in table
+    assert "missed 0, false alarms 0, rightly empty 0" in table
+
+
+def test_flags_choose_side_protocol_and_place(tmunet: Run, model: Path, make_dataset: Make, tmp_path: Path) -> None:
+    data, out = make_dataset(), tmp_path / "scores"
+    flags = ("--subset", "valid", "--protocol", "paper", "--flips", "--split", data / "split.json", "-o", out)
+    assert tmunet("evaluate", "-m", model, "-d", data, *flags).code == 0
+    summary = json.loads((out / "summary.json").read_text("utf-8"))
+    assert (summary["protocol"], summary["facts"]["subset"], summary["facts"]["flips"]) == ("paper", "valid", True)
+    assert (out / "report.html").is_file()
+    assert not (model / "evaluation").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("-m", "{model}"), 2, "is no run folder, so it does not say which images to score; give --data."),
+        (("-m", "{model}", "-d", "{data}", "--protocol", "stric"), 2, "Did you mean 'strict'?"),
+        (("-m", "nowhere", "-d", "{data}"), 3, "expected a model folder"),
+        (("-m", "{model}", "-d", "nowhere"), 3, "nowhere"),
+        (("-m", "{model}", "-d", "{data}", "--window", "8"), 2, "Expected `window`"),
+    ],
+)
+def test_what_does_not_fit_is_an_error(
+    tmunet: Run, model: Path, make_dataset: Make, words: tuple[str, ...], code: int, message: str
+) -> None:
+    data = make_dataset()
+    answer = tmunet("evaluate", *(word.format(model=model, data=data) for word in words))
+    assert (answer.code, answer.out) == (code, "")
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_all_faults_of_the_images_are_one_report(tmunet: Run, model: Path, make_dataset: Make) -> None:
+    data = make_dataset(test=2)
+    for name in ("case10", "case11"):
+        (data / "images" / f"{name}.png").write_bytes(b"")
+    answer = tmunet("evaluate", "-m", model, "-d", data)
+    assert answer.code == 3
+    assert "2 faults found" in answer.err
+    assert not (model / "evaluation").exists()

@@ -1,0 +1,84 @@
+"""Verbs, exit codes, and what is wrong with what was typed."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tmunet import __version__
+from tmunet.cli import main as main_module
+from tmunet.cli.arguments import value_of
+from tmunet.cli.main import VERBS, entry_point
+
+from .conftest import Answer
+
+Run = Callable[..., Answer]
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
+def test_help_names_every_verb_and_exit_code(tmunet: Run, words: tuple[str, ...]) -> None:
+    answer = tmunet(*words)
+    assert answer.code == 0
+    for text in (*VERBS, "not a medical device", "exit codes: 0 done, 1 findings, 2 wrong usage, 3 bad input"):
+        assert text in answer.out
+
+
+@pytest.mark.parametrize("flag", ["--version", "-V"])
+def test_the_version_is_one_line(tmunet: Run, flag: str) -> None:
+    assert tmunet(flag) == Answer(0, f"{__version__}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("trian",), "There is no verb 'trian'. Did you mean 'train'?"),
+        (("frobnicate",), "There is no verb 'frobnicate'. Choose one of: demo, evaluate, info, predict, train."),
+        (("train", "--epohcs", "3"), "There is no setting 'epohcs'. Did you mean 'epochs'? See: tmunet train --help"),
+        (("train", "--optimiser.learning_rat=3"), "Did you mean 'optimiser.learning_rate'?"),
+        (("train", "--data", "d", "--epochs", "many"), "many"),
+        (("train", "--data", "d", "--epochs", "0"), "Expected `epochs` to be at least 1, but got 0."),
+        (("train", "--data"), "--data"),
+        (("train",), "data"),
+        (("train", "--data", "d", "--recipe", "papr"), "There is no recipe 'papr', nor a YAML file of that name."),
+        (("train", "--resume", "run", "--epochs", "3"), "Expected nothing beside --resume RUN"),
+        (("predict", "a.png", "--modle", "m"), "There is no setting 'modle'. Did you mean 'model'?"),
+        (("evaluate", "--model", "m", "--subset", "tests"), "tests"),
+        (("evaluate", "--mode", "m"), "There is no setting 'mode'. Did you mean 'model'?"),  # no abbreviations
+        (("info", "--jsn"), "There is no setting 'jsn'. Did you mean 'json'?"),
+        (("demo", "--epoch", "3"), "There is no setting 'epoch'. Did you mean 'epochs'?"),
+    ],
+)
+def test_what_does_not_exist_is_an_error_that_suggests(tmunet: Run, words: tuple[str, ...], message: str) -> None:
+    answer = tmunet(*words)
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith(f"tmunet {words[0]}: ")
+    assert message in answer.err
+    assert "Traceback" not in answer.err
+
+
+def test_ctrl_c_has_its_exit_code(tmunet: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(main_module.importlib, "import_module", interrupt)
+    assert tmunet("info") == Answer(130, "", "tmunet info: interrupted.\n")
+
+
+def test_the_console_script_returns_the_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["tmunet", "trian"])
+    with pytest.raises(SystemExit) as end:
+        entry_point()
+    assert end.value.code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["--recipe", "demo"], "demo"),
+        (["--epochs", "3", "--recipe=demo"], "demo"),
+        (["-r", "demo"], "demo"),
+        (["--recipe"], None),
+        (["--epochs", "3"], None),
+    ],
+)
+def test_a_flag_can_be_read_before_the_others(words: list[str], value: str | None) -> None:
+    assert value_of("--recipe", words) == value

@@ -1,0 +1,155 @@
+"""Many images to many masks: which images are meant, and what becomes of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tmunet.data.masks import read_mask
+from tmunet.data.read import read_image
+from tmunet.errors import InputError, UsageError
+from tmunet.infer.folder import MANIFEST, find_images, predict_files
+from tmunet.infer.overlay import overlay
+from tmunet.infer.predictor import Predictor
+
+from ..small_models import THREE, bright_model, random_model
+
+Draw = Callable[..., np.ndarray]
+
+
+@pytest.fixture
+def scans(tmp_path: Path, noise: Draw, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of four images of different sizes, and things that are no images; its parent is where we stand."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for name, shape in {
+        "s10.png": (40, 50, 3),
+        "s9.jpg": (33, 47),
+        "S2.TIF": (64, 64, 3),
+        "s1.v2.bmp": (35, 61, 3),
+    }.items():
+        Image.fromarray(noise(*shape)).save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    (folder / ".hidden.png").write_bytes(b"")
+    (folder / "more").mkdir()
+    return folder
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mtime_ns for file in folder.glob("**/*.png")}
+
+
+@pytest.mark.parametrize("word", ["scans", "scans/*", "scans/s*.*", "**/*"])
+def test_folders_and_patterns_mean_their_images_in_natural_order(scans: Path, word: str) -> None:
+    expected = ["s1.v2.bmp", "S2.TIF", "s9.jpg", "s10.png"]
+    if word == "scans/s*.*":
+        expected.remove("S2.TIF")
+    assert [image.name for image in find_images([word])] == expected
+
+
+def test_a_pattern_may_begin_at_the_root(scans: Path) -> None:
+    assert find_images([f"{scans}/*.png"]) == [scans / "s10.png"]
+
+
+def test_an_image_named_twice_is_one(scans: Path) -> None:
+    assert find_images(["scans/s9.jpg", "./scans/s9.jpg", "scans/s*9.jpg"]) == [Path("scans/s9.jpg")]
+
+
+def test_a_file_is_taken_at_its_word_whatever_its_suffix(scans: Path) -> None:
+    assert find_images(["scans/notes.txt"]) == [Path("scans/notes.txt")]
+
+
+@pytest.mark.parametrize("word", ["nowhere", "scans/*.gif", "scans/more", "nowhere.png"])
+def test_a_word_that_matches_nothing_is_an_error(scans: Path, word: str) -> None:
+    with pytest.raises(InputError, match=r"expected an image, a folder of images or a pattern, but found no image"):
+        find_images(["scans", word])
+
+
+def test_no_word_at_all_is_an_error() -> None:
+    with pytest.raises(UsageError, match="Expected images to predict"):
+        find_images([])
+
+
+def test_two_images_of_one_name_would_overwrite_each_other(scans: Path, noise: Draw) -> None:
+    Image.fromarray(noise(32, 32)).save(scans / "more" / "s9.png")
+    with pytest.raises(InputError, match=r"s9\.jpg, scans/more/s9\.png"):
+        find_images(["scans", "scans/more"])
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_each_image_gives_a_mask_of_its_name_and_size(scans: Path, tmp_path: Path, batch_size: int) -> None:
+    predictor, images = Predictor(random_model(THREE)), find_images(["scans"])
+    outcome = predict_files(predictor, images, tmp_path / "out", batch_size=batch_size)
+    assert (outcome.done, outcome.done_before, outcome.faults) == (4, 0, ())
+    assert sorted(times(tmp_path / "out")) == ["S2.png", "s1.v2.png", "s10.png", "s9.png"]
+    for image in images:
+        assert np.array_equal(read_mask(tmp_path / "out" / f"{image.stem}.png", THREE), predictor(image).mask)
+
+
+def test_overlays_are_written_beside_the_masks(scans: Path, tmp_path: Path) -> None:
+    predictor, image = Predictor(bright_model()), scans / "s10.png"
+    predict_files(predictor, [image], tmp_path / "out", overlays=True)
+    drawn = read_image(tmp_path / "out" / "overlays" / "s10.png")
+    assert np.array_equal(drawn, overlay(read_image(image), predictor(image).mask))
+
+
+def test_a_second_call_does_only_what_is_missing(scans: Path, tmp_path: Path) -> None:
+    predictor, images, out = Predictor(bright_model()), find_images(["scans"]), tmp_path / "out"
+    predict_files(predictor, images[:2], out)
+    before = times(out)
+    outcome = predict_files(Predictor(bright_model()), images, out)
+    assert (outcome.done, outcome.done_before) == (4, 2)
+    assert before.items() < times(out).items()
+    complete = times(out)
+    assert predict_files(predictor, images, out).done_before == 4
+    assert times(out) == complete
+    assert predict_files(predictor, images, out, overlays=True).done_before == 0  # their overlays are missing
+
+
+def test_an_image_that_cannot_be_predicted_does_not_stop_the_others(scans: Path, tmp_path: Path, noise: Draw) -> None:
+    (scans / "s5.png").write_bytes((scans / "s10.png").read_bytes()[:200])
+    (scans / "s6.png").write_bytes(b"")
+    import tifffile
+
+    tifffile.imwrite(scans / "s7.tif", noise(40, 50, 5), photometric="minisblack", planarconfig="contig")
+    outcome = predict_files(Predictor(bright_model()), find_images(["scans"]), tmp_path / "out", batch_size=2)
+    assert (outcome.done, outcome.done_before) == (4, 0)
+    assert sorted(times(tmp_path / "out")) == ["S2.png", "s1.v2.png", "s10.png", "s9.png"]
+    for name, words in {
+        "s5.png": "cut short or damaged",
+        "s6.png": "0 bytes",
+        "s7.tif": "3 channels, but got 5",
+    }.items():
+        assert any(fault.startswith(str(Path("scans") / name)) and words in fault for fault in outcome.faults)
+
+
+@pytest.mark.parametrize("other", [Predictor(bright_model(gain=9)), Predictor(bright_model(), flips=True)])
+def test_masks_of_another_model_or_setting_are_not_mixed(scans: Path, tmp_path: Path, other: Predictor) -> None:
+    predict_files(Predictor(bright_model()), [scans / "s10.png"], tmp_path / "out")
+    before = times(tmp_path / "out")
+    with pytest.raises(InputError, match=r"out: holds masks of another model or of other settings; choose another"):
+        predict_files(other, find_images(["scans"]), tmp_path / "out")
+    assert times(tmp_path / "out") == before
+
+
+def test_a_place_that_holds_other_things_is_not_touched(scans: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.glob("**/*"))
+    for out in (scans, scans / "notes.txt"):
+        with pytest.raises(InputError, match="expected a new or empty folder, but found other files"):
+            predict_files(Predictor(bright_model()), [scans / "s10.png"], out)
+    assert sorted(tmp_path.glob("**/*")) == before
+
+
+def test_a_damaged_manifest_is_an_error(scans: Path) -> None:
+    (scans / MANIFEST).write_text("{")
+    with pytest.raises(InputError, match="is not valid JSON"):
+        predict_files(Predictor(bright_model()), [scans / "s10.png"], scans)
+
+
+def test_a_batch_holds_at_least_one_image(scans: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Expected `batch_size` to be at least 1, but got -1"):
+        predict_files(Predictor(bright_model()), [scans / "s10.png"], tmp_path / "out", batch_size=-1)
+    assert not (tmp_path / "out").exists()

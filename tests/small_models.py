@@ -1,0 +1,50 @@
+"""Models small enough for every test: a random TM-UNet, and a network whose mask is known."""
+
+import torch
+from torch import Tensor, nn
+
+from tmunet.data.config import Preprocess
+from tmunet.data.normalise import IMAGENET_MEAN, IMAGENET_SD
+from tmunet.model import TrainedModel
+from tmunet.model_config import ModelConfig
+
+TWO = ("background", "foreground")
+THREE = ("background", "a", "b")
+
+
+def random_model(classes: tuple[str, ...] = TWO, size: int = 32, channels: int = 3, seed: int = 0) -> TrainedModel:
+    """A TM-UNet with random weights, whose head is turned up so that masks of noise hold every class."""
+    config = ModelConfig(
+        "tmunet_t",
+        classes=classes,
+        preprocess=Preprocess(size, channels, "image"),
+        provenance={"data": "007", "seed": seed, "note": "a: b", "version": "3.10"},
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = config.create_network().eval().requires_grad_(False)
+        network.get_parameter("head.weight").mul_(40)
+        noise = torch.randn(1, channels, size, size)
+        head_bias = network.get_parameter("head.bias")
+        head_bias.sub_(network(noise).mean((0, 2, 3)))
+    return TrainedModel(network, config)
+
+
+class Bright(nn.Module):
+    """Looks at every pixel by itself: the logit is `gain` times how much its mean exceeds one half."""
+
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.pixel = nn.Conv2d(3, 1, 1).requires_grad_(False)
+        mean, sd = torch.tensor(IMAGENET_MEAN), torch.tensor(IMAGENET_SD)
+        self.pixel.weight.copy_((gain * sd / 3).reshape(1, 3, 1, 1))
+        self.pixel.bias.copy_(gain * (mean.mean() - 0.5))  # type: ignore[union-attr]
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.pixel(x)
+        return logits
+
+
+def bright_model(gain: float = 8.0, size: int = 32) -> TrainedModel:
+    """A model whose mask is where the mean of the three channels exceeds one half."""
+    return TrainedModel(Bright(gain).eval(), ModelConfig("tmunet_t", preprocess=Preprocess(size, 3, "imagenet")))

@@ -1,0 +1,153 @@
+"""Evaluation: its scores are those of the predicted masks, and what cannot be scored is an error."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from statistics import fmean
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tmunet.data.check import load_case, open_dataset
+from tmunet.errors import DataError, InputError, UsageError
+from tmunet.evaluation import COLUMNS, Evaluation, evaluate
+from tmunet.files import write_json
+from tmunet.infer.predictor import Predictor
+from tmunet.metrics import METRICS, PROTOCOLS, Mask
+
+from .small_models import THREE, random_model
+
+Make = Callable[..., Path]
+
+
+def dice(reference: Mask, prediction: Mask, smooth: float = 0) -> float:
+    both = np.count_nonzero(reference & prediction)
+    return (2 * both + smooth) / (np.count_nonzero(reference) + np.count_nonzero(prediction) + smooth)
+
+
+def scores(evaluation: Evaluation, name: str = "foreground") -> list[float]:
+    return [row["dice"] for row in evaluation.rows if row["class"] == name]
+
+
+def test_scores_are_those_of_the_predicted_masks(make_dataset: Make) -> None:
+    dataset, predictor = open_dataset(make_dataset(test=3, side=40)), Predictor(random_model())
+    found = evaluate(predictor, dataset, "test", PROTOCOLS["strict"], seed=5, facts={"model": "random"})
+    cases = dataset.subset("test")
+    assert [row["case"] for row in found.rows] == [case.name for case in cases] == dataset.split.to_dict()["test"]
+    for case, row in zip(cases, found.rows, strict=True):
+        prediction, truth = predictor(case.image).mask == 1, load_case(case, dataset.info).mask == 1
+        assert {key: row[key] for key in (*METRICS, "outcome")} == PROTOCOLS["strict"].score(
+            truth, prediction
+        ).to_dict()
+        assert row["dice"] == pytest.approx(dice(truth, prediction))
+    assert 0 < fmean(scores(found)) < 1
+    assert found.summaries["foreground"]["metrics"]["dice"]["mean"] == pytest.approx(fmean(scores(found)))
+    assert found.facts == {
+        "data": "discs",
+        "split_sha256": dataset.split.sha256,
+        "subset": "test",
+        "bootstrap_seed": 5,
+        "model": "random",
+    }
+
+
+def test_the_seed_moves_only_the_intervals(make_dataset: Make) -> None:
+    dataset, predictor = open_dataset(make_dataset(test=8, side=40)), Predictor(random_model())
+    a, b, again = (evaluate(predictor, dataset, "test", PROTOCOLS["strict"], seed) for seed in (0, 1, 0))
+    assert (a.rows, a.summaries) == (again.rows, again.summaries)
+    assert a.rows == b.rows
+    assert a.summaries != b.summaries
+
+
+def test_the_paper_is_scored_at_512(make_dataset: Make) -> None:
+    dataset, predictor = open_dataset(make_dataset(test=2, side=40)), Predictor(random_model())
+    found = evaluate(predictor, dataset, "test", PROTOCOLS["paper"])
+    for case, score in zip(dataset.subset("test"), scores(found), strict=True):
+        image, mask = load_case(case, dataset.info).image, load_case(case, dataset.info).mask
+        big = np.asarray(Image.fromarray(image).resize((512, 512), Image.Resampling.BILINEAR))
+        truth = np.asarray(Image.fromarray(mask).resize((512, 512), Image.Resampling.NEAREST)) == 1
+        assert score == pytest.approx(dice(truth, predictor(big).mask == 1, smooth=1))
+
+
+def test_each_class_has_its_rows_and_its_summary(make_dataset: Make) -> None:
+    dataset = open_dataset(make_dataset(test=3, side=40, classes=3))
+    predictor = Predictor(random_model(THREE))
+    found = evaluate(predictor, dataset, "test", PROTOCOLS["strict"])
+    assert [(row["case"], row["class"]) for row in found.rows] == [
+        (case.name, name) for case in dataset.subset("test") for name in ("a", "b")
+    ]
+    assert list(found.summaries) == ["a", "b"]
+    case = dataset.subset("test")[0]
+    truth, prediction = load_case(case, dataset.info).mask, predictor(case.image).mask
+    for label, name in ((1, "a"), (2, "b")):
+        assert scores(found, name)[0] == pytest.approx(dice(truth == label, prediction == label))
+
+
+def test_ignored_pixels_count_for_nothing(make_dataset: Make) -> None:
+    folder = make_dataset(test=1, side=40, classes=3)
+    predictor, path = Predictor(random_model(THREE)), folder / "masks" / "case10.png"
+    with_all = evaluate(predictor, open_dataset(folder), "test", PROTOCOLS["strict"])
+    mask = np.asarray(Image.open(path)).copy()
+    mask[:, 20:] = 255
+    Image.fromarray(mask).save(path)
+    write_json(folder / "dataset.json", {"classes": list(THREE), "ignore_label": 255})
+    found = evaluate(predictor, open_dataset(folder), "test", PROTOCOLS["strict"])
+    prediction = predictor(folder / "images" / "case10.png").mask
+    for label, name in ((1, "a"), (2, "b")):
+        expected = PROTOCOLS["strict"].score(
+            np.where(mask == 255, False, mask == label), np.where(mask == 255, False, prediction == label)
+        )
+        assert scores(found, name) == [expected.dice]
+    assert found.rows != with_all.rows
+
+
+def test_classes_of_other_names_are_an_error(make_dataset: Make) -> None:
+    dataset = open_dataset(make_dataset(classes=3))
+    with pytest.raises(InputError, match=r"\['background', 'foreground'\], but found \['background', 'a', 'b'\]"):
+        evaluate(Predictor(random_model()), dataset, "test", PROTOCOLS["strict"])
+
+
+def test_an_empty_side_of_the_split_is_an_error(make_dataset: Make) -> None:
+    dataset = open_dataset(make_dataset(test=0))
+    with pytest.raises(InputError, match="the split has no test images to score"):
+        evaluate(Predictor(random_model()), dataset, "test", PROTOCOLS["strict"])
+    with pytest.raises(UsageError, match="'train', 'valid' or 'test', but got 'tests'"):
+        evaluate(Predictor(random_model()), dataset, "tests", PROTOCOLS["strict"])
+
+
+def test_every_fault_is_listed(make_dataset: Make) -> None:
+    folder = make_dataset(test=4)
+    (folder / "images" / "case10.png").write_bytes(b"")
+    Image.new("L", (48, 48), 7).save(folder / "masks" / "case11.png")
+    Image.new("LA", (48, 48)).save(folder / "images" / "case12.png")
+    grey_only = Predictor(random_model(channels=5))
+    with pytest.raises(DataError) as caught:
+        evaluate(grey_only, open_dataset(folder), "test", PROTOCOLS["strict"])
+    places = ("images/case10.png", "masks/case11.png", "images/case12.png", "images/case13.png")
+    assert len(caught.value.faults) == 4
+    for fault, place in zip(caught.value.faults, places, strict=True):
+        assert str(folder / place) in fault
+    assert "Expected an image of 5 channels, but got 1" in caught.value.faults[2]
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_is_written_reads_back(make_dataset: Make, tmp_path: Path, protocol: str) -> None:
+    folder = make_dataset(test=3)
+    Image.new("L", (48, 48)).save(folder / "masks" / "case10.png")  # nothing there: `paper` leaves its distances out
+    found = evaluate(Predictor(random_model()), open_dataset(folder), "test", PROTOCOLS[protocol], seed=3)
+    found.write(tmp_path / "scores")
+    with (tmp_path / "scores" / "per_image.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert tuple(rows[0]) == COLUMNS
+    for row, expected in zip(rows, found.rows, strict=True):
+        assert {key: float(row[key]) if row[key] else None for key in METRICS} == {
+            key: expected[key] for key in METRICS
+        }
+        assert (row["case"], row["outcome"]) == (expected["case"], str(expected["outcome"]))
+    summary = json.loads((tmp_path / "scores" / "summary.json").read_text("utf-8"))
+    assert summary["protocol"] == protocol
+    assert summary["facts"]["bootstrap_seed"] == 3
+    assert summary["classes"] == found.summaries
+    assert [row["hd"] is None for row in found.rows] == [protocol == "paper", False, False]
