@@ -1,13 +1,25 @@
-"""Data sets small enough for every test: bright discs on noise, which a network learns in seconds."""
+"""For every test: one thread, one seed, and data sets of bright discs on noise, which a network learns in seconds."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from tmunet.files import write_json
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """The networks here are small, and the sums come in the same order every time, as in the tests' own processes."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def seed() -> None:
+    torch.manual_seed(0)
 
 
 def disc(side: int, random: np.random.Generator) -> np.ndarray:

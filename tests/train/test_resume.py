@@ -2,11 +2,10 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 from tmunet.errors import DataError, UsageError
 from tmunet.train.fit import resume
@@ -15,15 +14,6 @@ from tmunet.train.run import RunFolder
 from .runs import recipe_file, run_here, same_weights, start
 
 EPOCHS = 12
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """As the real processes have it."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def wait_for_rows(path: Path, rows: int) -> None:
