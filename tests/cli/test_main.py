@@ -6,8 +6,9 @@ import pytest
 
 from tmunet import __version__
 from tmunet.cli import main as main_module
-from tmunet.cli.arguments import value_of
+from tmunet.cli.arguments import parse, value_of
 from tmunet.cli.main import VERBS, entry_point
+from tmunet.cli.predict import PredictConfig
 
 from .conftest import Answer
 
@@ -82,3 +83,11 @@ def test_the_console_script_returns_the_exit_code(monkeypatch: pytest.MonkeyPatc
 )
 def test_a_flag_can_be_read_before_the_others(words: list[str], value: str | None) -> None:
     assert value_of("--recipe", words) == value
+
+
+@pytest.mark.parametrize(
+    ("words", "flips"), [([], False), (["--flips"], True), (["--flips", "false"], False), (["--flips=true"], True)]
+)
+def test_a_switch_stands_alone_or_has_a_value(words: list[str], flips: bool) -> None:
+    parsed = parse(PredictConfig, [*words, "-o", "masks", "a.png", "b.png"], "predict", words="images")
+    assert (parsed.flips, parsed.out, parsed.images) == (flips, "masks", ["a.png", "b.png"])

@@ -51,7 +51,10 @@ def parse(
             raise UsageError(f"{verb}: there is no setting {key!r}.{suggest(key, known)}")
         parser.set_defaults({key: value})
     switches = {f"--{field.name}" for field in dataclasses.fields(settings) if field.type is bool}
-    typed = [f"{a}=true" if a in switches else SHORT.get(a, a) for a in arguments]
+    typed = [SHORT.get(a, a) for a in arguments]
+    for index, argument in enumerate(typed):
+        if argument in switches and typed[index + 1 : index + 2] not in (["true"], ["false"]):
+            typed[index] = f"{argument}=true"
     try:
         return build(settings, parser, parser.parse_args(typed), "flags")
     except ArgumentError as error:
