@@ -53,6 +53,18 @@ def test_the_faults_of_all_files_are_in_one_error(make_set):
     assert "a.jpg: has no mask" in caught.value.faults[1]
 
 
+def test_faults_of_names_and_of_contents_are_in_one_error(make_set):
+    folder = make_set(*"abcd")
+    (folder / "masks" / "a.png").unlink()
+    (folder / "images" / "b.jpg").write_bytes(b"")
+    Image.new("L", (5, 5)).save(folder / "masks" / "c.png")
+    with pytest.raises(DataError) as caught:
+        open_dataset(folder)
+    assert len(caught.value.faults) == 3
+    for part, fault in zip(("has no mask", "is empty", "5 x 5 pixels"), caught.value.faults, strict=True):
+        assert part in fault
+
+
 def test_a_loaded_case_is_what_the_files_hold(make_set):
     dataset = open_dataset(make_set(*"abc"))
     loaded = load_case(dataset.cases[0], dataset.info)

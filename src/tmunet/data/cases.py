@@ -57,31 +57,28 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     return [int(part) if part.isdecimal() else part for part in parts], name
 
 
-def find_cases(folder: Path) -> tuple[Case, ...]:
+def find_cases(folder: Path) -> tuple[tuple[Case, ...], list[str]]:
     """Pair ``folder/images/NAME.*`` with ``folder/masks/NAME.*``; the two suffixes may differ.
 
     Hidden files and files that are no images by their suffix are passed over.
 
     Returns:
-        The cases in natural order of their names.
-
-    Raises:
-        DataError: all faults at once: a missing folder, no images, two files of one name, a missing partner.
+        The cases in natural order of their names, those without a mask included, and every fault: a missing folder, no
+        images, two files of one name, a missing partner.
     """
     faults: list[str] = []
-    images = _by_name(folder / "images", faults)
-    masks = _by_name(folder / "masks", faults)
-    if images is not None and masks is not None:
-        for name in sorted(images.keys() - masks.keys(), key=natural_key):
-            faults.append(f"{images[name]}: has no mask; expected {folder / 'masks' / name}.png, .tif or the like.")
-        for name in sorted(masks.keys() - images.keys(), key=natural_key):
-            faults.append(f"{masks[name]}: has no image; expected {folder / 'images' / name}.png, .jpg or the like.")
-        if not images and not faults:
-            suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
-            faults.append(f"{folder / 'images'}: holds no images; expected files with the suffixes {suffixes}.")
-    if faults or images is None or masks is None:
-        raise DataError(str(folder), faults)
-    return tuple(Case(name, images[name], masks[name]) for name in sorted(images, key=natural_key))
+    images, masks = _by_name(folder / "images", faults), _by_name(folder / "masks", faults)
+    if not faults and not images:
+        suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
+        faults.append(f"{folder / 'images'}: holds no images; expected files with the suffixes {suffixes}.")
+    if images is None or masks is None:
+        return (), faults
+    for name in sorted(images.keys() - masks.keys(), key=natural_key):
+        faults.append(f"{images[name]}: has no mask; expected {folder / 'masks' / name}.png, .tif or the like.")
+    for name in sorted(masks.keys() - images.keys(), key=natural_key):
+        faults.append(f"{masks[name]}: has no image; expected {folder / 'images' / name}.png, .jpg or the like.")
+    names = sorted(images, key=natural_key)
+    return tuple(Case(name, images[name], masks.get(name)) for name in names), faults
 
 
 def _by_name(folder: Path, faults: list[str]) -> dict[str, Path] | None:

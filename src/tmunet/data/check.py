@@ -51,7 +51,10 @@ class Dataset:
 
 
 def open_dataset(data: Path, split: Path | None = None, seed: int = 0) -> Dataset:
-    """Find the cases of a data set and their split, without decoding an image.
+    """Find the cases of a data set and their split.
+
+    No image is decoded as long as the file names are in order; if they are not, every file is looked into, so that the
+    report holds all faults at once.
 
     Args:
         data: the folder, or the split file (``.json``) that lies in it.
@@ -60,7 +63,7 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0) -> Datase
 
     Raises:
         UsageError: `data` and `split` both name a split file.
-        DataError: all faults of the folder, of ``dataset.json`` and of the split file.
+        DataError: all faults of the folder, of ``dataset.json``, of the split file, and then of the files.
     """
     folder = data
     if data.suffix.lower() == ".json" and not data.is_dir():
@@ -71,12 +74,16 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0) -> Datase
         split = folder / "split.json"
     faults: list[str] = []
     info = _noting(faults, lambda: read_dataset_info(folder))
-    cases = _noting(faults, lambda: find_cases(folder))
+    cases, found = find_cases(folder)
+    faults += found
+    names = [case.name for case in cases]
     chosen = None
-    if cases is not None:
-        names = [case.name for case in cases]
+    if names:
         chosen = _noting(faults, lambda: random_split(names, seed) if split is None else read_split(split, names))
-    if info is None or cases is None or chosen is None:
+    if faults and info is not None:
+        complete = [case for case in cases if case.image.is_file() and case.mask is not None and case.mask.is_file()]
+        faults += check_cases(complete, info)
+    if faults or info is None or chosen is None:
         raise DataError(str(data), faults)
     return Dataset(folder, info, cases, chosen)
 
