@@ -21,11 +21,14 @@ Run = Callable[..., Answer]
 Make = Callable[..., Path]
 
 
-def test_scores_table_and_report_of_a_model_folder(tmunet: Run, model: Path, make_dataset: Make) -> None:
+def test_scores_table_and_report_of_a_model_folder(
+    tmunet: Run, model: Path, make_dataset: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     data = make_dataset(test=3)
     answer = tmunet("evaluate", "-m", model, "-d", data, "--device", "cpu", "--seed", "4")
     assert answer.code == 0
-    folder = model / "evaluation" / "discs-test-strict"
+    folder = Path("evaluation/discs-test-strict")
     for name in ("per_image.csv", "summary.json", "report.html"):
         assert str(folder / name) in answer.out
     expected = evaluate(Predictor(model), open_dataset(data), "test", PROTOCOLS["strict"], seed=4)

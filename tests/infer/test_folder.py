@@ -153,3 +153,16 @@ def test_a_batch_holds_at_least_one_image(scans: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Expected `batch_size` to be at least 1, but got -1"):
         predict_files(Predictor(bright_model()), [scans / "s10.png"], tmp_path / "out", batch_size=-1)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_of_another_image_of_the_same_name_is_made_anew(scans: Path, noise: Draw, tmp_path: Path) -> None:
+    predictor, images, out = Predictor(bright_model()), find_images(["scans"]), tmp_path / "masks"
+    predict_files(predictor, images, out)
+    before = times(out)
+    Image.fromarray(noise(40, 50, 3) // 2 + 120).save(scans / "s10.png")
+    outcome = predict_files(predictor, images, out)
+    assert (outcome.done, outcome.done_before) == (4, 3)
+    changed = {name for name, when in times(out).items() if when != before[name]}
+    assert changed == {"s10.png"}
+    new = read_mask(out / "s10.png", ("background", "foreground"))
+    assert np.array_equal(new, predictor(scans / "s10.png").mask)

@@ -32,7 +32,7 @@ class EvaluateConfig:
     protocol: str = "strict"
     """strict: native size, every image counts. paper: as the paper's released code, at 512 x 512."""
     out: str | None = None
-    """Folder for scores and report; by default evaluation/DATA-SUBSET-PROTOCOL in the run or model folder."""
+    """Folder for scores and report; by default evaluation/DATA-SUBSET-PROTOCOL, in the run folder if there is one."""
     window: int | None = None
     """Slide a window of this many pixels over each image instead of resizing it."""
     flips: bool = False
@@ -94,10 +94,8 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
         "versions": versions(),
     }
     evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts)
-    folder = Path(
-        config.out
-        or (run.path if run else model) / "evaluation" / f"{dataset.info.name}-{config.subset}-{protocol.name}"
-    )
+    parent = run.path / "evaluation" if run else Path("evaluation")
+    folder = Path(config.out or parent / f"{dataset.info.name}-{config.subset}-{protocol.name}")
     evaluation.write(folder)
     metrics = run.metrics if run and run.metrics.is_file() else None
     write_report(folder / "report.html", assemble(evaluation, predictor, dataset, metrics))

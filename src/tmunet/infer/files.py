@@ -1,12 +1,13 @@
 """Masks as files: what a viewer shows and `read_mask` reads back."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from tmunet.files import write_bytes
 
@@ -23,23 +24,43 @@ COLOURS = (
 )
 
 
+SOURCE = "source_sha256"
 GOLDEN = (5**0.5 - 1) / 2
 
 
-def write_mask(path: Path, mask: NDArray[np.uint8], classes: Sequence[str]) -> None:
-    """Write labels (H, W) as PNG: two classes as 0 and 255, more as a palette whose index is the label."""
+def write_mask(path: Path, mask: NDArray[np.uint8], classes: Sequence[str], source_sha256: str | None = None) -> None:
+    """Write labels (H, W) as PNG: two classes as 0 and 255, more as a palette whose index is the label.
+
+    Args:
+        path: the file.
+        mask: labels 0..K-1.
+        classes: names of the labels.
+        source_sha256: hash of the image file, kept in the PNG, so that `source_of` finds it again.
+    """
     if len(classes) == 2:
         picture = Image.fromarray((mask * 255).astype(np.uint8))
     else:
         picture = Image.fromarray(mask, mode="P")
         picture.putpalette([value for label in range(256) for value in colour(label)])
-    write_picture(path, picture)
+    write_picture(path, picture, {} if source_sha256 is None else {SOURCE: source_sha256})
 
 
-def write_picture(path: Path, picture: Image.Image) -> None:
-    """Write a PNG file atomically."""
+def source_of(path: Path) -> str | None:
+    """The hash that `write_mask` kept in a mask; None if there is no such file or no such hash in it."""
+    try:
+        with Image.open(path) as picture:
+            return picture.info.get(SOURCE)
+    except OSError:
+        return None
+
+
+def write_picture(path: Path, picture: Image.Image, notes: Mapping[str, str] | None = None) -> None:
+    """Write a PNG file atomically, with notes as its text."""
+    text = PngInfo()
+    for key, value in (notes or {}).items():
+        text.add_text(key, value)
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
+    picture.save(buffer, format="PNG", optimize=True, pnginfo=text)
     write_bytes(path, buffer.getvalue())
 
 

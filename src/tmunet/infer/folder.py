@@ -17,8 +17,8 @@ from tmunet.data.cases import natural_key
 from tmunet.data.json_object import read_json_object
 from tmunet.data.read import IMAGE_SUFFIXES, read_image
 from tmunet.errors import InputError, UsageError
-from tmunet.files import write_json
-from tmunet.infer.files import write_mask
+from tmunet.files import sha256, write_json
+from tmunet.infer.files import source_of, write_mask
 from tmunet.infer.overlay import write_overlay
 from tmunet.infer.predictor import Predictor
 
@@ -64,7 +64,7 @@ def find_images(words: Sequence[str]) -> list[Path]:
 def predict_files(
     predictor: Predictor, images: Sequence[Path], out: Path, overlays: bool = False, batch_size: int = 8
 ) -> Outcome:
-    """Write `out/NAME.png` for each image, each atomically; images whose mask is there already are passed over.
+    """Write `out/NAME.png` for each image, each atomically; an image whose own mask is there already is passed over.
 
     Args:
         predictor: the model.
@@ -117,12 +117,14 @@ def _write(
     for (image, array), prediction in zip(fitting.items(), predictor.predict(list(fitting.values())), strict=True):
         if overlays:
             write_overlay(out / "overlays" / f"{image.stem}.png", array, prediction.mask)
-        write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes)
+        write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image))
 
 
 def _is_done(out: Path, image: Path, overlays: bool) -> bool:
+    """Whether the mask is there, and is of this very image."""
     name = f"{image.stem}.png"
-    return (out / name).exists() and (not overlays or (out / "overlays" / name).exists())
+    there = (out / name).exists() and (not overlays or (out / "overlays" / name).exists())
+    return there and source_of(out / name) == sha256(image)
 
 
 def _claim(out: Path, predictor: Predictor) -> None:
