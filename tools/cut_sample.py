@@ -17,7 +17,13 @@ from tmunet.data.split import Split, write_split
 from tmunet.files import write_json
 
 SIDE = 256
-SIZES = {"dark": (27, 4, 8), "bright": (3, 1, 2), "stained": (9, 2, 4)}  # train, valid, test
+SIZES = {"dark": (18, 4, 8), "bright": (9, 1, 2), "stained": (12, 2, 4)}  # train, valid, test
+HELD_BACK = {
+    "dark": 27,
+    "bright": 3,
+    "stained": 9,
+}  # place in the draw where validation and test images begin; the packaged
+# model was trained without these test images, so the place stays where it is when the training side changes
 
 
 def kind_of(image: np.ndarray) -> str:
@@ -46,9 +52,16 @@ def main(source: Path, destination: Path) -> None:
         (destination / folder).mkdir(parents=True, exist_ok=True)
     for kind, found in kinds.items():
         random.Random(2018).shuffle(found)
-        for side, count in zip(sides, SIZES[kind], strict=True):
-            for _ in range(count):
-                stem, image, mask = found.pop()
+        drawn, start = found[::-1], HELD_BACK[kind]
+        train, valid, test = SIZES[kind]
+        end = start + valid + test
+        chosen = {
+            "train": [*drawn[:start], *drawn[end:]][:train],
+            "valid": drawn[start : start + valid],
+            "test": drawn[start + valid : end],
+        }
+        for side, cases in chosen.items():
+            for stem, image, mask in cases:
                 name = f"{kind}_{stem}"
                 sides[side].append(name)
                 grey = kind != "stained"

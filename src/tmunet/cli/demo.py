@@ -46,11 +46,11 @@ def run(arguments: Sequence[str]) -> int:
         flush=True,
     )
     finished = _train(config)
-    print(f"2/3 Score it on the {sides['test']} test images, which it never saw.", flush=True)
-    scores = evaluate_and_report(EvaluateConfig(model=str(finished)))
+    print(f"2/3 Score it on the {sides['test']} test images, which it never saw, averaged over flips.", flush=True)
+    scores = evaluate_and_report(EvaluateConfig(model=str(finished), flips=True))
     print("3/3 Write the masks of the test images.", flush=True)
     images = [case.image for case in sample.subset("test")]
-    predict_files(Predictor(finished), images, finished / "masks", overlays=True)
+    predict_files(Predictor(finished, flips=True), images, finished / "masks", overlays=True)
     print(f"\n{scores.text}\n{_verdict(scores.dice)}\nMasks: {finished / 'masks'}")
     print(f"The demo took {time.monotonic() - start:.0f} s.")
     return 0
