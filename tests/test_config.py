@@ -35,7 +35,7 @@ configs = st.builds(
         name=st.sampled_from(["adam", "adamw"]),
         learning_rate=positive,
         schedule=st.sampled_from(["exponential", "cosine"]),
-        decay=share,
+        decay=share.filter(lambda value: value > 0),
         warmup_epochs=positive,
         weight_decay=share,
         clip_norm=st.none() | positive,
@@ -88,7 +88,7 @@ def test_what_is_not_named_keeps_its_default() -> None:
         ({7: 1}, "here: Expected the name of a setting, .* but got 7."),
         ({"epochs": 0}, "here: Expected `epochs` to be at least 1, but got 0."),
         ({"devices": 3}, "here: Expected `batch_size` to be a multiple of the 3 devices, but got 16."),
-        ({"preprocess": {"size": 31}}, "here: Expected `size` to be at least 32 pixels, but got 31."),
+        ({"preprocess": {"size": 31}}, "here: Expected `size` to be between 32 and 16384 pixels, but got 31."),
         ({"augment": {"horizontal_flip": 2}}, "here: Expected the probability of a flip to be between 0 and 1."),
     ],
 )

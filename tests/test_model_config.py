@@ -66,7 +66,7 @@ def test_a_configuration_of_a_giant_is_refused_before_memory_is_taken(folder: Pa
         ({"classes": ["background"]}, r"Expected `classes` to be 2 to 255 different names, but got \['background'\]"),
         ({"classes": ["a", "a"]}, "Expected `classes`"),
         ({"classes": [str(k) for k in range(256)]}, "Expected `classes`"),
-        ({"preprocess": {"size": 3}}, "Expected `size` to be at least 32 pixels, but got 3."),
+        ({"preprocess": {"size": 3}}, "Expected `size` to be between 32 and 16384 pixels, but got 3."),
         ({"preprocess": {"channels": 0}}, "Expected `channels` to be at least 1, but got 0."),
         ({"preprocess": [1]}, "Expected `preprocess` to be keys and values"),
         ({"provenance": "mine"}, "Expected `provenance` to be keys and values, but got 'mine'."),

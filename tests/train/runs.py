@@ -1,6 +1,7 @@
 """Short runs, in this process and as real ones."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,8 +45,19 @@ def start(*arguments: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen[s
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, *launcher, "-m", "tmunet", "train", *arguments]
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=_hear_ctrl_c,
     )
+
+
+def _hear_ctrl_c() -> None:
+    """A shell that starts the tests in the background makes its children deaf to SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def recipe_file(folder: Path, **settings: Any) -> Path:

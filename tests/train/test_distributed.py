@@ -32,15 +32,16 @@ def test_two_processes_equal_one(launcher: str, make_dataset: Callable[..., Path
     )
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 0, output
-    # Adam makes full steps out of the rounding of gradients that should be 0 (biases which the next BatchNorm cancels), so
-    # outputs are compared, which differ by 0.1 %; where each process keeps its own BatchNorm statistics they differ by 5 %
+    # Gradients agree to float rounding (test_sync_norm.py). Adam makes full steps out of the rounding of gradients that are
+    # almost 0, so after four steps outputs differ by 0.1 % and the loss by 0.03 %; where each process keeps its own BatchNorm
+    # statistics, by 5 % and 0.2 %.
     images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     a, b = (load_model(run).network(images) for run in (one.path, tmp_path / "two"))
     torch.testing.assert_close(a, b, rtol=0, atol=5e-3 * float(a.abs().max()))
     with one.metrics.open() as first, (tmp_path / "two" / "metrics.csv").open() as second:
         for x, y in zip(csv.DictReader(first), csv.DictReader(second), strict=True):
             for column in x:
-                assert float(x[column]) == pytest.approx(float(y[column]), rel=1e-4), column
+                assert float(x[column]) == pytest.approx(float(y[column]), rel=1e-3), column
 
 
 def test_the_cosine_rises_then_falls_to_nothing() -> None:

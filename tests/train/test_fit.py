@@ -37,6 +37,7 @@ def test_a_run_folder_holds_what_its_numbers_come_from(make_dataset: Callable[..
     assert provenance["split_sizes"] == {"train": 8, "valid": 2, "test": 2}
     assert provenance["versions"]["torch"] == torch.__version__.split("+")[0] or provenance["versions"]["torch"]
     assert len(provenance["data_sha256"]) == 64
+    assert provenance["machine"] == {"device": "cpu", "threads": 1, "processes": 1}
     rows = rows_of(run.metrics)
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
     assert all(np.isfinite(float(value)) for row in rows for value in row.values())

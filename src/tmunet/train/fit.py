@@ -71,7 +71,8 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     log, speed = MetricsLog(run.metrics), Throughput()
     trainer = build_trainer(config, run, [log, ProgressBar(title), speed], validates=len(valid_cases) > 0)
     if trainer.is_global_zero and not resuming:
-        run.start(config, dataset, data_hash)
+        machine = {"device": _name_of(trainer.strategy.root_device), "threads": torch.get_num_threads()}
+        run.start(config, dataset, data_hash, {**machine, "processes": config.devices * config.nodes})
     world = config.devices * config.nodes
     sampler: DistributedSampler[Batch] = DistributedSampler(
         train_cases, world, trainer.global_rank, shuffle=True, seed=config.seed
@@ -136,6 +137,10 @@ def _precision(config: TrainConfig) -> Literal["float32", "bfloat16"]:
         return config.precision
     on_cuda = config.device in ("auto", "cuda") and torch.cuda.is_available()
     return "bfloat16" if on_cuda and torch.cuda.is_bf16_supported() else "float32"
+
+
+def _name_of(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def _is_first_process() -> bool:

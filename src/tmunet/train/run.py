@@ -63,8 +63,8 @@ class RunFolder:
         """The trained model."""
         return self.path / "model"
 
-    def start(self, config: TrainConfig, dataset: Dataset, data_hash: str) -> None:
-        """Write what is known before the first epoch."""
+    def start(self, config: TrainConfig, dataset: Dataset, data_hash: str, machine: Mapping[str, Any]) -> None:
+        """Write what is known before the first epoch; `machine` is what the arithmetic runs on."""
         write_split(self.split, dataset.split)
         write_json(
             self.provenance,
@@ -75,6 +75,7 @@ class RunFolder:
                 "split_sha256": dataset.split.sha256,
                 "split_sizes": {side: len(names) for side, names in dataset.split.to_dict().items()},
                 "seed": config.seed,
+                "machine": machine,
                 "versions": versions(),
             },
         )
