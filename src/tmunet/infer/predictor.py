@@ -19,6 +19,7 @@ from tmunet.data.normalise import normalise, unit
 from tmunet.data.preprocess import prepare
 from tmunet.data.read import read_image, to_channels
 from tmunet.errors import InputError, UsageError
+from tmunet.extras import require
 from tmunet.infer.window import sliding_window
 from tmunet.logits import labels, probabilities
 from tmunet.model import TrainedModel, load_model, serialise
@@ -60,6 +61,7 @@ class Predictor:
     Raises:
         ModelError: the model cannot be loaded.
         UsageError: the device is not there, the window is too small, or there is no such precision.
+        MissingExtraError: a window needs MONAI, which is not installed.
     """
 
     def __init__(
@@ -73,6 +75,8 @@ class Predictor:
     ) -> None:
         if window is not None and window < MIN_SIZE:
             raise UsageError(f"Expected `window` to be at least {MIN_SIZE} pixels, but got {window}.")
+        if window is not None:
+            require("monai.inferers", extra="window")  # before the first image, not at it
         if precision not in ("float32", "bfloat16"):
             raise UsageError(f"Expected `precision` to be 'float32' or 'bfloat16', but got {precision!r}.")
         trained = model if isinstance(model, TrainedModel) else load_model(packaged_model() if model is None else model)
