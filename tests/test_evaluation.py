@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tmunet.data.check import load_case, open_dataset
+from tmunet.data.dataset import open_dataset
+from tmunet.data.load import load_case
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.evaluation import COLUMNS, Evaluation, evaluate
 from tmunet.files import write_json

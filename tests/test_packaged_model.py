@@ -9,7 +9,7 @@ import pytest
 from tmunet import Predictor
 from tmunet.cli.demo import sample_folder
 from tmunet.cli.main import main
-from tmunet.data.check import open_dataset
+from tmunet.data.dataset import open_dataset
 from tmunet.evaluation import evaluate
 from tmunet.infer.predictor import packaged_model
 from tmunet.metrics import get_protocol

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tmunet.cli.process import prepare_process
 from tmunet.config import from_mapping
-from tmunet.data.check import open_dataset
+from tmunet.data.dataset import open_dataset
 from tmunet.data.split import Split, random_split, read_split, write_split
 from tmunet.evaluation import evaluate
 from tmunet.files import write_json

@@ -7,7 +7,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from tmunet.data.check import Dataset, LoadedCase, collect
+from tmunet.data.dataset import Dataset
+from tmunet.data.load import LoadedCase, collect
 from tmunet.data.preprocess import resize_image, resize_mask
 from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json

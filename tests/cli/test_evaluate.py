@@ -9,7 +9,7 @@ import pytest
 
 from tmunet import Predictor
 from tmunet.cli.table import score_table
-from tmunet.data.check import open_dataset
+from tmunet.data.dataset import open_dataset
 from tmunet.evaluation import evaluate
 from tmunet.files import sha256
 from tmunet.metrics import PROTOCOLS

@@ -67,7 +67,7 @@ def test_the_demo_continues_an_interrupted_run_and_leaves_a_finished_one(
 
 
 def test_the_sample_is_a_data_set_with_all_sides() -> None:
-    from tmunet.data.check import open_dataset
+    from tmunet.data.dataset import open_dataset
 
     dataset = open_dataset(demo.sample_folder())
     assert all(dataset.subset(side) for side in ("train", "valid", "test"))

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from tmunet.data.check import load_case, open_dataset
 from tmunet.data.config import Preprocess
+from tmunet.data.dataset import open_dataset
+from tmunet.data.load import load_case
 from tmunet.data.loader import cache_cases
 from tmunet.data.normalise import IMAGENET_MEAN, IMAGENET_SD, normalise, unit
 from tmunet.data.picture import as_picture

@@ -20,6 +20,7 @@ def parse(
     verb: str,
     defaults: Mapping[str, Any] | None = None,
     words: str | None = None,
+    positional: Mapping[str, str] | None = None,
     notes: str = "",
 ) -> Settings:
     """Settings from flags.
@@ -30,6 +31,7 @@ def parse(
         verb: for messages.
         defaults: what the flags start from, such as a recipe; the dataclass's own defaults otherwise.
         words: the field that takes the words without a flag.
+        positional: fields that are given without a flag, in this order, with their help.
         notes: shown under the flags.
 
     Raises:
@@ -45,7 +47,9 @@ def parse(
     )
     if words:
         parser.add_argument(words, nargs="*", type=str, help="files, folders or patterns such as 'scans/*.png'")
-    parser.add_class_arguments(settings, skip={words} if words else None)
+    for name, meaning in (positional or {}).items():
+        parser.add_argument(name, type=str, help=meaning)
+    parser.add_class_arguments(settings, skip={*(positional or {}), *([words] if words else [])})
     for key, value in _flat(defaults or {}):
         if key not in known:
             raise UsageError(f"{verb}: there is no setting {key!r}.{suggest(key, known)}")

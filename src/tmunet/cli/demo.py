@@ -33,7 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     config = parse(DemoConfig, arguments, "demo")
     prepare_process()
     from tmunet.cli.evaluate import EvaluateConfig, evaluate_and_report
-    from tmunet.data.check import open_dataset
+    from tmunet.data.dataset import open_dataset
     from tmunet.infer.folder import predict_files
     from tmunet.infer.predictor import Predictor
 

@@ -63,7 +63,7 @@ class Scored:
 
 def evaluate_and_report(config: EvaluateConfig) -> Scored:
     """Do what the flags say."""
-    from tmunet.data.check import open_dataset
+    from tmunet.data.dataset import open_dataset
     from tmunet.evaluation import evaluate
     from tmunet.files import sha256
     from tmunet.infer.predictor import Predictor

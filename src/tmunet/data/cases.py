@@ -9,10 +9,11 @@ from typing import Any
 
 from tmunet.data.json_object import read_json_object
 from tmunet.data.read import IMAGE_SUFFIXES
+from tmunet.data.records import CaseRecord, read_records
 from tmunet.errors import DataError
 from tmunet.labels import IGNORE_LABEL
 
-_KNOWN_KEYS = ("name", "classes", "ignore_label")
+_KNOWN_KEYS = ("name", "classes", "ignore_label", "cases")
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,14 @@ class Case:
         name: the stem of both file names.
         image: the image file.
         mask: the mask file, or None for an image without a reference.
+        group: the video sequence, patient or slide that it belongs to, if that is known. Cases of a group show the same
+            thing: on two sides of a split they leak.
     """
 
     name: str
     image: Path
     mask: Path | None
+    group: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,14 @@ class DatasetInfo:
         name: for titles and tables.
         classes: class names; the index of a name is its label in the masks.
         ignore_label: 255 if masks mark pixels to ignore with it, or None.
+        records: what is known of single cases, by name.
         information: every other key of ``dataset.json`` (licence, source, citation...), as it stands there.
     """
 
     name: str
     classes: tuple[str, ...] = ("background", "foreground")
     ignore_label: int | None = None
+    records: Mapping[str, CaseRecord] = field(default_factory=dict)
     information: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -104,7 +110,7 @@ def read_dataset_info(folder: Path) -> DatasetInfo:
 
     Raises:
         InputError: the file cannot be read or is not a JSON object.
-        DataError: all faults of its `name`, `classes` and `ignore_label`, and keys that look like them.
+        DataError: all faults of its `name`, `classes`, `ignore_label` and `cases`, and keys that look like them.
     """
     path = folder / "dataset.json"
     default = DatasetInfo(folder.resolve().name)
@@ -126,9 +132,10 @@ def read_dataset_info(folder: Path) -> DatasetInfo:
         faults.append(f"expected `classes` to be a list of 2 to 255 different names, but got {classes!r}.")
     if ignore_label is not None and (type(ignore_label) is not int or ignore_label != IGNORE_LABEL):
         faults.append(f"expected `ignore_label` to be {IGNORE_LABEL} or null, but got {ignore_label!r}.")
+    records = read_records(content.get("cases", {}), faults)
     if faults:
         raise DataError(str(path), faults)
-    return DatasetInfo(name, tuple(classes), ignore_label, information)
+    return DatasetInfo(name, tuple(classes), ignore_label, records, information)
 
 
 def _are_class_names(classes: object) -> bool:

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tmunet.data.cases import Case, DatasetInfo
-from tmunet.data.check import LoadedCase, collect
 from tmunet.data.config import Preprocess
+from tmunet.data.load import LoadedCase, collect
 from tmunet.data.preprocess import prepare, resize_mask
 
 Batch = dict[str, Tensor]

@@ -5,7 +5,8 @@ from pathlib import Path
 from statistics import fmean
 
 from tmunet.bench.cost import count_macs, count_parameters
-from tmunet.data.check import Dataset, load_case
+from tmunet.data.dataset import Dataset
+from tmunet.data.load import load_case
 from tmunet.data.picture import as_picture
 from tmunet.evaluation import Evaluation
 from tmunet.infer.predictor import Predictor

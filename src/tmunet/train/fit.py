@@ -11,7 +11,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
-from tmunet.data.check import Dataset, open_dataset
+from tmunet.data.dataset import Dataset, open_dataset
 from tmunet.data.loader import Batch, CachedCases, cache_cases
 from tmunet.errors import DataError, InputError, InterruptedRunError, UsageError
 from tmunet.model import save_model

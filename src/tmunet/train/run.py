@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tmunet.config import from_mapping, read_yaml, to_yaml
-from tmunet.data.check import Dataset
+from tmunet.data.dataset import Dataset
 from tmunet.data.split import write_split
 from tmunet.errors import DataError, UsageError
 from tmunet.files import write_json, write_text

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tmunet.data import check
+from tmunet.data import load
 from tmunet.data.cases import Case, DatasetInfo
-from tmunet.data.check import check_cases, collect, load_case, open_dataset, verify
+from tmunet.data.dataset import open_dataset, verify
+from tmunet.data.load import check_cases, collect, load_case
 from tmunet.data.read import read_image
 from tmunet.data.split import random_split
 from tmunet.errors import DataError, UsageError
@@ -143,7 +144,7 @@ def test_collect_loads_only_a_few_cases_ahead(make_set, monkeypatch):
         started.append(case.name)
         return load_case(case, info)
 
-    monkeypatch.setattr(check, "load_case", counted)
+    monkeypatch.setattr(load, "load_case", counted)
     ahead = []
 
     def slow(index, loaded):

@@ -1,0 +1,91 @@
+"""Open a data set: its cases, what it says of itself, and its split."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
+from tmunet.data.load import check_cases, noting
+from tmunet.data.split import Split, random_split, read_split
+from tmunet.errors import DataError, UsageError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set folder that is in order by its file names; `verify` looks into the files.
+
+    Attributes:
+        folder: holds ``images/`` and ``masks/``.
+        info: name and classes.
+        cases: all cases, in natural order; the split may leave some out.
+        split: which of them train, validate and test.
+    """
+
+    folder: Path
+    info: DatasetInfo
+    cases: tuple[Case, ...]
+    split: Split
+
+    def subset(self, name: str) -> tuple[Case, ...]:
+        """Give the cases of ``"train"``, ``"valid"`` or ``"test"``, in natural order of their names.
+
+        Raises:
+            UsageError: another name.
+        """
+        sides = self.split.to_dict()
+        if name not in sides:
+            raise UsageError(f"Expected `name` to be 'train', 'valid' or 'test', but got {name!r}.")
+        names = frozenset(sides[name])
+        return tuple(case for case in self.cases if case.name in names)
+
+
+def open_dataset(data: Path, split: Path | None = None, seed: int = 0) -> Dataset:
+    """Find the cases of a data set and their split.
+
+    No image is decoded as long as the file names are in order; if they are not, every file is looked into, so that the
+    report holds all faults at once.
+
+    Args:
+        data: the folder, or the split file (``.json``) that lies in it.
+        split: a split file; by default ``split.json`` of the folder, and without that file a random split.
+        seed: of the random split; not used if there is a split file.
+
+    Raises:
+        UsageError: `data` and `split` both name a split file.
+        DataError: all faults of the folder, of ``dataset.json``, of the split file, and then of the files.
+    """
+    folder = data
+    if data.suffix.lower() == ".json" and not data.is_dir():
+        if split is not None:
+            raise UsageError(f"Expected one split file, but got two: `data` is {data} and `split` is {split}.")
+        folder, split = data.parent, data
+    elif split is None and (folder / "split.json").exists():
+        split = folder / "split.json"
+    faults: list[str] = []
+    info = noting(faults, lambda: read_dataset_info(folder))
+    cases, found = find_cases(folder)
+    faults += found
+    if info is not None:
+        cases = tuple(
+            replace(case, group=info.records[case.name].group) if case.name in info.records else case for case in cases
+        )
+    names = [case.name for case in cases]
+    chosen = None
+    if names:
+        chosen = noting(faults, lambda: random_split(names, seed) if split is None else read_split(split, names))
+    if faults and info is not None:
+        complete = [case for case in cases if case.image.is_file() and case.mask is not None and case.mask.is_file()]
+        faults += check_cases(complete, info)
+    if faults or info is None or chosen is None:
+        raise DataError(str(data), faults)
+    return Dataset(folder, info, cases, chosen)
+
+
+def verify(dataset: Dataset) -> None:
+    """Decode every case of a data set.
+
+    Raises:
+        DataError: all faults of all cases.
+    """
+    faults = check_cases(dataset.cases, dataset.info)
+    if faults:
+        raise DataError(str(dataset.folder), faults)

@@ -1,0 +1,137 @@
+"""What a split lets through: test and validation images that training has seen in all but name."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from tmunet.data.cases import natural_key
+from tmunet.data.split import Split
+from tmunet.data.twins import NEAR_TWIN, Signature, alike
+
+_COMPARED = (("test", "train"), ("test", "valid"), ("valid", "train"))
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A case that has a relative on another side of the split.
+
+    Attributes:
+        case: its name.
+        relative: the most alike near twin on the other side, or else the first case of its group there.
+        likeness: correlation of the two images, or None if they only share a group.
+        group: the group that they share, or None.
+    """
+
+    case: str
+    relative: str
+    likeness: float | None
+    group: str | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One side of a split looked at from another.
+
+    Attributes:
+        side: "test" or "valid".
+        other: "train" or "valid".
+        images: number of cases of `side`.
+        leaks: those of them with a relative on `other`.
+    """
+
+    side: str
+    other: str
+    images: int
+    leaks: tuple[Leak, ...]
+
+    @property
+    def same_group(self) -> int:
+        """Number of cases whose group lies on the other side too."""
+        return sum(leak.group is not None for leak in self.leaks)
+
+    @property
+    def near_twin(self) -> int:
+        """Number of cases with a near twin on the other side."""
+        return sum(leak.likeness is not None for leak in self.leaks)
+
+    def __str__(self) -> str:
+        parts = []
+        if self.same_group:
+            parts.append(f"{self.same_group} share a group (video sequence, patient, slide) with {self.other} images")
+        if self.near_twin:
+            parts.append(f"{self.near_twin} have a near twin among the {self.other} images")
+        return f"of {self.images} {self.side} images, " + (" and ".join(parts) or f"none leaks into {self.other}")
+
+
+@dataclass(frozen=True)
+class LeakReport:
+    """What `find_leaks` found: test against train and valid, valid against train."""
+
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def leaking(self) -> tuple[Comparison, ...]:
+        """The comparisons with at least one leak."""
+        return tuple(comparison for comparison in self.comparisons if comparison.leaks)
+
+    def to_dict(self) -> list[dict[str, Any]]:
+        """Give counts and pairs, for JSON."""
+        return [
+            {**asdict(comparison), "same_group": comparison.same_group, "near_twin": comparison.near_twin}
+            for comparison in self.comparisons
+        ]
+
+    def __str__(self) -> str:
+        found = [str(comparison) for comparison in self.leaking]
+        return "; ".join(found) if found else "no group and no near twin lies on two sides"
+
+
+def find_leaks(
+    split: Split, groups: Mapping[str, str | None], signatures: Mapping[str, Signature], above: float = NEAR_TWIN
+) -> LeakReport:
+    """Compare each side of a split with the sides that choose the model.
+
+    Args:
+        split: names on three sides.
+        groups: of the cases, where known.
+        signatures: `tmunet.data.twins.signature` of every case of the split.
+        above: correlation from which images are near twins.
+    """
+    sides = split.to_dict()
+    twins = _near_twins([name for names in sides.values() for name in names], signatures, above)
+    return LeakReport(
+        tuple(
+            Comparison(side, other, len(sides[side]), _leaks(sides[side], sides[other], groups, twins))
+            for side, other in _COMPARED
+        )
+    )
+
+
+def _near_twins(
+    names: list[str], signatures: Mapping[str, Signature], above: float
+) -> Mapping[str, Mapping[str, float]]:
+    twins: dict[str, dict[str, float]] = {name: {} for name in names}
+    for i, j, likeness in alike([signatures[name] for name in names], above):
+        twins[names[i]][names[j]] = twins[names[j]][names[i]] = likeness
+    return twins
+
+
+def _leaks(
+    side: list[str],
+    other: list[str],
+    groups: Mapping[str, str | None],
+    twins: Mapping[str, Mapping[str, float]],
+) -> tuple[Leak, ...]:
+    members: dict[str, str] = {}
+    for name in sorted(other, key=natural_key):
+        if (group := groups.get(name)) is not None:
+            members.setdefault(group, name)
+    there = frozenset(other)
+    leaks = []
+    for name in sorted(side, key=natural_key):
+        likeness, twin = max(((r, n) for n, r in twins[name].items() if n in there), default=(None, None))
+        group = groups.get(name)
+        shared = group if group in members else None
+        if twin is not None or shared is not None:
+            leaks.append(Leak(name, twin or members[shared or ""], likeness, shared))
+    return tuple(leaks)
