@@ -49,6 +49,8 @@ def test_scores_are_those_of_the_predicted_masks(make_dataset: Make) -> None:
         "data": "discs",
         "split_sha256": dataset.split.sha256,
         "subset": "test",
+        "images_seen_in_training": 0,
+        "images_seen_in_validation": 0,
         "bootstrap_seed": 5,
         "model": "random",
     }

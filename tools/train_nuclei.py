@@ -68,7 +68,7 @@ def main(source: Path) -> None:
         "limits": "nuclei in fluorescence, transmitted light and stained tissue as in that set, images of 256 to 1388 pixels; "
         "neighbouring fields of one slide may lie on both sides of the split, so expect less on other slides",
     }
-    save_model(packaged_model("nuclei-t"), trained.network, replace(trained.config, provenance=provenance))
+    save_model(packaged_model("nuclei-t"), trained.network, replace(trained.config, provenance=provenance), trained.seen)
     shutil.copy(data / "split.json", packaged_model("nuclei-t") / "split.json")
 
 

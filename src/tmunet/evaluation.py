@@ -7,9 +7,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from tmunet.data.cases import Case
 from tmunet.data.dataset import Dataset
 from tmunet.data.load import LoadedCase, collect
 from tmunet.data.preprocess import resize_image, resize_mask
+from tmunet.data.read import to_channels
+from tmunet.data.seen import pixels_sha256
 from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.infer.predictor import Predictor
@@ -50,6 +53,7 @@ def evaluate(
     protocol: Protocol,
     seed: int = 0,
     facts: Mapping[str, Any] | None = None,
+    allow_seen: bool = False,
 ) -> Evaluation:
     """Score a model on one side of a split.
 
@@ -60,9 +64,10 @@ def evaluate(
         protocol: of `tmunet.metrics.PROTOCOLS`.
         seed: of the bootstrap.
         facts: recorded with the scores, beside data, split and subset.
+        allow_seen: score validation or test images even if the model was trained on them or chosen by them.
 
     Raises:
-        InputError: the model's classes are not those of the data set, or the subset is empty.
+        InputError: the model's classes are not those of the data set, the subset is empty, or the model has seen its images.
         DataError: every fault of the images and masks.
     """
     classes = predictor.config.classes
@@ -74,6 +79,13 @@ def evaluate(
     cases = dataset.subset(subset)
     if not cases:
         raise InputError(f"{dataset.folder}: the split has no {subset} images to score.")
+    seen = _count_seen(cases, dataset, predictor)
+    if not allow_seen and subset != "train" and (seen["train"] or (subset == "test" and seen["valid"])):
+        raise InputError(
+            f"{dataset.folder}: of {len(cases)} {subset} images, the model was trained on {seen['train']} and chosen by "
+            f"{seen['valid']}, so their scores say nothing of new images. Score images that it has not seen, with the split "
+            "of its own run, or state that you want this with --allow-seen."
+        )
     scores: list[dict[str, CaseScores]] = []
     with tqdm(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image") as bar:
 
@@ -82,12 +94,14 @@ def evaluate(
             bar.update()
 
         faults = collect(cases, dataset.info, score)
-    if faults:
+    if faults:  # the files changed under our hands
         raise DataError(str(dataset.folder), faults)
     known = {
         "data": dataset.info.name,
         "split_sha256": dataset.split.sha256,
         "subset": subset,
+        "images_seen_in_training": seen["train"],
+        "images_seen_in_validation": seen["valid"],
         "bootstrap_seed": seed,
     }
     return Evaluation(
@@ -100,6 +114,21 @@ def evaluate(
         summaries={name: protocol.summarise([found[name] for found in scores], seed).to_dict() for name in classes[1:]},
         facts={**known, **(facts or {})},
     )
+
+
+def _count_seen(cases: Sequence[Case], dataset: Dataset, predictor: Predictor) -> dict[str, int]:
+    """How many of the images the model was trained on ("train") or chosen by ("valid"); checks every case on the way."""
+    side_of, counts = predictor.seen.side_of(), {"train": 0, "valid": 0}
+
+    def count(_: int, loaded: LoadedCase) -> None:
+        to_channels(loaded.image, predictor.config.preprocess.channels)
+        if (side := side_of.get(pixels_sha256(loaded.image))) is not None:
+            counts[side] += 1
+
+    faults = collect(cases, dataset.info, count)
+    if faults:
+        raise DataError(str(dataset.folder), faults)
+    return counts
 
 
 def score_case(predictor: Predictor, loaded: LoadedCase, protocol: Protocol) -> dict[str, CaseScores]:

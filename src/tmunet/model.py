@@ -1,7 +1,7 @@
 """A trained model: a network with all that its use needs, as a folder of safetensors, JSON and a readable card."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -11,22 +11,26 @@ from torch import nn
 
 from tmunet.card import write_card
 from tmunet.config import to_dict
+from tmunet.data.seen import SeenImages, read_seen_images
 from tmunet.errors import ModelError, UsageError
 from tmunet.files import write_bytes, write_json, write_text
-from tmunet.model_config import CARD, CONFIG, WEIGHTS, ModelConfig, find_model, read_config
+from tmunet.model_config import CARD, CONFIG, SEEN, WEIGHTS, ModelConfig, find_model, read_config
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A network in evaluation mode and its configuration."""
+    """A network in evaluation mode, its configuration, and the images that it has seen."""
 
     network: nn.Module
     config: ModelConfig
+    seen: SeenImages = field(default_factory=SeenImages)
 
 
-def save_model(folder: Path, network: nn.Module, config: ModelConfig) -> None:
-    """Write `model.safetensors`, `config.json` and the card `README.md`, each atomically, the configuration last."""
+def save_model(folder: Path, network: nn.Module, config: ModelConfig, seen: SeenImages | None = None) -> None:
+    """Write weights, hashes of the images it has seen (if known), card and configuration, each atomically, the last one last."""
     write_bytes(folder / WEIGHTS, serialise(network))
+    if seen is not None:
+        write_json(folder / SEEN, seen.to_dict())
     write_text(
         folder / CARD,
         write_card(config.network, config.classes, to_dict(config.preprocess), config.provenance),
@@ -59,7 +63,7 @@ def load_model(path: Path | str) -> TrainedModel:
         raise ModelError(f"{folder / WEIGHTS}: expected weights as safetensors, but: {error}") from None
     _check_fit(folder, network.state_dict(), weights)
     network.load_state_dict(weights, assign=True)
-    return TrainedModel(network.eval().requires_grad_(False), config)
+    return TrainedModel(network.eval().requires_grad_(False), config, read_seen_images(folder / SEEN))
 
 
 def _check_fit(folder: Path, expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> None:

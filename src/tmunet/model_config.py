@@ -13,7 +13,7 @@ from tmunet.registry import create_model
 if TYPE_CHECKING:
     from torch import nn
 
-WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+WEIGHTS, CONFIG, CARD, SEEN = "model.safetensors", "config.json", "README.md", "seen_images.json"
 FORMAT = 1
 
 

@@ -43,6 +43,8 @@ class EvaluateConfig:
     """Arithmetic of the network."""
     seed: int = 0
     """Seed of the bootstrap intervals."""
+    allow_seen: bool = False
+    """Score images although the model was trained on them or chosen by them."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -93,7 +95,7 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
         "trained": predictor.config.provenance,
         "versions": versions(),
     }
-    evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts)
+    evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts, config.allow_seen)
     parent = run.path / "evaluation" if run else Path("evaluation")
     folder = Path(config.out or parent / f"{dataset.info.name}-{config.subset}-{protocol.name}")
     evaluation.write(folder)

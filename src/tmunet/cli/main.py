@@ -2,18 +2,26 @@
 
 import importlib
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 from tmunet import __version__
-from tmunet.errors import TMUNetError, UsageError
+from tmunet.errors import TMUNetError, TMUNetWarning, UsageError
 
 VERBS = {
     "demo": "train, evaluate and predict on the sample images that come with the package",
+    "import": "make a data set folder from a data set as it was downloaded",
+    "check": "find what is wrong with a data set, before training",
+    "show": "draw a contact sheet of images with their masks",
+    "split": "say which images train, validate and test, without leaks",
     "train": "train a network on your images and masks",
     "evaluate": "score a trained model on images whose masks are known",
     "predict": "write the masks of images",
     "info": "list networks, recipes, models and versions",
 }
+MODULES = {"import": "import_"}  # a module cannot have the name of a keyword
 EXIT_CODES = (
     "exit codes: 0 done, 1 findings, 2 wrong usage, 3 bad input, 4 an optional package is missing, 130 interrupted"
 )
@@ -33,7 +41,9 @@ def main(arguments: Sequence[str]) -> int:
             from tmunet.config import suggest
 
             raise UsageError(f"There is no verb {verb!r}.{suggest(verb, VERBS)}")
-        code: int = importlib.import_module(f"tmunet.cli.{verb}").run(rest)
+        with warnings.catch_warnings():
+            warnings.showwarning = partial(_show_warning, verb, warnings.showwarning)
+            code: int = importlib.import_module(f"tmunet.cli.{MODULES.get(verb, verb)}").run(rest)
         return code
     except TMUNetError as error:
         print(f"tmunet {verb}: {error}", file=sys.stderr)
@@ -41,6 +51,14 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print(f"tmunet {verb}: interrupted.", file=sys.stderr)
         return 130
+
+
+def _show_warning(verb: str, otherwise: Callable[..., None], message: Warning | str, *details: Any) -> None:
+    """Write our own warnings as a sentence, without the line of code that Python adds."""
+    if isinstance(message, TMUNetWarning):
+        print(f"tmunet {verb}: warning: {message}", file=sys.stderr)
+    else:
+        otherwise(message, *details)
 
 
 def _help() -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
 from tmunet.data.load import check_cases, noting
+from tmunet.data.records import originals
 from tmunet.data.split import Split, random_split, read_split
 from tmunet.errors import DataError, UsageError
 
@@ -64,14 +65,15 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0) -> Datase
     info = noting(faults, lambda: read_dataset_info(folder))
     cases, found = find_cases(folder)
     faults += found
-    if info is not None:
-        cases = tuple(
-            replace(case, group=info.records[case.name].group) if case.name in info.records else case for case in cases
-        )
+    records = {} if info is None else info.records
+    cases = tuple(replace(case, group=records[case.name].group) if case.name in records else case for case in cases)
     names = [case.name for case in cases]
     chosen = None
     if names:
-        chosen = noting(faults, lambda: random_split(names, seed) if split is None else read_split(split, names))
+        chosen = noting(
+            faults,
+            lambda: random_split(names, seed) if split is None else read_split(split, names, originals(records)),
+        )
     if faults and info is not None:
         complete = [case for case in cases if case.image.is_file() and case.mask is not None and case.mask.is_file()]
         faults += check_cases(complete, info)

@@ -74,6 +74,17 @@ class LeakReport:
         """The comparisons with at least one leak."""
         return tuple(comparison for comparison in self.comparisons if comparison.leaks)
 
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Give the numbers without the pairs: ``{"test in train": {"images": 61, "same_group": 0, "near_twin": 3}}``."""
+        return {
+            f"{seen.side} in {seen.other}": {
+                "images": seen.images,
+                "same_group": seen.same_group,
+                "near_twin": seen.near_twin,
+            }
+            for seen in self.comparisons
+        }
+
     def to_dict(self) -> list[dict[str, Any]]:
         """Give counts and pairs, for JSON."""
         return [

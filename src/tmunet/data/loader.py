@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from tmunet.data.cases import Case, DatasetInfo
 from tmunet.data.config import Preprocess
 from tmunet.data.load import LoadedCase, collect
 from tmunet.data.preprocess import prepare, resize_mask
+from tmunet.data.seen import pixels_sha256
+from tmunet.data.twins import Signature, signature
 
 Batch = dict[str, Tensor]
 
@@ -26,8 +28,16 @@ class CachedCases(Dataset[Batch]):
     that a data set may be larger than the memory. Reading a batch is a copy: no worker processes are needed.
     """
 
-    def __init__(self, names: Sequence[str], images: NDArray[Any], masks: NDArray[np.uint8]) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        images: NDArray[Any],
+        masks: NDArray[np.uint8],
+        hashes: Mapping[str, str],
+        signatures: Mapping[str, Signature],
+    ) -> None:
         self.names, self.images, self.masks = tuple(names), images, masks
+        self.hashes, self.signatures = hashes, signatures  # of the images as they are in their files, by name
 
     def __len__(self) -> int:
         return len(self.names)
@@ -61,9 +71,13 @@ def cache_cases(cases: Sequence[Case], info: DatasetInfo, preprocess: Preprocess
     N, S, C = len(cases), preprocess.size, preprocess.channels
     images = _array((N, C, S, S), np.dtype(np.uint8))
     masks = _array((N, S, S), np.dtype(np.uint8))
+    hashes: dict[str, str] = {}
+    signatures: dict[str, Signature] = {}
 
     def keep(index: int, loaded: LoadedCase) -> None:
         nonlocal images
+        hashes[cases[index].name] = pixels_sha256(loaded.image)
+        signatures[cases[index].name] = signature(loaded.image)
         image = prepare(loaded.image, preprocess)
         if image.dtype != images.dtype:
             images, image = _as_16_bit(images), _as_16_bit(image)
@@ -71,7 +85,7 @@ def cache_cases(cases: Sequence[Case], info: DatasetInfo, preprocess: Preprocess
         masks[index] = resize_mask(loaded.mask, (S, S))
 
     faults = collect(cases, info, keep)
-    return CachedCases([case.name for case in cases], images, masks), faults
+    return CachedCases([case.name for case in cases], images, masks, hashes, signatures), faults
 
 
 def _array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

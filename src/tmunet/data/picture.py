@@ -1,9 +1,32 @@
-"""Images as people look at them."""
+"""Images and classes as people look at them."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Okabe and Ito's colours, which the colour-blind can tell apart; more classes take them again in other shades
+COLOURS = (
+    (0, 0, 0),
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (0, 114, 178),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+GOLDEN = (5**0.5 - 1) / 2
+
+
+def colour(label: int) -> tuple[int, int, int]:
+    """The colour of a label, RGB in 0..255; the background is black."""
+    if label == 0:
+        return COLOURS[0]
+    turn, index = divmod(label - 1, len(COLOURS) - 1)
+    shade = 1 - 0.8 * (turn * GOLDEN % 1)  # steps of the golden ratio keep any number of shades apart
+    red, green, blue = (round(value * shade) for value in COLOURS[index + 1])
+    return red, green, blue
 
 
 def as_picture(image: NDArray[Any]) -> NDArray[np.uint8]:

@@ -1,7 +1,9 @@
 """What ``dataset.json`` says of single cases: their group, where they come from, the hashes of their files."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
 
 
@@ -26,6 +28,17 @@ class CaseRecord:
         entry = {"group": self.group, "source": list(self.source)}
         hashes = {"image_sha256": self.image_sha256, "mask_sha256": self.mask_sha256}
         return {key: value for key, value in {**entry, **hashes}.items() if value}
+
+
+def originals(records: Mapping[str, CaseRecord]) -> dict[str, str]:
+    """Give case names by the stem of their original image; stems that two cases share are left out.
+
+    >>> originals({"001": CaseRecord(source=("Original/1.tif", "Ground Truth/1.tif"))})
+    {'1': '001'}
+    """
+    stems = [(PurePosixPath(record.source[0]).stem, name) for name, record in records.items() if record.source]
+    count = Counter(stem for stem, _ in stems)
+    return {stem: name for stem, name in stems if count[stem] == 1}
 
 
 def read_records(content: object, faults: list[str]) -> dict[str, CaseRecord]:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
@@ -49,15 +49,17 @@ class Split:
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def read_split(path: Path, names: Sequence[str]) -> Split:
+def read_split(path: Path, names: Sequence[str], originals: Mapping[str, str] | None = None) -> Split:
     """Read a split file: ``{"train": [...], "valid": [...], "test": [...]}``.
 
     `val` stands for `valid`; `valid` and `test` may be left out. An entry is a case name, a file name with
-    its suffix, or a path that ends in one (``"images/12.png"``).
+    its suffix, or a path that ends in one (``"images/12.png"``); of an imported data set also the original's file name,
+    so that a split made for the original files can be read.
 
     Args:
         path: the JSON file.
         names: the names of all cases of the data set; the split need not use all of them.
+        originals: case name by the stem of the original image file, where the import gave another name.
 
     Raises:
         InputError: the file cannot be read or is not a JSON object.
@@ -66,7 +68,7 @@ def read_split(path: Path, names: Sequence[str]) -> Split:
     """
     content = read_json_object(path)
     faults = _key_faults(content)
-    known = frozenset(names)
+    known = {**(originals or {}), **{name: name for name in names}}
     side_of: dict[str, str] = {}
     unknown: list[tuple[str, str]] = []
     for key, side in _SIDE_OF_KEY.items():
@@ -106,12 +108,12 @@ def _key_faults(content: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _case_name(entry: object, known: frozenset[str]) -> str | None:
+def _case_name(entry: object, known: Mapping[str, str]) -> str | None:
     if not isinstance(entry, str):
         return None
     file = PurePosixPath(entry.replace("\\", "/"))
     stem = file.stem if file.suffix.lower() in IMAGE_SUFFIXES else file.name
-    return next((name for name in (entry, file.name, stem) if name in known), None)
+    return next((known[name] for name in (entry, file.name, stem) if name in known), None)
 
 
 def random_split(names: Iterable[str], seed: int, ratios: tuple[float, float, float] = (7, 1, 2)) -> Split:

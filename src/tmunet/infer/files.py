@@ -9,23 +9,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from tmunet.data.picture import colour
 from tmunet.files import write_bytes
 
-# Okabe and Ito's colours, which the colour-blind can tell apart; more classes take them again in other shades
-COLOURS = (
-    (0, 0, 0),
-    (230, 159, 0),
-    (86, 180, 233),
-    (0, 158, 115),
-    (240, 228, 66),
-    (0, 114, 178),
-    (213, 94, 0),
-    (204, 121, 167),
-)
-
-
 SOURCE = "source_sha256"
-GOLDEN = (5**0.5 - 1) / 2
 
 
 def write_mask(path: Path, mask: NDArray[np.uint8], classes: Sequence[str], source_sha256: str | None = None) -> None:
@@ -62,13 +49,3 @@ def write_picture(path: Path, picture: Image.Image, notes: Mapping[str, str] | N
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True, pnginfo=text)
     write_bytes(path, buffer.getvalue())
-
-
-def colour(label: int) -> tuple[int, int, int]:
-    """The colour of a label, RGB in 0..255; the background is black."""
-    if label == 0:
-        return COLOURS[0]
-    turn, index = divmod(label - 1, len(COLOURS) - 1)
-    shade = 1 - 0.8 * (turn * GOLDEN % 1)  # steps of the golden ratio keep any number of shades apart
-    red, green, blue = (round(value * shade) for value in COLOURS[index + 1])
-    return red, green, blue

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from tmunet.data.picture import as_picture
-from tmunet.infer.files import colour, write_picture
+from tmunet.data.picture import as_picture, colour
+from tmunet.infer.files import write_picture
 
 
 def overlay(image: NDArray[Any], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -80,6 +80,7 @@ class Predictor:
         if precision not in ("float32", "bfloat16"):
             raise UsageError(f"Expected `precision` to be 'float32' or 'bfloat16', but got {precision!r}.")
         trained = model if isinstance(model, TrainedModel) else load_model(packaged_model() if model is None else model)
+        self.seen = trained.seen
         self.config, self.window, self.flips, self.precision = trained.config, window, flips, precision
         self.device = choose_device(device)
         self.network = trained.network.eval().to(self.device)

@@ -12,8 +12,10 @@ import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
 from tmunet.data.dataset import Dataset, open_dataset
+from tmunet.data.leaks import LeakReport, find_leaks
 from tmunet.data.loader import Batch, CachedCases, cache_cases
-from tmunet.errors import DataError, InputError, InterruptedRunError, UsageError
+from tmunet.data.seen import SeenImages
+from tmunet.errors import DataError, InputError, InterruptedRunError, TMUNetWarning, UsageError
 from tmunet.model import save_model
 from tmunet.model_config import ModelConfig
 from tmunet.train.callbacks import MetricsLog, ProgressBar, Throughput
@@ -56,7 +58,7 @@ def resume(path: Path) -> RunFolder:
 
 
 def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool = False) -> RunFolder:
-    train_cases, valid_cases = _load(dataset, config)
+    train_cases, valid_cases, leaks = _load(dataset, config)
     data_hash = hashlib.sha256((train_cases.sha256() + valid_cases.sha256()).encode()).hexdigest()
     if resuming:
         run.check_data(data_hash)
@@ -72,7 +74,7 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     trainer = build_trainer(config, run, [log, ProgressBar(title), speed], validates=len(valid_cases) > 0)
     if trainer.is_global_zero and not resuming:
         machine = {"device": _name_of(trainer.strategy.root_device), "threads": torch.get_num_threads()}
-        run.start(config, dataset, data_hash, {**machine, "processes": config.devices * config.nodes})
+        run.start(config, dataset, data_hash, leaks, {**machine, "processes": config.devices * config.nodes})
     world = config.devices * config.nodes
     sampler: DistributedSampler[Batch] = DistributedSampler(
         train_cases, world, trainer.global_rank, shuffle=True, seed=config.seed
@@ -84,7 +86,8 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
         if validation is not None:
             network.load_state_dict(best_weights(run, module))
         provenance = run.describe(log.rows, config, speed.speed)
-        save_model(run.model, network, replace(model_config, provenance=provenance))
+        seen = SeenImages(train_cases.hashes, valid_cases.hashes)
+        save_model(run.model, network, replace(model_config, provenance=provenance), seen)
     return run
 
 
@@ -108,8 +111,8 @@ def _launch(
         ) from None
 
 
-def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCases]:
-    """Training and validation cases; every other case is checked as well, so that no fault waits for the test."""
+def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCases, LeakReport]:
+    """Training and validation cases; test cases are read as well, so that no fault and no leak waits for the test."""
     faults: list[str] = []
     loaded = []
     for side in ("train", "valid", "test"):
@@ -120,7 +123,16 @@ def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCas
         raise DataError(str(dataset.folder), faults)
     if not len(loaded[1]) and config.keep == "highest_dice":
         raise InputError(f"{dataset.folder}: the split has no validation images, which `keep: highest_dice` needs.")
-    return loaded[0], loaded[1]
+    signatures = {name: signature for side in loaded for name, signature in side.signatures.items()}
+    leaks = find_leaks(dataset.split, {case.name: case.group for case in dataset.cases}, signatures)
+    if leaks.leaking and _is_first_process():
+        warnings.warn(
+            f"{dataset.folder}: the split leaks: {leaks}. Scores on it will look better than they are. "
+            f"A split that does not leak: tmunet split {dataset.folder} --kind grouped",
+            TMUNetWarning,
+            stacklevel=2,
+        )
+    return loaded[0], loaded[1], leaks
 
 
 def _loader(cases: CachedCases, batch_size: int, sampler: Any = None) -> DataLoader[Batch]:

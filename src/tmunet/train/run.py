@@ -10,6 +10,7 @@ from typing import Any
 
 from tmunet.config import from_mapping, read_yaml, to_yaml
 from tmunet.data.dataset import Dataset
+from tmunet.data.leaks import LeakReport
 from tmunet.data.split import write_split
 from tmunet.errors import DataError, UsageError
 from tmunet.files import write_json, write_text
@@ -63,7 +64,9 @@ class RunFolder:
         """The trained model."""
         return self.path / "model"
 
-    def start(self, config: TrainConfig, dataset: Dataset, data_hash: str, machine: Mapping[str, Any]) -> None:
+    def start(
+        self, config: TrainConfig, dataset: Dataset, data_hash: str, leaks: LeakReport, machine: Mapping[str, Any]
+    ) -> None:
         """Write what is known before the first epoch; `machine` is what the arithmetic runs on."""
         write_split(self.split, dataset.split)
         write_json(
@@ -74,6 +77,7 @@ class RunFolder:
                 "data_sha256": data_hash,
                 "split_sha256": dataset.split.sha256,
                 "split_sizes": {side: len(names) for side, names in dataset.split.to_dict().items()},
+                "leaks": leaks.counts(),
                 "seed": config.seed,
                 "machine": machine,
                 "versions": versions(),
