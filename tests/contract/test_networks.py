@@ -66,11 +66,22 @@ class TestNetworkContract:
         assert result.shape == (1, num_classes, 32, 40)
         assert result.dtype == torch.float32
 
-    def test_every_height_and_width_from_32_to_96(self, name: str) -> None:
-        network = create_model(name).eval()
+    def test_every_height_and_width_from_32_to_96_is_taken_or_refused_with_one_that_fits(self, name: str) -> None:
+        network, seen = create_model(name).eval(), set()
         for height in range(32, 97):
             width = 128 - height  # together they pass through every size, in a small area
-            result = logits(network, torch.rand(1, 3, height, width))
+            image = torch.rand(1, 3, height, width)
+            if not network.image_size.admits(height, width):
+                H, W = network.image_size.nearest(height, width)
+                with pytest.raises(
+                    ValueError, match=f"but got {height} x {width}; (pad|resize) the image to {H} x {W}"
+                ):
+                    network(image)
+                image, height, width = torch.rand(1, 3, H, W), H, W
+            if (height, width) in seen:
+                continue
+            seen.add((height, width))
+            result = logits(network, image)
             assert result.shape == (1, 1, height, width)
             assert result.isfinite().all(), (height, width)
 

@@ -11,9 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tmunet.nn.image_size import ImageSize
 from tmunet.nn.mstm import ChannelNorm, MSTMBlock, MSTMConfig
-
-MIN_SIZE = 32  # pixels: the fifth stage has 1/32 of the resolution
 
 
 @dataclass(frozen=True)
@@ -41,6 +40,8 @@ class TMUNet(nn.Module):
         ValueError: the image is smaller than 32 pixels or has other channels than C0.
     """
 
+    image_size = ImageSize(minimum=32)  # the fifth stage has 1/32 of the resolution
+
     def __init__(self, config: TMUNetConfig | None = None) -> None:
         super().__init__()
         self.config = config = config or TMUNetConfig()
@@ -59,7 +60,7 @@ class TMUNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Image (B, C0, H, W) -> logits (B, num_classes, H, W)."""
-        _check_image(x, self.config.in_channels)
+        self.image_size.check(x, self.config.in_channels)
         x = x.contiguous(memory_format=torch.channels_last)  # a map in this layout is its tokens in order
         e1 = self.encoder1(x)  # (B, C1, H/2, W/2)
         e2 = self.encoder2(e1)  # (B, C2, H/4, W/4)
@@ -135,17 +136,6 @@ def _upsample(x: Tensor, like: Tensor) -> Tensor:
 
 def _upsample_and_join(x: Tensor, skip: Tensor) -> Tensor:
     return torch.cat([_upsample(x, skip), skip], dim=1)
-
-
-def _check_image(x: Tensor, in_channels: int) -> None:
-    if x.ndim != 4 or x.shape[1] != in_channels:
-        raise ValueError(f"Expected an image of shape (B, {in_channels}, H, W), but got {tuple(x.shape)}.")
-    H, W = x.shape[2:]
-    if min(H, W) < MIN_SIZE:
-        raise ValueError(
-            f"Expected height and width of at least {MIN_SIZE} pixels, but got {H} x {W}; "
-            f"pad the image to {max(H, MIN_SIZE)} x {max(W, MIN_SIZE)}."
-        )
 
 
 SIZES = {
