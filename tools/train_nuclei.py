@@ -14,7 +14,8 @@ from pathlib import Path
 from tmunet.cli.process import prepare_process
 from tmunet.config import from_mapping
 from tmunet.data.dataset import open_dataset
-from tmunet.data.split import Split, random_split, read_split, write_split
+from tmunet.data.split import Split, read_split, write_split
+from tmunet.data.splitting import random_split
 from tmunet.evaluation import evaluate
 from tmunet.files import write_json
 from tmunet.infer.predictor import Predictor, packaged_model
@@ -68,7 +69,9 @@ def main(source: Path) -> None:
         "limits": "nuclei in fluorescence, transmitted light and stained tissue as in that set, images of 256 to 1388 pixels; "
         "neighbouring fields of one slide may lie on both sides of the split, so expect less on other slides",
     }
-    save_model(packaged_model("nuclei-t"), trained.network, replace(trained.config, provenance=provenance), trained.seen)
+    save_model(
+        packaged_model("nuclei-t"), trained.network, replace(trained.config, provenance=provenance), trained.seen
+    )
     shutil.copy(data / "split.json", packaged_model("nuclei-t") / "split.json")
 
 

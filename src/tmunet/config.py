@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,11 +58,13 @@ def build(settings: type[Settings], parser: ArgumentParser, namespace: Any, wher
         raise UsageError(f"{where}: {error}") from None
 
 
-def explain(error: Exception, known: Iterable[str]) -> str:
+def explain(error: Exception, known: Iterable[str], positional: Collection[str] = ()) -> str:
     """The parser's message in the words of tmunet, with the nearest known key where an unknown one was given."""
     message = " ".join(str(error).split())
     if missing := re.search(r"arguments are required: ([\w., ]+)", message):
-        return "Expected " + ", ".join(f"--{key.strip()}" for key in missing[1].split(",")) + ", but it was not given."
+        keys = [key.strip() for key in missing[1].split(",")]
+        words = [key.upper() if key in positional else f"--{key}" for key in keys]
+        return f"Expected {' and '.join(words)}, but {'they were' if len(words) > 1 else 'it was'} not given."
     unknown = re.search(r"unrecognized arguments: --([\w.]+)|[Oo]ption '([\w.]+)'", message)
     if not unknown:
         return message

@@ -11,7 +11,7 @@ from tmunet.data.cases import Case, DatasetInfo
 from tmunet.data.dataset import open_dataset, verify
 from tmunet.data.load import check_cases, collect, load_case
 from tmunet.data.read import read_image
-from tmunet.data.split import random_split
+from tmunet.data.splitting import random_split
 from tmunet.errors import DataError, UsageError
 
 INFO = DatasetInfo("test")

@@ -1,53 +1,17 @@
 import hashlib
 import json
 import random
-from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmunet.data.split import Split, random_split, read_split, write_split
-from tmunet.errors import DataError, InputError, UsageError
+from tmunet.data.split import Split, read_split, write_split
+from tmunet.data.splitting import random_split
+from tmunet.errors import DataError, InputError
 
 NAMES = st.lists(st.text(min_size=1, max_size=4), min_size=3, max_size=40, unique=True)
-RATIOS = st.tuples(st.integers(1, 9), st.integers(0, 9), st.integers(0, 9))
 SEEDS = st.integers(0, 2**32)
-
-
-@given(NAMES, SEEDS, RATIOS)
-def test_a_random_split_is_a_partition_of_the_right_sizes(names, seed, ratios):
-    split = random_split(names, seed, ratios)
-    sides = (split.train, split.valid, split.test)
-    assert sorted(name for side in sides for name in side) == sorted(names)
-    for side, ratio in zip(sides, ratios, strict=True):
-        assert abs(len(side) - Fraction(len(names) * ratio, sum(ratios))) < 1
-
-
-@given(NAMES, SEEDS, SEEDS)
-def test_a_random_split_depends_on_the_set_and_the_seed_alone(names, seed, order):
-    shuffled = list(names)
-    random.Random(order).shuffle(shuffled)
-    assert random_split(names, seed) == random_split(shuffled + shuffled[:1], seed)
-
-
-def test_a_random_split_never_changes():
-    split = random_split([f"case{n}" for n in range(1, 11)], seed=0)
-    assert split.train == ("case2", "case3", "case4", "case5", "case7", "case8", "case10")
-    assert split.valid == ("case1",)
-    assert split.test == ("case6", "case9")
-    assert random_split(split.train, seed=1) != random_split(split.train, seed=2)
-
-
-def test_a_random_split_needs_three_cases():
-    with pytest.raises(InputError, match="Expected at least 3 cases for a random split, but got 2"):
-        random_split(["a", "b", "a"], seed=0)
-
-
-@pytest.mark.parametrize("ratios", [(0, 1, 1), (1, -1, 1), (1, float("nan"), 1), (1, 1, float("inf")), (7, 3)])
-def test_ratios_are_shares(ratios):
-    with pytest.raises(UsageError, match="Expected `ratios` to be three shares"):
-        random_split("abcd", 0, ratios)
 
 
 @given(NAMES, SEEDS, SEEDS)

@@ -58,6 +58,14 @@ def test_colour_that_is_declared_grey_is_read(tmp_path, random_values):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), values)
 
 
+def test_colour_is_not_turned_round_by_the_tag_of_grey(tmp_path, random_values):
+    values = random_values(6, 8, 3)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, values, photometric="rgb")
+    change_tag(path, 262, 0)  # 0 = white, which has a meaning for grey alone; Pillow cannot open such a file
+    np.testing.assert_array_equal(read_image(path), values)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_only_alpha_is_left_out(tmp_path, random_values, dtype):
     values = random_values(9, 8, 4, dtype=dtype)

@@ -38,7 +38,8 @@ def parse(
         UsageError: an unknown flag (the nearest is suggested) or a value that does not fit.
     """
     known = known_keys(settings)
-    short = ", ".join(f"{short} = {flag}" for short, flag in SHORT.items() if flag.removeprefix("--") in known)
+    flags = set(known) - set(positional or {})
+    short = ", ".join(f"{short} = {flag}" for short, flag in SHORT.items() if flag.removeprefix("--") in flags)
     parser = ArgumentParser(
         prog=f"tmunet {verb}",
         exit_on_error=False,
@@ -48,7 +49,7 @@ def parse(
     if words:
         parser.add_argument(words, nargs="*", type=str, help="files, folders or patterns such as 'scans/*.png'")
     for name, meaning in (positional or {}).items():
-        parser.add_argument(name, type=str, help=meaning)
+        parser.add_argument(name, type=str, help=meaning, metavar=name.upper())
     parser.add_class_arguments(settings, skip={*(positional or {}), *([words] if words else [])})
     for key, value in _flat(defaults or {}):
         if key not in known:
@@ -62,7 +63,7 @@ def parse(
     try:
         return build(settings, parser, parser.parse_args(typed), "flags")
     except ArgumentError as error:
-        raise UsageError(f"{explain(error, known)} See: tmunet {verb} --help") from None
+        raise UsageError(f"{explain(error, known, positional or {})} See: tmunet {verb} --help") from None
 
 
 def value_of(flag: str, arguments: Sequence[str]) -> str | None:

@@ -6,8 +6,10 @@ from pathlib import Path
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
 from tmunet.data.load import check_cases, noting
 from tmunet.data.records import originals
-from tmunet.data.split import Split, random_split, read_split
-from tmunet.errors import DataError, UsageError
+from tmunet.data.sets.journal import unfinished
+from tmunet.data.split import Split, read_split
+from tmunet.data.splitting import random_split
+from tmunet.errors import DataError, InputError, UsageError
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0) -> Datase
 
     Raises:
         UsageError: `data` and `split` both name a split file.
+        InputError: the folder is an import that was interrupted.
         DataError: all faults of the folder, of ``dataset.json``, of the split file, and then of the files.
     """
     folder = data
@@ -61,6 +64,10 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0) -> Datase
         folder, split = data.parent, data
     elif split is None and (folder / "split.json").exists():
         split = folder / "split.json"
+    if unfinished(folder):
+        raise InputError(
+            f"{folder}: the import is not finished. Run the same `tmunet import` again: it goes on where it stopped."
+        )
     faults: list[str] = []
     info = noting(faults, lambda: read_dataset_info(folder))
     cases, found = find_cases(folder)

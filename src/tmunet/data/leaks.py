@@ -106,7 +106,7 @@ def find_leaks(
         split: names on three sides.
         groups: of the cases, where known.
         signatures: `tmunet.data.twins.signature` of every case of the split.
-        above: correlation from which images are near twins.
+        above: correlation above which two images are near twins.
     """
     sides = split.to_dict()
     twins = _near_twins([name for names in sides.values() for name in names], signatures, above)

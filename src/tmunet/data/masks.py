@@ -11,8 +11,6 @@ from tmunet.data.read import read_raster
 from tmunet.errors import InputError, UsageError
 from tmunet.labels import IGNORE_LABEL
 
-"""The one value that a data set may declare as `ignore_label`: pixels that count in no loss and no metric."""
-
 _SHOWN_VALUES = 8
 
 
@@ -40,7 +38,16 @@ def read_mask(path: Path, classes: Sequence[str], ignore_label: int | None = Non
         raise UsageError(f"Expected `classes` to be 2 to 255 names, but got {len(classes)}.")
     if ignore_label not in (None, IGNORE_LABEL):
         raise UsageError(f"Expected `ignore_label` to be {IGNORE_LABEL} or None, but got {ignore_label!r}.")
-    stored = _single_plane(path, read_raster(path))
+    return to_labels(path, read_raster(path), classes, ignore_label)
+
+
+def to_labels(path: Path, raster: Raster, classes: Sequence[str], ignore_label: int | None = None) -> NDArray[np.uint8]:
+    """Give a decoded file its meaning as a mask; `read_mask` says what that is.
+
+    Raises:
+        InputError: the values are not those of the classes; `path` is named.
+    """
+    stored = stored_values(path, raster)
     counts = np.bincount(stored.ravel())
     values = np.flatnonzero(counts)
     if len(classes) == 2 and ignore_label is None:
@@ -49,10 +56,15 @@ def read_mask(path: Path, classes: Sequence[str], ignore_label: int | None = Non
                 return np.not_equal(stored, 0).astype(np.uint8)
     elif np.all((values < len(classes)) | (values == ignore_label)):
         return stored.astype(np.uint8)
-    raise InputError(f"{path}: {_expected(classes, ignore_label)}, but found {_histogram(counts)}. {_advice(classes)}")
+    raise InputError(f"{path}: {_expected(classes, ignore_label)}, but found {histogram(counts)}. {_advice(classes)}")
 
 
-def _single_plane(path: Path, raster: Raster) -> Planes:
+def stored_values(path: Path, raster: Raster) -> Planes:
+    """Give the one value of each pixel of a decoded mask, (H, W), whatever the values mean.
+
+    Raises:
+        InputError: the mask is inverted or partly transparent, or its colour channels differ; `path` is named.
+    """
     pixels, alpha = raster.pixels, raster.alpha
     if raster.inverted:
         raise InputError(
@@ -80,7 +92,8 @@ def _expected(classes: Sequence[str], ignore_label: int | None) -> str:
     return f"expected labels 0 to {len(classes) - 1}{ignored} for the {len(classes)} classes"
 
 
-def _histogram(counts: NDArray[np.intp]) -> str:
+def histogram(counts: NDArray[np.intp]) -> str:
+    """Say which values were found, given the number of pixels of each value: ``"0 (990 pixels), 7 (34 pixels)"``."""
     values = np.flatnonzero(counts)
     shown = [f"{value} ({counts[value]:,} pixels)" for value in values[:_SHOWN_VALUES]]
     more = len(values) - len(shown)

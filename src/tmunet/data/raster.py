@@ -27,20 +27,24 @@ class Raster:
         palette: (N, 3) RGB colour of each index, or None if the values are not indices.
         alpha: (H, W) opacity, or None.
         inverted: the file stores 0 for white; `pixels` have 0 for black.
+        orientation: the tag by which they were turned, 2 to 8; 1 if the file stores them upright.
     """
 
     pixels: Planes
     palette: NDArray[np.uint8] | None = None
     alpha: NDArray[np.uint8 | np.uint16] | None = None
     inverted: bool = False
+    orientation: int = 1
 
     def upright(self, orientation: object) -> "Raster":
         """Turn the picture as its EXIF or TIFF orientation tag (1 to 8) asks; other values mean upright."""
+        if not isinstance(orientation, int) or orientation not in range(2, 9):
+            return self
         alpha = None if self.alpha is None else _turn(self.alpha, orientation)
-        return replace(self, pixels=_turn(self.pixels, orientation), alpha=alpha)
+        return replace(self, pixels=_turn(self.pixels, orientation), alpha=alpha, orientation=int(orientation))
 
 
-def _turn(planes: NDArray[_Value], orientation: object) -> NDArray[_Value]:
+def _turn(planes: NDArray[_Value], orientation: int) -> NDArray[_Value]:
     if orientation in (5, 6, 7, 8):
         planes = planes.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):

@@ -11,15 +11,26 @@ from tmunet.data.raster import MAX_PIXELS, Raster
 from tmunet.data.tiff_decoder import decode_tiff
 from tmunet.errors import InputError
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "Pixels", "read_image", "read_raster", "to_channels"]
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "ImageFormat",
+    "Pixels",
+    "image_format",
+    "read_image",
+    "read_raster",
+    "to_channels",
+    "to_image",
+]
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 """Suffixes, in lower case, by which image files are found in a folder; compare with ``suffix.lower()``."""
 
 Pixels = NDArray[np.uint8 | np.uint16]
 
-_Format = Literal["PNG", "JPEG", "BMP", "TIFF"]
-_FIRST_BYTES: dict[bytes, _Format] = {
+ImageFormat = Literal["PNG", "JPEG", "BMP", "TIFF"]
+
+_FIRST_BYTES: dict[bytes, ImageFormat] = {
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"\xff\xd8\xff": "JPEG",
     b"BM": "BMP",
@@ -46,7 +57,15 @@ def read_image(path: Path) -> Pixels:
         InputError: the file is missing, damaged, of another format, of more than `MAX_PIXELS` pixels (seen in
             the header, before decoding), of several pages, or of float, signed or odd-bit values.
     """
-    raster = read_raster(path)
+    return to_image(path, read_raster(path))
+
+
+def to_image(path: Path, raster: Raster) -> Pixels:
+    """Give a decoded file its meaning as an image; `read_image` says what that is.
+
+    Raises:
+        InputError: a pixel asks for a colour that the palette does not have; `path` is named.
+    """
     if raster.palette is not None:
         return _coloured(path, raster.pixels, raster.palette)
     if raster.pixels.dtype == np.bool_:
@@ -105,7 +124,7 @@ def read_raster(path: Path) -> Raster:
     Raises:
         InputError: as for `read_image`; no other exception leaves this function.
     """
-    kind = _recognise(path)
+    kind = image_format(path)
     try:
         return decode_tiff(path) if kind == "TIFF" else decode_with_pillow(path, kind)
     except InputError:
@@ -118,7 +137,12 @@ def read_raster(path: Path) -> Raster:
         ) from error
 
 
-def _recognise(path: Path) -> _Format:
+def image_format(path: Path) -> ImageFormat:
+    """Recognise the format of a file by its first bytes.
+
+    Raises:
+        InputError: the file cannot be opened, is empty, or is none of the formats.
+    """
     try:
         with path.open("rb") as file:
             start = file.read(8)

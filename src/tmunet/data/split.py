@@ -2,19 +2,16 @@
 
 import hashlib
 import json
-import random
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tmunet.data.cases import natural_key
 from tmunet.data.json_object import read_json_object
 from tmunet.data.read import IMAGE_SUFFIXES
-from tmunet.errors import DataError, InputError, UsageError
+from tmunet.errors import DataError, InputError
 from tmunet.files import write_json
 
 _SIDE_OF_KEY = {"train": "train", "valid": "valid", "val": "valid", "test": "test"}
@@ -114,44 +111,6 @@ def _case_name(entry: object, known: Mapping[str, str]) -> str | None:
     file = PurePosixPath(entry.replace("\\", "/"))
     stem = file.stem if file.suffix.lower() in IMAGE_SUFFIXES else file.name
     return next((known[name] for name in (entry, file.name, stem) if name in known), None)
-
-
-def random_split(names: Iterable[str], seed: int, ratios: tuple[float, float, float] = (7, 1, 2)) -> Split:
-    """Split at random; the same set of names and the same seed give the same split, in any order.
-
-    The sizes follow the ratios by largest remainder, so each is less than one case off its share. At 7:1:2,
-    a set of 3 to 5 cases leaves none for validation.
-
-    Args:
-        names: case names; at least 3 different ones.
-        seed: of ``random.Random``.
-        ratios: shares of train, valid and test; train above 0, the others not below.
-
-    Raises:
-        InputError: fewer than 3 cases.
-        UsageError: ratios that are no shares.
-    """
-    if not (len(ratios) == 3 and ratios[0] > 0 and all(0 <= ratio < float("inf") for ratio in ratios)):
-        raise UsageError(
-            f"Expected `ratios` to be three shares with train above 0, such as (7, 1, 2), but got {ratios}."
-        )
-    shuffled = sorted(set(names))
-    if len(shuffled) < 3:
-        raise InputError(f"Expected at least 3 cases for a random split, but got {len(shuffled)}; add cases.")
-    random.Random(seed).shuffle(shuffled)
-    train, valid, _ = _sizes(len(shuffled), ratios)
-    sides = shuffled[:train], shuffled[train : train + valid], shuffled[train + valid :]
-    return Split(*(tuple(sorted(side, key=natural_key)) for side in sides))
-
-
-def _sizes(count: int, ratios: tuple[float, float, float]) -> list[int]:
-    total = sum(map(Fraction, ratios))
-    shares = [count * Fraction(ratio) / total for ratio in ratios]
-    sizes = [int(share) for share in shares]
-    by_remainder = sorted(range(3), key=lambda side: sizes[side] - shares[side])
-    for side in by_remainder[: count - sum(sizes)]:
-        sizes[side] += 1
-    return sizes
 
 
 def write_split(path: Path, split: Split) -> None:

@@ -117,8 +117,9 @@ def _raster(page: TiffPage, stored: NDArray[np.uint8 | np.uint16]) -> Raster:
 
 
 def _is_inverted(page: TiffPage) -> bool:
-    # Without the tag, tifffile reports 0 = white; then the values stand for themselves.
-    return page.photometric == PHOTOMETRIC.MINISWHITE and _PHOTOMETRIC in page.tags
+    # Without the tag, tifffile reports 0 = white; then the values stand for themselves. So do colours with that tag.
+    grey = page.samplesperpixel - len(page.extrasamples) == 1
+    return grey and page.photometric == PHOTOMETRIC.MINISWHITE and _PHOTOMETRIC in page.tags
 
 
 def _palette(page: TiffPage) -> NDArray[np.uint8]:

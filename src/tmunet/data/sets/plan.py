@@ -12,7 +12,7 @@ from tmunet.data.sets.source import Source
 
 Labels = NDArray[np.uint8]
 Draw = Callable[[tuple[int, int]], Labels]
-"""Makes the mask of a case: given (H, W) of its image, returns labels (H, W) from 0 to K - 1."""
+"""Makes the mask of a case: given (H, W) of its image, returns labels (H, W) from 0 to K - 1, and 255 to ignore."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class SetFacts:
         group: what a group of cases is here, such as "video sequence"; None if the source does not tell.
         layout: the files that the importer expects, for the message when they are not there.
         notes: sentences for the data card: traps of this set and how the importer deals with them.
+        ignore_label: 255 if `PlannedCase.draw` marks pixels to ignore with it.
     """
 
     name: str
@@ -42,6 +43,7 @@ class SetFacts:
     layout: str
     group: str | None = None
     notes: tuple[str, ...] = ()
+    ignore_label: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,192 @@
+"""`tmunet split`: say which images train, validate and test; or judge a split that exists."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tmunet import __version__
+from tmunet.cli.arguments import parse
+from tmunet.errors import UsageError
+
+if TYPE_CHECKING:
+    from tmunet.data.dataset import Dataset
+    from tmunet.data.split_plan import SplitReport
+    from tmunet.data.survey import Survey
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Say which images train, validate and test; or judge a split that exists."""
+
+    data: str
+    """Data set folder."""
+    kind: Literal["grouped", "random", "official"] = "grouped"
+    """grouped: cases of one group (video, patient, slide) and near twins stay on one side. random: each case by itself.
+    official: official_split.json of the data set, with valid taken from train if it has none."""
+    folds: int | None = None
+    """Make this many splits for cross-validation: each case is tested once (official: validates once, test stays)."""
+    seed: int = 0
+    """Seed of the shuffles."""
+    ratios: str = "7:1:2"
+    """Shares of train, valid and test."""
+    stratify: bool = True
+    """Balance the foreground shares of the sides."""
+    groups: str | None = None
+    """CSV file with the columns case,group; by default the groups in dataset.json."""
+    split: str | None = None
+    """Judge this split file instead of making one; exit code 1 if it leaks."""
+    out: str | None = None
+    """Split file to write, with --folds the folder; by default split.json or folds in the data set folder. With --split
+    the file for the report."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Make or judge a split."""
+    config = parse(SplitConfig, arguments, "split", positional={"data": "data set folder"})
+    command = shlex.join(["tmunet", "split", *arguments])
+    return _make(config, command) if config.split is None else _judge(config, command)
+
+
+def _make(config: SplitConfig, command: str) -> int:
+    from tmunet.data.official import read_official_split
+    from tmunet.data.split import write_split
+    from tmunet.data.split_plan import SplitPlan, describe_split, make_splits
+    from tmunet.files import write_json
+
+    plan = SplitPlan(config.kind, config.folds, config.seed, _ratios(config.ratios), config.stratify)
+    paths = _paths(config)
+    dataset = _open(config)
+    names = [case.name for case in dataset.cases]
+    official = read_official_split(dataset.folder, names) if plan.kind == "official" else None
+    survey = _survey(dataset, config)
+    splits = make_splits(plan, survey, official)
+    told = []
+    for path, split in zip(paths, splits, strict=True):
+        report = describe_split(split, survey)
+        write_split(path, split)
+        facts = _facts(dataset, config, command) | {"split": path.name} | asdict(plan)
+        write_json(_report_of(path), facts | report.to_dict())
+        told.append(f"{dataset.info.name}, {path.stem}: {plan.kind}, seed {plan.seed}\n{_describe(report)}\n")
+        if plan.kind == "random" and report.leaks.leaking:
+            told[-1] += "Scores on it will look better than they are; --kind grouped avoids that.\n"
+        told[-1] += f"Split: {path}, SHA-256 {split.sha256}\nReport: {_report_of(path)}"
+    print("\n\n".join(told))
+    return 0
+
+
+def _judge(config: SplitConfig, command: str) -> int:
+    from tmunet.data.split_plan import describe_split
+    from tmunet.files import write_json
+
+    meaningless = [
+        field.name
+        for field in fields(config)
+        if field.name not in ("data", "split", "groups", "out") and getattr(config, field.name) != field.default
+    ]
+    if meaningless:
+        raise UsageError(
+            f"--split judges a split that exists, so --{meaningless[0]} does not fit; leave one of them out."
+        )
+    out = Path(config.out) if config.out else None
+    if out is not None:
+        _refuse_existing(out)
+    dataset = _open(config)
+    report = describe_split(dataset.split, _survey(dataset, config))
+    print(f"{dataset.info.name}, {config.split}\n{_describe(report)}\nSHA-256 {dataset.split.sha256}")
+    if out is not None:
+        write_json(out, _facts(dataset, config, command) | {"split": config.split} | report.to_dict())
+        print(f"Report: {out}")
+    return 1 if report.leaks.leaking else 0
+
+
+def _ratios(text: str) -> tuple[float, float, float]:
+    try:
+        train, valid, test = map(float, text.split(":"))
+    except ValueError:
+        raise UsageError(f"Expected `ratios` to be three shares such as 7:1:2, but got {text!r}.") from None
+    return train, valid, test
+
+
+def _paths(config: SplitConfig) -> list[Path]:
+    """The split files to write, none of which exists."""
+    if config.folds is None:
+        path = Path(config.out or Path(config.data) / "split.json")
+        if path.suffix.lower() != ".json":
+            raise UsageError(f"Expected `out` to be a file that ends in .json, but got {path}.")
+        _refuse_existing(path)
+        _refuse_existing(_report_of(path))
+        return [path]
+    folder = Path(config.out or Path(config.data) / "folds")
+    _refuse_existing(folder)
+    return [folder / f"fold-{fold + 1}.json" for fold in range(config.folds)]
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise UsageError(
+            f"{path}: is there already, and no split is overwritten; remove it, or write elsewhere with --out."
+        )
+
+
+def _report_of(path: Path) -> Path:
+    return path.with_suffix(".report.json")
+
+
+def _open(config: SplitConfig) -> "Dataset":
+    from tmunet.data.dataset import open_dataset
+    from tmunet.data.groups import read_groups
+
+    data = Path(config.data)
+    if data.suffix.lower() == ".json" and not data.is_dir():
+        raise UsageError(
+            f"Expected a data set folder, but got {data}; to judge that split: {data.parent} --split {data}"
+        )
+    dataset = open_dataset(data, Path(config.split) if config.split else None)
+    if config.groups is None:
+        return dataset
+    groups = read_groups(Path(config.groups), [case.name for case in dataset.cases])
+    return replace(dataset, cases=tuple(replace(case, group=groups.get(case.name)) for case in dataset.cases))
+
+
+def _survey(dataset: "Dataset", config: SplitConfig) -> "Survey":
+    from tmunet.data.survey import survey_cases
+
+    return survey_cases(dataset.cases, dataset.info, config.data)
+
+
+def _facts(dataset: "Dataset", config: SplitConfig, command: str) -> dict[str, Any]:
+    return {
+        "data": dataset.info.name,
+        "command": command,
+        "tmunet": __version__,
+        "groups_from": config.groups or ("dataset.json" if any(case.group for case in dataset.cases) else None),
+    }
+
+
+def _describe(report: "SplitReport") -> str:
+    rows = [("", "cases", "share", "groups", "mean foreground share")]
+    for name, side in report.sides.items():
+        foreground = side.mean_foreground_share
+        shown = "-" if foreground is None else f"{foreground:.1%}"
+        rows.append((name, str(side.cases), f"{side.share:.1%}", str(side.groups or "-"), shown))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [
+        "  ".join(
+            [f"  {first:{widths[0]}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))]
+        )
+        for first, *cells in rows
+    ]
+    cases = sum(side.cases for side in report.sides.values())
+    lines.append(f"{cases} cases, {report.units} units (a group, near twins, or a case by itself).")
+    if report.left_out:
+        lines.append(f"{report.left_out} cases lie on no side.")
+    leaks = report.leaks.leaking or [report.leaks]
+    lines += [f"Leaks: {sentence}." for sentence in leaks]
+    if report.without_group:
+        lines.append(
+            f"The group (video sequence, patient, slide) of {report.without_group} cases is not known: of them only near "
+            "twins are found. Give groups with --groups."
+        )
+    return "\n".join(lines)

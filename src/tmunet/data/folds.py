@@ -1,0 +1,73 @@
+"""Cross-validation: several splits, each with another part held back."""
+
+import random
+from collections.abc import Mapping
+
+from tmunet.data.dealing import deal
+from tmunet.data.split import Split
+from tmunet.data.splitting import RATIOS, Ratios, Units, check_ratios, in_order, to_split, within
+from tmunet.errors import UsageError
+
+
+def cross_validation(
+    units: Units, folds: int, seed: int, ratios: Ratios = RATIOS, strata: Mapping[str, int] | None = None
+) -> tuple[Split, ...]:
+    """Splits in which every case is tested exactly once.
+
+    The units are dealt out to the test sides, all of one size; then, for each fold, what is left to train and valid. The
+    same units and the same seed give the same folds, in any order.
+
+    Args:
+        units: the cases that stay together; of one case each for folds at random.
+        folds: how many, at least 2.
+        seed: of ``random.Random``.
+        ratios: shares of train and valid; that of test has no part.
+        strata: stratum of each case, to be balanced between the folds and between their sides.
+
+    Raises:
+        InputError: fewer units than folds or sides, or a unit too large for any of them.
+        UsageError: fewer than 2 folds, or ratios that are no shares.
+    """
+    check_folds(folds)
+    check_ratios(ratios)
+    ordered = in_order(units)
+    tests = deal(ordered, [1] * folds, random.Random(seed), strata)
+    splits = []
+    for fold, test in enumerate(tests):
+        rest = within(ordered, {name for other in tests if other is not test for name in other})
+        train, valid = deal(rest, ratios[:2], random.Random(f"{seed}, fold {fold}"), strata)
+        splits.append(to_split(train, valid, test))
+    return tuple(splits)
+
+
+def cross_validation_with_fixed_test(
+    units: Units, test: tuple[str, ...], folds: int, seed: int, strata: Mapping[str, int] | None = None
+) -> tuple[Split, ...]:
+    """Splits with one test side, in which every other case validates exactly once.
+
+    Args:
+        units: the cases that are not in the test, those together that stay together.
+        test: held back in every fold.
+        folds: how many, at least 2.
+        seed: of ``random.Random``.
+        strata: stratum of each case, to be balanced between the folds.
+
+    Raises:
+        InputError: fewer units than folds, or a unit larger than a fold.
+        UsageError: fewer than 2 folds.
+    """
+    check_folds(folds)
+    valids = deal(in_order(units), [1] * folds, random.Random(seed), strata)
+    return tuple(
+        to_split((name for other in valids if other is not valid for name in other), valid, test) for valid in valids
+    )
+
+
+def check_folds(folds: int) -> None:
+    """Refuse what is no number of folds.
+
+    Raises:
+        UsageError: fewer than 2.
+    """
+    if folds < 2:
+        raise UsageError(f"Expected `folds` to be at least 2, but got {folds}.")

@@ -1,0 +1,103 @@
+"""Make a split: at random, as papers often do, or grouped, so that nothing of a patient or a video lies on two sides."""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+
+from tmunet.data.cases import natural_key
+from tmunet.data.dealing import deal, largest_remainder
+from tmunet.data.split import Split
+from tmunet.errors import InputError, UsageError
+
+Ratios = tuple[float, float, float]
+"""Shares of train, valid and test; only their proportions count."""
+
+RATIOS: Ratios = (7, 1, 2)
+"""The shares of the paper."""
+
+Units = Sequence[Sequence[str]]
+"""Names of the cases that stay together: one group, or near twins; `tmunet.data.survey.Survey.units` are these."""
+
+
+def random_split(
+    names: Iterable[str], seed: int, ratios: Ratios = RATIOS, strata: Mapping[str, int] | None = None
+) -> Split:
+    """Split at random; the same set of names and the same seed give the same split, in any order.
+
+    The sizes follow the ratios by largest remainder, so each is less than one case off its share. At 7:1:2,
+    a set of 3 to 5 cases leaves none for validation.
+
+    Args:
+        names: case names; at least 3 different ones.
+        seed: of ``random.Random``.
+        ratios: shares of train, valid and test; train above 0, the others not below.
+        strata: stratum of each case; every side then gets its share of each stratum, as near as whole cases allow.
+
+    Raises:
+        InputError: fewer than 3 cases.
+        UsageError: ratios that are no shares.
+    """
+    check_ratios(ratios)
+    shuffled = sorted(set(names))
+    if len(shuffled) < 3:
+        raise InputError(f"Expected at least 3 cases for a random split, but got {len(shuffled)}; add cases.")
+    if strata is not None:
+        return grouped_split(one_by_one(shuffled), seed, ratios, strata)
+    random.Random(seed).shuffle(shuffled)
+    train, valid, _ = largest_remainder(len(shuffled), ratios)
+    return to_split(shuffled[:train], shuffled[train : train + valid], shuffled[train + valid :])
+
+
+def grouped_split(units: Units, seed: int, ratios: Ratios = RATIOS, strata: Mapping[str, int] | None = None) -> Split:
+    """Split whole units; the same units and the same seed give the same split, in any order.
+
+    How near the sizes come to the ratios, and how alike the sides are, depends on the units: see `tmunet.data.dealing.deal`.
+
+    Args:
+        units: the cases that stay together.
+        seed: of ``random.Random``.
+        ratios: shares of train, valid and test; train above 0, the others not below.
+        strata: stratum of each case, to be balanced between the sides.
+
+    Raises:
+        InputError: fewer units than sides, or a unit larger than the largest side.
+        UsageError: ratios that are no shares.
+
+    >>> split = grouped_split([["a1", "a2", "a3"], ["b1", "b2"], ["c1"]], seed=0, ratios=(3, 1, 2))
+    >>> (split.train, split.valid, split.test)
+    (('a1', 'a2', 'a3'), ('c1',), ('b1', 'b2'))
+    """
+    check_ratios(ratios)
+    return to_split(*deal(in_order(units), ratios, random.Random(seed), strata))
+
+
+def check_ratios(ratios: Sequence[float]) -> None:
+    """Refuse what cannot be the shares of a split.
+
+    Raises:
+        UsageError: not three numbers, train not above 0, or another one below 0.
+    """
+    if not (len(ratios) == 3 and ratios[0] > 0 and all(0 <= ratio < float("inf") for ratio in ratios)):
+        raise UsageError(
+            f"Expected `ratios` to be three shares with train above 0, such as (7, 1, 2), but got {ratios}."
+        )
+
+
+def one_by_one(names: Iterable[str]) -> Units:
+    """Units of one case each."""
+    return [[name] for name in sorted(set(names))]
+
+
+def in_order(units: Units) -> list[list[str]]:
+    """The same units in an order that does not depend on how they were found."""
+    return sorted(sorted(unit) for unit in units)
+
+
+def within(units: Units, names: Iterable[str]) -> list[list[str]]:
+    """What is left of the units in a part of the cases."""
+    part = frozenset(names)
+    return [kept for unit in units if (kept := [name for name in unit if name in part])]
+
+
+def to_split(train: Iterable[str], valid: Iterable[str], test: Iterable[str]) -> Split:
+    """A split with the names of each side in natural order."""
+    return Split(*(tuple(sorted(side, key=natural_key)) for side in (train, valid, test)))

@@ -1,0 +1,144 @@
+"""`tmunet import`."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tmunet.data.dataset import open_dataset, verify
+from tmunet.data.fixed_splits import fixed_splits
+from tmunet.data.read import read_image
+from tmunet.data.split import read_split
+from tmunet.files import write_text
+
+from .conftest import Answer
+
+Run = Callable[..., Answer]
+
+
+def scan(path: Path, values: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.asarray(values, np.uint8)).save(path)
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    """Six grey images with masks of 0 and 128, in folders and under names of somebody's own."""
+    random = np.random.default_rng(3)
+    for i in range(6):
+        scan(tmp_path / "mine" / "scans" / f"p{i}.jpg", random.integers(0, 255, (20, 24)))
+        mask = np.zeros((20, 24))
+        mask[4 : 10 + i, 5:12] = 128
+        scan(tmp_path / "mine" / "labels" / f"p{i}_seg.png", mask)
+    write_text(
+        tmp_path / "mine" / "patients.csv", "case,group\n" + "".join(f"p{i},patient {i // 2}\n" for i in range(6))
+    )
+    return tmp_path / "mine"
+
+
+def import_folders(tmunet: Run, source: Path, to: Path, *more: object) -> Answer:
+    patterns = ("--images", "scans/*.jpg", "--masks", "labels/{name}_seg.png")
+    return tmunet("import", "folders", source, to, *patterns, *more)
+
+
+def test_folders_of_ones_own_become_a_data_set_that_splits_and_trains(tmunet: Run, mine: Path, tmp_path: Path) -> None:
+    to = tmp_path / "lesions"
+    answer = import_folders(
+        tmunet, mine, to, "--classes", "background, lesion", "--values", "0=background, 128=lesion",
+        "--groups", mine / "patients.csv", "--licence", "mine",
+    )  # fmt: skip
+    assert answer.code == 0, answer.err
+    assert f"lesions: 6 cases in {to}" in answer.out
+    assert f"Next: tmunet split {to}" in answer.out
+    assert tmunet("split", to, "--ratios", "1:1:1", "--stratify", "false").code == 0
+    dataset = open_dataset(to)
+    verify(dataset)
+    assert dataset.info.classes == ("background", "lesion")
+    assert dataset.info.information["licence"] == "mine"
+    assert {case.name: case.group for case in dataset.cases} == {f"p{i}": f"patient {i // 2}" for i in range(6)}
+    assert sorted(map(len, dataset.split.to_dict().values())) == [2, 2, 2]
+    assert (read_image(to / "images" / "p3.jpg") == read_image(mine / "scans" / "p3.jpg")).all()
+    again = import_folders(tmunet, mine, to)
+    assert again.code == 2
+    assert "holds a data set already (lesions)" in again.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        ((), 3, "values {0, 1} or {0, 255} only, but found 0"),
+        (("--values", "0=background,128=lesion"), 2, "pairs such as 0=background,128=foreground"),
+        (("--values", "0=background,0=foreground"), 2, "each value once, but got '0=foreground'"),
+        (("--threshold", "300"), 2, "between 0 and 254, but got 300"),
+        (("--classes", "a,a"), 2, "different names"),
+    ],
+)
+def test_what_does_not_fit_is_said_and_no_data_set_is_made(
+    tmunet: Run, mine: Path, tmp_path: Path, flags: tuple[str, ...], code: int, message: str
+) -> None:
+    answer = import_folders(tmunet, mine, tmp_path / "to", *flags)
+    assert (answer.code, answer.out) == (code, "")
+    assert message in answer.err
+    assert not (tmp_path / "to" / "dataset.json").exists()
+
+
+def test_a_half_import_is_not_a_data_set_and_goes_on(tmunet: Run, mine: Path, tmp_path: Path) -> None:
+    to, flags = tmp_path / "to", ("--threshold", "100")
+    good = (mine / "labels" / "p4_seg.png").read_bytes()
+    (mine / "labels" / "p4_seg.png").write_bytes(good[:40])
+    stopped = import_folders(tmunet, mine, to, *flags)
+    assert stopped.code == 3
+    assert "p4" in stopped.err
+    opened = tmunet("split", to)
+    assert opened.code == 3
+    assert "the import is not finished" in opened.err
+    (mine / "labels" / "p4_seg.png").write_bytes(good)
+    assert import_folders(tmunet, mine, to, *flags).code == 0
+    assert tmunet("split", to, "--ratios", "1:1:1").code == 0
+
+
+def test_a_named_set_knows_its_layout_and_brings_its_splits(tmunet: Run, tmp_path: Path) -> None:
+    """As many tiny frames as the original has, zipped as it is distributed."""
+    source = tmp_path / "CVC-ClinicDB.zip"
+    scan(tmp_path / "mask.png", np.pad(np.full((4, 4), 255), 6))
+    with zipfile.ZipFile(source, "w") as archive:
+        for number in range(1, 613):
+            frame = np.full((16, 16, 3), number % 251)
+            scan(tmp_path / "frame.png", frame)
+            archive.write(tmp_path / "frame.png", f"CVC-ClinicDB/PNG/Original/{number}.png")
+            archive.write(tmp_path / "mask.png", f"CVC-ClinicDB/PNG/Ground Truth/{number}.png")
+    to = tmp_path / "polyps"
+    answer = tmunet("import", "cvc_clinicdb", source, to)
+    assert answer.code == 0, answer.err
+    assert f"Split: {to / 'split.json'}, the same for all who import this set" in answer.out
+    dataset = open_dataset(to)
+    splits = fixed_splits("CVC-ClinicDB")
+    names = [case.name for case in dataset.cases]
+    assert dataset.split == read_split(splits["grouped"], names)
+    assert {path.stem for path in (to / "splits").glob("*.json")} >= set(splits)
+    groups = {case.name: case.group for case in dataset.cases}
+    assert len(set(groups.values())) == 29
+    sides = [{groups[name] for name in side} for side in dataset.split.to_dict().values()]
+    assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
+    assert not list(tmp_path.glob(".*unpacked*"))
+    entry = json.loads((to / "dataset.json").read_text("utf-8"))["cases"]["612"]
+    assert entry["source"][0].endswith("Original/612.png")
+
+
+def test_flags_of_folders_and_unknown_names_are_refused(tmunet: Run, tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    answer = tmunet("import", "BUSI", tmp_path / "source", tmp_path / "to", "--threshold", "9")
+    assert answer.code == 2
+    assert "--threshold is for `tmunet import folders`; BUSI knows its own layout" in answer.err
+    answer = tmunet("import", "kvasir", tmp_path / "source", tmp_path / "to")
+    assert answer.code == 2
+    assert "did you mean Kvasir-SEG?" in answer.err
+    answer = tmunet("import", "folders", tmp_path / "source", tmp_path / "to")
+    assert "Expected --images and --masks" in answer.err
+    answer = tmunet("import", "BUSI", tmp_path / "source", tmp_path / "source" / "to")
+    assert answer.code == 2
+    assert "Expected a folder outside of" in answer.err

@@ -1,0 +1,177 @@
+"""`tmunet split` on real folders."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tmunet.data.split import read_split
+from tmunet.data.splitting import random_split
+from tmunet.files import write_json
+
+from .conftest import Answer
+
+Run = Callable[..., Answer]
+Make = Callable[..., Path]
+NAMES = [f"case{n}" for n in range(24)]
+GROUPS = {name: f"patient {n // 3}" for n, name in enumerate(NAMES)}
+
+
+@pytest.fixture
+def data(make_dataset: Make) -> Path:
+    """24 cases of 8 patients, no split; of the patients 0 and 1 there is one picture saved twice, in other grey values."""
+    folder = make_dataset(train=24, valid=0, test=0, side=32)
+    (folder / "split.json").unlink()
+    write_json(folder / "dataset.json", {"name": "discs", "cases": {n: {"group": g} for n, g in GROUPS.items()}})
+    values = np.asarray(Image.open(folder / "images" / "case0.png")).astype(int)
+    Image.fromarray((values * 0.9 + 20).astype(np.uint8)).save(folder / "images" / "case3.png")
+    return folder
+
+
+def sides(path: Path) -> list[set[str]]:
+    split = read_split(path, NAMES)
+    return [set(split.train), set(split.valid), set(split.test)]
+
+
+def assert_apart(found: Sequence[set[str]], names: Sequence[str] = NAMES) -> None:
+    assert sorted(name for side in found for name in side) == sorted(names)
+    for patient in set(GROUPS.values()):
+        assert sum(any(GROUPS[name] == patient for name in side) for side in found) <= 1
+
+
+def report_of(path: Path) -> dict:
+    return json.loads(path.with_suffix(".report.json").read_text("utf-8"))
+
+
+def test_a_grouped_split_is_the_default(tmunet: Run, data: Path) -> None:
+    answer = tmunet("split", data)
+    assert (answer.code, answer.err.count("Error")) == (0, 0)
+    found = sides(data / "split.json")
+    assert_apart(found)
+    assert sum({"case0", "case3"} <= side for side in found) == 1
+    assert json.loads((data / "split.json").read_text()).keys() == {"train", "valid", "test"}
+    report = report_of(data / "split.json")
+    assert (report["kind"], report["seed"], report["ratios"], report["stratified"]) == ("grouped", 0, [7, 1, 2], True)
+    assert (report["data"], report["units"], report["groups_from"]) == ("discs", 7, "dataset.json")
+    assert report["command"] == f"tmunet split {data}"
+    assert {side: facts["cases"] for side, facts in report["sides"].items()} == dict(
+        zip(("train", "valid", "test"), map(len, found), strict=True)
+    )
+    for text in ("24 cases, 7 units", "no group and no near twin lies on two sides", report["sha256"], str(data)):
+        assert text in answer.out
+    assert "not known" not in answer.out
+
+
+def test_a_random_split_says_what_leaks(tmunet: Run, data: Path) -> None:
+    answer = tmunet("split", data, "--kind=random", "--stratify", "false", "--seed=3", "-o", data / "random.json")
+    assert answer.code == 0
+    split = read_split(data / "random.json", NAMES)
+    assert split == random_split(NAMES, 3)
+    train = {GROUPS[name] for name in split.train}
+    leaking = sum(GROUPS[name] in train for name in split.test)
+    assert f"Leaks: of {len(split.test)} test images, {leaking} share a group" in answer.out
+    assert "--kind grouped avoids that." in answer.out
+    assert report_of(data / "random.json")["leaks"][0]["same_group"] == leaking
+    stratified = tmunet("split", data, "--kind=random", "--seed=3", "-o", data / "stratified.json")
+    assert stratified.code == 0
+    assert read_split(data / "stratified.json", NAMES) != split
+
+
+def test_folds_test_each_case_once(tmunet: Run, data: Path) -> None:
+    answer = tmunet("split", data, "--folds", 3, "--ratios", "3:1:0")
+    assert answer.code == 0
+    found = [sides(data / "folds" / f"fold-{fold}.json") for fold in (1, 2, 3)]
+    assert sorted(name for _, _, test in found for name in test) == sorted(NAMES)
+    for fold in found:
+        assert_apart(fold)
+    assert answer.out.count("Leaks: no group") == 3
+    assert report_of(data / "folds" / "fold-2.json")["split"] == "fold-2.json"
+    again = tmunet("split", data, "--folds", 3)
+    assert again.code == 2
+    assert "folds: is there already" in again.err
+
+
+def test_the_official_split_is_taken_and_gets_a_valid_side(tmunet: Run, data: Path) -> None:
+    assert "has no official split" in tmunet("split", data, "--kind", "official").err
+    write_json(data / "official_split.json", {"train": NAMES[:15], "test": NAMES[15:21]})
+    answer = tmunet("split", data, "--kind", "official")
+    assert answer.code == 0
+    train, valid, test = sides(data / "split.json")
+    assert_apart([train, valid, test], NAMES[:21])
+    assert test == set(NAMES[15:21])
+    assert 0 < len(valid) <= 6
+    assert "3 cases lie on no side." in answer.out
+
+
+def test_groups_come_from_a_table(tmunet: Run, data: Path) -> None:
+    (data / "pairs.csv").write_text("case,group\n" + "".join(f"{n},{i // 2}\n" for i, n in enumerate(NAMES[:20])))
+    answer = tmunet("split", data, "--groups", data / "pairs.csv")
+    assert answer.code == 0
+    found = sides(data / "split.json")
+    for first in range(0, 20, 2):
+        assert sum(set(NAMES[first : first + 2]) <= side for side in found) == 1
+    assert "The group (video sequence, patient, slide) of 4 cases is not known" in answer.out
+    report = report_of(data / "split.json")
+    assert (report["groups_from"], report["cases_without_group"]) == (str(data / "pairs.csv"), 4)
+
+
+def test_a_split_is_judged(tmunet: Run, data: Path, tmp_path: Path) -> None:
+    leaking = {"train": NAMES[:14], "val": [f"{name}.png" for name in NAMES[14:18]], "test": NAMES[18:]}
+    write_json(tmp_path / "theirs.json", leaking)
+    answer = tmunet("split", data, "--split", tmp_path / "theirs.json", "--out", tmp_path / "judged.json")
+    assert answer.code == 1
+    assert "Leaks: of 4 valid images, 1 share a group" in answer.out
+    judged = json.loads((tmp_path / "judged.json").read_text())
+    assert judged["leaks"][2]["leaks"] == [
+        {"case": "case14", "relative": "case12", "likeness": None, "group": "patient 4"}
+    ]
+    assert "seed" not in judged
+    assert tmunet("split", data, "--split", tmp_path / "theirs.json", "--out", tmp_path / "judged.json").code == 2
+    assert not (data / "split.json").exists()
+    write_json(tmp_path / "clean.json", {"train": NAMES[:12], "test": NAMES[12:]})
+    clean = tmunet("split", data, "--split", tmp_path / "clean.json")
+    assert (clean.code, "no group and no near twin" in clean.out) == (0, True)
+
+
+def test_no_file_is_overwritten(tmunet: Run, data: Path) -> None:
+    write_json(data / "split.json", {"train": NAMES})
+    answer = tmunet("split", data)
+    assert (answer.code, answer.out) == (2, "")
+    assert f"{data / 'split.json'}: is there already, and no split is overwritten; remove it, or write" in answer.err
+    assert json.loads((data / "split.json").read_text()) == {"train": NAMES}
+    assert tmunet("split", data, "--out", data / "other.json").code == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--ratios", "7:1"], "Expected `ratios` to be three shares such as 7:1:2, but got '7:1'"),
+        (["--ratios", "a:b:c"], "Expected `ratios` to be three shares such as 7:1:2, but got 'a:b:c'"),
+        (["--ratios", "0:1:1"], "three shares with train above 0"),
+        (["--folds", "1"], "Expected `folds` to be at least 2, but got 1"),
+        (["--out", "split.txt"], "Expected `out` to be a file that ends in .json, but got split.txt"),
+        (["--split", "s.json", "--seed=3"], "--split judges a split that exists, so --seed does not fit"),
+        (["--kind", "groupd"], "grouped"),
+    ],
+)
+def test_flags_that_do_not_fit_are_refused(tmunet: Run, data: Path, flags: list[str], message: str) -> None:
+    answer = tmunet("split", data, *flags)
+    assert (answer.code, answer.out) == (2, "")
+    assert message in answer.err
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmunet: Run, data: Path) -> None:
+    answer = tmunet("split", data / "split.json", "--out", data / "other.json")
+    assert answer.code == 2
+    assert f"Expected a data set folder, but got {data / 'split.json'}" in answer.err
+
+
+def test_too_few_units_are_refused_and_nothing_is_written(tmunet: Run, data: Path) -> None:
+    (data / "two.csv").write_text("case,group\n" + "".join(f"{n},{i % 2}\n" for i, n in enumerate(NAMES)))
+    answer = tmunet("split", data, "--groups", data / "two.csv")
+    assert (answer.code, answer.out) == (3, "")
+    assert "Cases of one group and near twins stay on one side: expected at least 3 such units" in answer.err
+    assert not (data / "split.json").exists()

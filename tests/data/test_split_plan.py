@@ -1,0 +1,73 @@
+"""A plan is carried out, and the split it gives is described."""
+
+import numpy as np
+import pytest
+
+from tmunet.data.folds import cross_validation
+from tmunet.data.official import official_split
+from tmunet.data.split import Split
+from tmunet.data.split_plan import SplitPlan, describe_split, make_splits
+from tmunet.data.splitting import grouped_split, one_by_one, random_split
+from tmunet.data.survey import Survey
+from tmunet.errors import UsageError
+
+
+def survey(cases: int = 30) -> Survey:
+    """Cases of three-case groups; every tenth has an empty mask, and the last two are one picture."""
+    names = [f"case{n}" for n in range(cases)]
+    signatures = dict(zip(names, np.eye(cases, dtype=np.float32), strict=True))
+    signatures[names[-1]] = signatures[names[-2]]
+    groups = {name: f"patient {n // 3}" for n, name in enumerate(names) if n < cases - 3}
+    return Survey(groups, signatures, {name: (n % 10) / 10 for n, name in enumerate(names)})
+
+
+def test_units_are_groups_and_near_twins_joined():
+    found = survey()
+    assert len(found.units) == 9 + 1 + 1
+    assert found.units[0] == ("case0", "case1", "case2")
+    assert found.units[-2:] == (("case27",), ("case28", "case29"))
+    bridged = Survey({**found.groups, "case28": "patient 0"}, found.signatures, found.foreground_shares)
+    assert ("case0", "case1", "case2", "case28", "case29") in bridged.units
+
+
+@pytest.mark.parametrize("stratified", [True, False])
+def test_a_plan_of_each_kind_is_carried_out(stratified):
+    known = survey()
+    strata = known.strata if stratified else None
+    official = Split(tuple(f"case{n}" for n in range(24)), (), tuple(f"case{n}" for n in range(24, 30)))
+
+    def made(kind, folds=None):
+        return make_splits(SplitPlan(kind, folds, seed=2, stratified=stratified), known, official)
+
+    assert made("random") == (random_split(known.signatures, 2, strata=strata),)
+    assert made("grouped") == (grouped_split(known.units, 2, strata=strata),)
+    assert made("official") == (official_split(official, known.units, 2, strata=strata),)
+    assert made("grouped", 3) == cross_validation(known.units, 3, 2, strata=strata)
+    assert made("random", 5) == cross_validation(one_by_one(known.signatures), 5, 2, strata=strata)
+    folds = made("official", 4)
+    assert [split.test for split in folds] == [official.test] * 4
+    assert sorted(name for split in folds for name in split.valid) == sorted(official.train)
+
+
+def test_a_plan_that_does_not_fit_is_refused():
+    with pytest.raises(UsageError, match="Expected `ratios` to be three shares"):
+        SplitPlan(ratios=(0, 1, 1))
+    with pytest.raises(UsageError, match="Expected `folds` to be at least 2, but got 0"):
+        SplitPlan(folds=0)
+    with pytest.raises(UsageError, match="Expected `official` to be a split"):
+        make_splits(SplitPlan("official"), survey())
+
+
+def test_a_split_is_described_by_what_is_known_of_its_cases():
+    split = Split(("case0", "case1", "case3", "case28"), (), ("case2", "case29"))
+    report = describe_split(split, survey())
+    train, test = report.sides["train"], report.sides["test"]
+    assert (train.cases, train.share, train.groups) == (4, 4 / 6, 2)
+    assert train.mean_foreground_share == pytest.approx((0 + 0.1 + 0.3 + 0.8) / 4)
+    assert test.mean_foreground_share == pytest.approx((0.2 + 0.9) / 2)
+    assert report.sides["valid"].mean_foreground_share is None
+    assert (report.units, report.without_group, report.left_out) == (3, 2, 24)
+    content = report.to_dict()
+    assert content["sha256"] == split.sha256
+    assert [leak["case"] for leak in content["leaks"][0]["leaks"]] == ["case2", "case29"]
+    assert report.to_dict(pairs=False)["leaks"]["test in train"] == {"images": 2, "same_group": 1, "near_twin": 1}

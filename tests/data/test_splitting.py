@@ -1,0 +1,157 @@
+"""Splits at random, grouped, official and in folds."""
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tmunet.data.dealing import deal, largest_remainder
+from tmunet.data.folds import cross_validation
+from tmunet.data.official import official_split, read_official_split
+from tmunet.data.split import Split
+from tmunet.data.splitting import grouped_split, one_by_one, random_split
+from tmunet.errors import DataError, InputError, UsageError
+
+from .split_units import assert_whole, names_of, sides_of, strata_for, units_of
+
+
+def test_a_random_split_never_changes():
+    split = random_split([f"case{n}" for n in range(1, 11)], seed=0)
+    assert split.train == ("case2", "case3", "case4", "case5", "case7", "case8", "case10")
+    assert split.valid == ("case1",)
+    assert split.test == ("case6", "case9")
+    assert random_split(split.train, seed=1) != random_split(split.train, seed=2)
+
+
+def test_a_random_split_needs_three_cases():
+    with pytest.raises(InputError, match="Expected at least 3 cases for a random split, but got 2"):
+        random_split(["a", "b", "a"], seed=0)
+
+
+@pytest.mark.parametrize("ratios", [(0, 1, 1), (1, -1, 1), (1, float("nan"), 1), (1, 1, float("inf")), (7, 3)])
+def test_ratios_are_shares(ratios):
+    with pytest.raises(UsageError, match="Expected `ratios` to be three shares"):
+        random_split("abcd", 0, ratios)
+
+
+def test_many_small_units_come_to_the_sizes_and_balance_their_strata():
+    units = units_of([1 + n % 4 for n in range(120)])
+    names = names_of(units)
+    strata = strata_for(names, 0)
+    cases = Counter(strata.values())
+    for seed in range(5):
+        split = grouped_split(units, seed, strata=strata)
+        for side, size in zip(sides_of(split), largest_remainder(len(names), (7, 1, 2)), strict=True):
+            assert abs(len(side) - size) <= 1
+            found = Counter(strata[name] for name in side)
+            for stratum, number in cases.items():
+                assert abs(found[stratum] - size * number / len(names)) <= 3
+
+
+def test_strata_of_whole_units_are_balanced_better_than_by_chance():
+    units = units_of([10] * 30)
+    strata = {name: int(name.split("-")[0]) % 3 for unit in units for name in unit}
+
+    def imbalance(split: Split) -> float:
+        return sum(
+            abs(sum(strata[name] == stratum for name in side) - len(side) / 3)
+            for side in sides_of(split)
+            for stratum in range(3)
+        )
+
+    for seed in range(5):
+        assert imbalance(grouped_split(units, seed, strata=strata)) < imbalance(grouped_split(units, seed))
+        assert [len(side) for side in sides_of(grouped_split(units, seed, strata=strata))] == [210, 30, 60]
+
+
+def test_few_units_come_as_near_to_the_sizes_as_any_choice_could():
+    sizes = (12, 9, 7, 5, 5, 3, 2)
+    units = units_of(sizes)
+    wanted = largest_remainder(sum(sizes), (7, 1, 2))
+
+    def distance(found: Sequence[int]) -> Fraction:
+        return sum((Fraction((n - size) ** 2, size) for n, size in zip(found, wanted, strict=True)), Fraction())
+
+    every = (
+        [sum(size for size, side in zip(sizes, choice, strict=True) if side == b) for b in range(3)]
+        for choice in np.ndindex(*[3] * len(sizes))
+    )
+    best = min(distance(found) for found in every if all(found))
+    for seed in range(3):
+        assert distance([len(side) for side in sides_of(grouped_split(units, seed))]) == best
+
+
+def test_a_grouped_split_never_changes():
+    units = units_of([3, 1, 2, 2, 1, 1, 4, 2])
+    split = grouped_split(units, seed=0)
+    assert split.valid == ("3-0", "3-1")
+    assert split.test == ("5-0", "7-0", "7-1")
+    split = grouped_split(units, seed=0, strata={name: int(name[0]) % 2 for name in names_of(units)})
+    assert split.valid == ("4-0", "5-0")
+    assert split.test == ("1-0", "2-0", "2-1")
+    assert len({grouped_split(units_of([2] * 20), seed).sha256 for seed in range(5)}) == 5
+
+
+@pytest.mark.parametrize(("sizes", "units"), [((5, 5), 2), ((10,), 1), ((), 0)])
+def test_three_sides_need_three_units(sizes, units):
+    expected = f"expected at least 3 such units for 3 sides or folds, but {sum(sizes)} cases make {units}. Add cases"
+    with pytest.raises(InputError, match=expected):
+        grouped_split(units_of(sizes), 0)
+
+
+def test_a_unit_larger_than_the_train_side_is_named():
+    with pytest.raises(InputError, match=r"expected at most 14 cases .* but 18 of 20 do \(0-0, 0-1, 0-10 \.\.\.\)"):
+        grouped_split(units_of([18, 1, 1]), 0)
+    assert len(grouped_split(units_of([14, 3, 3]), 0).train) == 14
+
+
+def test_dealing_gives_a_side_without_share_nothing():
+    train, valid, test = deal(units_of([2] * 6), (2, 0, 1), random.Random(0))
+    assert (len(train), valid, len(test)) == (8, [], 4)
+
+
+def test_folds_of_single_cases_have_exact_sizes():
+    splits = cross_validation(one_by_one(f"case{n}" for n in range(82)), 5, seed=3)
+    assert [len(split.test) for split in splits] == [17, 17, 16, 16, 16]
+    assert [len(split.valid) for split in splits] == [8, 8, 8, 8, 8]
+
+
+def test_folds_are_not_too_many_for_the_units():
+    with pytest.raises(InputError, match="expected at least 5 such units for 5 sides or folds, but 12 cases make 4"):
+        cross_validation(units_of([3] * 4), 5, 0)
+    with pytest.raises(InputError, match="the size of the largest side or fold, but 6 of 12 do"):
+        cross_validation(units_of([6, 1, 1, 1, 1, 1, 1]), 4, 0)
+    with pytest.raises(UsageError, match="Expected `folds` to be at least 2, but got 1"):
+        cross_validation(units_of([1] * 4), 1, 0)
+
+
+def test_an_official_split_without_valid_gives_an_eighth_of_train_in_whole_units():
+    units = units_of([2] * 10)
+    names = names_of(units)
+    official = Split(tuple(names[:16]), (), tuple(names[16:]))
+    split = official_split(official, units, seed=0)
+    assert (len(split.train), len(split.valid), split.test) == (14, 2, official.test)
+    assert sorted(split.train + split.valid) == names[:16]
+    assert_whole(units, split)
+    assert official_split(split, units, seed=1) == split
+
+
+def test_a_unit_on_both_official_sides_stays_there():
+    official = Split(("a1", "b1", "c1"), (), ("a2", "b2"))
+    split = official_split(official, [["a1", "a2"], ["b1", "b2"], ["c1"]], seed=0, ratios=(2, 1, 0))
+    assert sorted(split.train + split.valid) == ["a1", "b1", "c1"]
+    assert split.test == ("a2", "b2")
+
+
+def test_the_official_split_is_read_or_refused(tmp_path):
+    with pytest.raises(
+        UsageError, match=r"there is no official_split.json in it. Of the data sets .* MoNuSeg, ISIC 2018"
+    ):
+        read_official_split(tmp_path, ["a", "b"])
+    (tmp_path / "official_split.json").write_text('{"train": ["a"], "test": ["c"]}')
+    with pytest.raises(DataError, match="there is no case 'c'"):
+        read_official_split(tmp_path, ["a", "b"])
+    assert read_official_split(tmp_path, ["a", "c"]) == Split(("a",), (), ("c",))

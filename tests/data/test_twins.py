@@ -1,0 +1,104 @@
+"""Images that show the same thing are found; others are not."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from tmunet.data import twins
+from tmunet.data.twins import NEAR_DUPLICATE, NEAR_TWIN, alike, clusters, signature
+
+
+def scene(seed: int, height: int = 120, width: int = 160) -> np.ndarray:
+    """Soft coloured blobs, (H, W, 3) of 40 to 200."""
+    noise = np.random.default_rng(seed).normal(size=(height, width, 3))
+    smooth = gaussian_filter(noise, (8, 8, 0))
+    low, high = smooth.min(), smooth.max()
+    return (40 + 160 * (smooth - low) / (high - low)).astype(np.uint8)
+
+
+def likeness(a: np.ndarray, b: np.ndarray) -> float:
+    return float(signature(a) @ signature(b))
+
+
+def test_a_signature_has_mean_0_and_length_1():
+    made = signature(scene(0))
+    assert (made.shape, made.dtype) == ((64 * 64,), np.float32)
+    assert made.mean() == pytest.approx(0, abs=1e-6)
+    assert np.linalg.norm(made) == pytest.approx(1, abs=1e-5)
+
+
+def test_the_likeness_of_two_small_images_is_their_correlation():
+    random = np.random.default_rng(0)
+    a, b = random.integers(0, 256, (2, 64, 64), dtype=np.uint8)
+    expected = np.corrcoef(a.ravel(), b.ravel())[0, 1]
+    assert likeness(a[..., None], b[..., None]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_an_image_of_one_value_is_like_no_other():
+    flat = signature(np.full((20, 30, 3), 90, np.uint8))
+    assert not flat.any()
+    assert list(alike([flat, flat, signature(scene(0))], NEAR_TWIN)) == []
+
+
+def changed(image: np.ndarray) -> dict[str, np.ndarray]:
+    """The same picture, saved in other ways."""
+    grey = np.asarray(Image.fromarray(image).convert("L"))
+    return {
+        "darker": (image * 0.7 + 5).astype(np.uint8),
+        "larger": np.asarray(Image.fromarray(image).resize((400, 300), Image.Resampling.BILINEAR)),
+        "grey": grey[..., None],
+        "16 bits": grey[..., None].astype(np.uint16) * 100,
+        "noisy": (image + np.random.default_rng(1).normal(0, 3, image.shape)).clip(0, 255).astype(np.uint8),
+    }
+
+
+@pytest.mark.parametrize("how", ["darker", "larger", "grey", "16 bits", "noisy"])
+def test_the_same_picture_saved_otherwise_is_a_near_duplicate(how):
+    image = scene(3)
+    assert likeness(image, changed(image)[how]) > NEAR_DUPLICATE
+
+
+def test_a_small_movement_makes_a_near_twin_and_another_scene_none():
+    wide = scene(4, width=164)
+    assert NEAR_TWIN < likeness(wide[:, :160], wide[:, 2:162]) < NEAR_DUPLICATE
+    assert abs(likeness(scene(4), scene(5))) < 0.8
+    assert abs(likeness(scene(4), scene(4)[::-1])) < 0.8
+
+
+@pytest.mark.parametrize("rows", [1, 3, 1024])
+def test_pairs_are_those_of_the_correlation_matrix(monkeypatch, rows):
+    monkeypatch.setattr(twins, "_ROWS", rows)
+    random = np.random.default_rng(2)
+    base = random.normal(size=(4, 50))
+    vectors = base[random.integers(0, 4, 10)] + random.normal(0, 0.15, (10, 50))
+    vectors -= vectors.mean(axis=1, keepdims=True)
+    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    matrix = np.corrcoef(vectors)
+    expected = [(i, j) for i in range(10) for j in range(i + 1, 10) if matrix[i, j] > NEAR_TWIN]
+    found = list(alike(list(unit), NEAR_TWIN))
+    assert 0 < len(expected) < 45
+    assert [(i, j) for i, j, _ in found] == expected
+    assert [r for _, _, r in found] == pytest.approx([matrix[i, j] for i, j in expected], abs=1e-5)
+
+
+def test_no_image_has_no_pair_and_a_likeness_is_at_most_1():
+    assert list(alike([], NEAR_TWIN)) == []
+    same = signature(scene(6))
+    assert [(i, j) for i, j, r in alike([same] * 3, NEAR_DUPLICATE) if 0.999 < r <= 1] == [(0, 1), (0, 2), (1, 2)]
+
+
+@given(st.integers(1, 20).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))))
+def test_clusters_are_the_connected_components(graph):
+    count, pairs = graph
+    rows, columns = zip(*pairs, strict=True) if pairs else ((), ())
+    edges = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(count, count))
+    _, expected = connected_components(edges, directed=False)
+    found = clusters(count, pairs)
+    same = np.equal.outer(found, found)
+    assert np.array_equal(same, np.equal.outer(expected, expected))
+    assert sorted(set(found), key=found.index) == list(range(len(set(found))))

@@ -1,0 +1,86 @@
+"""Make the fixed splits in ``src/tmunet/splits`` anew: ``python tools/make_splits.py FOLDER``.
+
+FOLDER holds the data sets CVC-ClinicDB, MoNuSeg, BUSI and DSB2018 (or dsb2018), each a folder with ``images/`` and
+``masks/`` whose names are those that ``tmunet import`` gives. CVC-ColonDB is split by its table of sequences alone.
+"""
+
+import sys
+from dataclasses import asdict, replace
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+
+from tmunet.data.cases import natural_key
+from tmunet.data.dataset import open_dataset
+from tmunet.data.official import OFFICIAL_SPLIT, read_official_split
+from tmunet.data.sets.frames import read_frames
+from tmunet.data.split import Split, write_split
+from tmunet.data.split_plan import SplitPlan, describe_split, make_splits
+from tmunet.data.survey import Survey, survey_cases
+from tmunet.files import write_json
+
+DESTINATION = Path(str(files("tmunet") / "splits"))
+FOLDS = 5
+COLONDB = "CVC-ColonDB"
+PLANS: dict[str, SplitPlan] = {
+    "random": SplitPlan(
+        "random", stratified=False
+    ),  # as the paper splits, and `tmunet train` if there is no split file
+    "grouped": SplitPlan("grouped"),
+    "grouped-fold": SplitPlan("grouped", folds=FOLDS),
+    "official": SplitPlan("official"),
+}
+
+
+def groups_of(name: str, cases: list[str]) -> dict[str, str]:
+    """The groups that ``tmunet import`` would record."""
+    if name.startswith("CVC"):
+        return {case: frame.group for case, frame in read_frames(name).items()}
+    return {case: "-".join(case.split("-")[:3]) for case in cases} if name == "MoNuSeg" else {}
+
+
+def look(name: str, folder: Path) -> tuple[Survey, Split | None]:
+    """Decode a data set once."""
+    dataset = open_dataset(folder)
+    names = [case.name for case in dataset.cases]
+    groups = groups_of(name, names)
+    cases = [replace(case, group=groups.get(case.name)) for case in dataset.cases]
+    official = read_official_split(folder, names) if (folder / OFFICIAL_SPLIT).exists() else None
+    return survey_cases(cases, dataset.info, str(folder)), official
+
+
+def from_the_table(name: str) -> Survey:
+    """What is known without images: the groups. A copy of a frame counts as its twin, any other two frames as unlike."""
+    frames = read_frames(name)
+    names = sorted(frames, key=natural_key)
+    one_hot = np.eye(len(names), dtype=np.float32)
+    signatures = {case: one_hot[names.index(frames[case].copy_of or case)] for case in names}
+    return Survey({case: frame.group for case, frame in frames.items()}, signatures, {})
+
+
+def write_splits(name: str, survey: Survey, official: Split | None) -> None:
+    """Write the splits of a data set and their reports."""
+    looked_at = bool(survey.foreground_shares)
+    for title, plan in PLANS.items():
+        if plan.kind == "official" and official is None:
+            continue
+        plan = replace(plan, stratified=plan.stratified and looked_at)
+        for fold, split in enumerate(make_splits(plan, survey, official), 1):
+            path = DESTINATION / name / f"{title}-{fold}.json" if plan.folds else DESTINATION / name / f"{title}.json"
+            made = {"data": name, "split": path.name, **asdict(plan), "images_looked_at": looked_at}
+            write_split(path, split)
+            write_json(path.with_suffix(".report.json"), made | describe_split(split, survey).to_dict(pairs=False))
+            print(name, path.stem, *(len(names) for names in split.to_dict().values()))
+
+
+def main(folder: Path) -> None:
+    """Write all of them."""
+    for name in ("CVC-ClinicDB", "MoNuSeg", "BUSI", "DSB2018"):
+        (source,) = (path for path in folder.iterdir() if path.name.casefold() == name.casefold())
+        write_splits(name, *look(name, source))
+    write_splits(COLONDB, from_the_table(COLONDB), None)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
