@@ -23,9 +23,9 @@ KINDS = ("random", "grouped")
 SETTINGS = (
     "--model=tmunet_t",
     "--recipe=demo",
-    "--epochs=25",
+    "--epochs=20",
     "--batch_size=8",
-    "--preprocess.size=192",
+    "--preprocess.size=160",
     "--device=cpu",
 )
 

@@ -5,14 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from tmunet.cli import evaluate, predict
+from tmunet.cli import check, evaluate, import_, predict, show, split
 from tmunet.config import known_keys
 from tmunet.metrics import policy_as_markdown
 from tmunet.train.config import TrainConfig, list_recipes
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SETTINGS = {"train": TrainConfig, "evaluate": evaluate.EvaluateConfig, "predict": predict.PredictConfig}
+SETTINGS = {
+    "train": TrainConfig,
+    "evaluate": evaluate.EvaluateConfig,
+    "predict": predict.PredictConfig,
+    "import": import_.ImportConfig,
+    "check": check.CheckConfig,
+    "show": show.ShowConfig,
+    "split": split.SplitConfig,
+}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -24,7 +32,7 @@ def test_links_lead_to_files(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_flags_and_recipes_that_are_named_exist(document: Path) -> None:
-    for verb, rest in re.findall(r"tmunet (train|evaluate|predict)((?: [^\n`#]*)?)", document.read_text()):
+    for verb, rest in re.findall(rf"tmunet ({'|'.join(SETTINGS)})((?: [^\n`#]*)?)", document.read_text()):
         known = {*known_keys(SETTINGS[verb]), "resume", "help"}
         for flag in re.findall(r"--([\w.]+)", rest):
             assert flag in known, f"tmunet {verb} --{flag}"

@@ -11,7 +11,8 @@ from hypothesis.extra import numpy as arrays
 from PIL import Image
 
 from tmunet.data.masks import read_mask
-from tmunet.infer.files import COLOURS, colour, write_mask
+from tmunet.data.picture import COLOURS, colour
+from tmunet.infer.files import write_mask
 
 
 @st.composite

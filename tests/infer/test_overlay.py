@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmunet.data.picture import as_picture
+from tmunet.data.picture import as_picture, colour
 from tmunet.data.read import read_image
-from tmunet.infer.files import colour
 from tmunet.infer.overlay import overlay, write_overlay
 
 Draw = Callable[..., np.ndarray]

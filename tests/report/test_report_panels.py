@@ -11,7 +11,8 @@ from PIL import Image
 
 from tmunet.errors import InputError
 from tmunet.labels import IGNORE_LABEL
-from tmunet.report.panels import COLOURS, Pixel, contour, error_map, panels
+from tmunet.report.drawing import contour
+from tmunet.report.panels import COLOURS, Pixel, error_map, panels
 
 from .report_samples import case_of, disc
 

@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import numpy as np
 
 from tmunet.errors import InputError
@@ -13,7 +12,8 @@ from tmunet.files import write_text
 from tmunet.labels import IGNORE_LABEL
 from tmunet.metrics.summary import describe
 from tmunet.report import charts, panels, wording
-from tmunet.report.panels import Panel, Pixel, ReportCase
+from tmunet.report.html import environment, hex_colour
+from tmunet.report.panels import COLOURS, Panel, Pixel, ReportCase
 from tmunet.report.select import RULE, dice_by_case, ranking, take
 
 GROUPS = ("worst", "median", "best")
@@ -74,19 +74,13 @@ def render(report: Report) -> str:
     _check_classes(report)
     ranked = ranking(report.per_image)
     groups = _groups(report, ranked)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tmunet.report", ""),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.globals.update(
+    templates = environment()
+    templates.globals.update(
         number=wording.number, interval=wording.interval, metric=wording.metric, images=wording.images
     )
     best = charts.best_epoch(report.history)
     return str(
-        environment.get_template("template.html.j2").render(
+        templates.get_template("template.html.j2").render(
             report=report,
             headline=_headline(report),
             misses={name: wording.misses(summary) for name, summary in report.summaries.items()},
@@ -95,7 +89,7 @@ def render(report: Report) -> str:
             ranked=len(ranked),
             rule=RULE,
             legend=_legend(report),
-            outlines=[_hex(Pixel.MISSED), _hex(Pixel.FALSE)],
+            outlines=[hex_colour(COLOURS[Pixel.MISSED]), hex_colour(COLOURS[Pixel.FALSE])],
             curves=_curves(report.history),
             best=best,
             metrics=wording.METRICS,
@@ -184,8 +178,4 @@ def _legend(report: Report) -> Sequence[tuple[str, str, str]]:
         meanings[Pixel.CONFUSED] = ("wrong class", "marked in both, as different classes")
     if any((case.truth == IGNORE_LABEL).any() for case in report.cases):
         meanings[Pixel.IGNORED] = ("ignored", "not scored")
-    return [(_hex(kind), name, meaning) for kind, (name, meaning) in meanings.items()]
-
-
-def _hex(kind: Pixel) -> str:
-    return "#" + bytes(panels.COLOURS[kind]).hex()
+    return [(hex_colour(COLOURS[kind]), name, meaning) for kind, (name, meaning) in meanings.items()]

@@ -1,11 +1,8 @@
 """The pictures of one case: the image, both outlines, and a map of the errors."""
 
-import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +11,8 @@ from scipy import ndimage
 
 from tmunet.errors import InputError
 from tmunet.labels import IGNORE_LABEL
+from tmunet.report.drawing import contour, reduce_lines, shrink
+from tmunet.report.html import data_uri
 
 LONGEST_SIDE = 480  # pixels of a picture on the page
 BOLD_FROM = 280  # the page shows a larger picture reduced: its outlines are drawn bolder
@@ -101,27 +100,6 @@ class Panel:
     over_image: bool = False
 
 
-def contour(labels: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Trace the inner outline of every label: its mask minus the mask's erosion by the 4-neighbourhood.
-
-    Args:
-        labels: ``(H, W)``; 0 and 255 have no outline. The picture's edge closes a region that it cuts.
-
-    Returns:
-        ``(H, W)`` bool.
-
-    Example:
-        >>> contour(np.ones((3, 3), dtype=np.uint8)).astype(int).tolist()
-        [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
-    """
-    lines = np.zeros(labels.shape, dtype=np.bool_)
-    for label in np.unique(labels):
-        if label not in (0, IGNORE_LABEL):
-            mask = labels == label
-            lines |= mask & ~ndimage.binary_erosion(mask)
-    return lines
-
-
 def error_map(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Sort every pixel into hit, missed, false, confused (another class), background or ignored.
 
@@ -146,45 +124,31 @@ def panels(case: ReportCase) -> Sequence[Panel]:
     Each is scaled down, never up, so that its longest side is at most 480 pixels. An outline keeps a visible
     width at every scale; the error map is averaged over area, so a small error fades but does not jump.
     """
-    photo = _shrink(Image.fromarray(case.image), Image.Resampling.LANCZOS)
+    photo = shrink(Image.fromarray(case.image), LONGEST_SIDE)
     errors = error_map(case.truth, case.prediction)
     counts = ((kind, int(np.count_nonzero(errors == kind))) for kind in Pixel if kind is not Pixel.BACKGROUND)
     found = ", ".join(f"{count:,} {kind.name.lower()}" for kind, count in counts if count)
     colours = np.array([COLOURS[kind] for kind in Pixel], dtype=np.uint8)
-    chart = _shrink(Image.fromarray(colours[errors]), Image.Resampling.BOX).quantize(32)
+    chart = shrink(Image.fromarray(colours[errors]), LONGEST_SIDE, Image.Resampling.BOX).quantize(32)
     return (
-        Panel("Image", f"{case.name}: the image", _uri(photo, "JPEG", quality=85), photo.size),
+        Panel("Image", f"{case.name}: the image", data_uri(photo, "JPEG", quality=85), photo.size),
         _outline("Reference", case.name, case.truth, photo.size, Pixel.MISSED),
         _outline("Prediction", case.name, case.prediction, photo.size, Pixel.FALSE),
         Panel(
             "Errors",
             f"{case.name}: map of the errors; pixels: {found or 'background only'}",
-            _uri(chart, "PNG", optimize=True),
+            data_uri(chart, "PNG", optimize=True),
             chart.size,
         ),
     )
 
 
-def _shrink(picture: Image.Image, filter_: Image.Resampling) -> Image.Image:
-    factor = min(1.0, LONGEST_SIDE / max(picture.size))
-    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
-    return picture if size == picture.size else picture.resize(size, filter_)
-
-
 def _outline(heading: str, name: str, labels: NDArray[np.uint8], size: tuple[int, int], kind: Pixel) -> Panel:
-    # Float coverage and "any at all": an outline one pixel wide survives any reduction.
-    native = Image.fromarray(contour(labels).astype(np.float32))
-    lines = np.asarray(native.resize(size, Image.Resampling.BOX)) > 0
+    lines = reduce_lines(contour(labels), size)
     if max(size) > BOLD_FROM:
         lines = ndimage.binary_dilation(lines)
     casing = ndimage.binary_dilation(lines)  # a dark edge, so that the line is seen on any tissue
     picture = Image.fromarray(np.where(lines, 2, casing).astype(np.uint8))
     picture.putpalette([0, 0, 0, 0, 0, 0, *COLOURS[kind]])
-    uri = _uri(picture, "PNG", optimize=True, transparency=bytes([0, 128, 255]))
+    uri = data_uri(picture, "PNG", optimize=True, transparency=bytes([0, 128, 255]))
     return Panel(heading, f"{name}: outline of the {heading.lower()}", uri, size, over_image=True)
-
-
-def _uri(picture: Image.Image, kind: str, **options: Any) -> str:
-    content = io.BytesIO()
-    picture.save(content, kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(content.getvalue()).decode('ascii')}"

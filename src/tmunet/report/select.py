@@ -1,11 +1,15 @@
-"""Which images a report shows: the worst, the middle and the best, by a rule and never by hand."""
+"""Which images a report shows: the worst, the middle and the best, or an even choice; by a rule and never by hand."""
 
+import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
 from tmunet.errors import InputError
 from tmunet.report.wording import known
+
+_T = TypeVar("_T")
 
 RULE = (
     "Images are ranked by their Dice, averaged over the classes; equal Dice is ordered by name. Shown are "
@@ -91,3 +95,31 @@ def select_cases(per_image: Sequence[Mapping[str, Any]], count: int = 3) -> dict
         raise InputError(f"Expected `count` to be at least 1, but got {count}.")
     ranked = ranking(per_image)
     return take(ranked, min(len(ranked), 3 * count))
+
+
+def spread(ranked: Sequence[_T], count: int, seed: int = 0) -> list[_T]:
+    """Choose evenly from a ranking: the two ends, and one at random from each of equal parts of the rest.
+
+    Args:
+        ranked: anything, in the order in which the choice shall be even.
+        count: how many; all of them if there are no more.
+        seed: another one chooses others, except for the ends.
+
+    Raises:
+        InputError: ``count`` is below 1.
+
+    Example:
+        >>> spread("abcdefghi", count=4)
+        ['a', 'c', 'h', 'i']
+    """
+    if count < 1:
+        raise InputError(f"Expected `count` to be at least 1, but got {count}.")
+    if count >= len(ranked):
+        return list(ranked)
+    if count < 3:
+        return [ranked[0], ranked[-1]] if count == 2 else [ranked[len(ranked) // 2]]
+    inner, parts = len(ranked) - 2, count - 2
+    chance = random.Random(seed)
+    edges = [1 + part * inner // parts for part in range(parts + 1)]
+    middle = [ranked[chance.randrange(low, high)] for low, high in pairwise(edges)]
+    return [ranked[0], *middle, ranked[-1]]

@@ -72,6 +72,17 @@ def interval(low: float | None, high: float | None, name: str = "") -> str:
     return DASH if low is None or high is None else f"{number(low, name)} to {number(high, name)}"
 
 
+def percent(share: float) -> str:
+    """Write a share of the pixels.
+
+    >>> [percent(share) for share in (0, 0.0004, 0.1234, 0.9999, 1)]
+    ['0 %', '<0.1 %', '12.3 %', '>99.9 %', '100 %']
+    """
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    return "<0.1 %" if share < 0.001 else ">99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
+
+
 def images(count: int) -> str:
     """Write a number of images: ``"1 image"``, ``"1,204 images"``."""
     return f"{count:,} image{'' if count == 1 else 's'}"

@@ -1,0 +1,85 @@
+"""`tmunet show`: a contact sheet of a data set. Loads no torch."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tmunet.cli.arguments import parse
+from tmunet.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from tmunet.report.glance import Folder, Glance
+
+MOST = 1000  # cases on a sheet: more make a picture that viewers refuse
+
+
+@dataclass(frozen=True)
+class ShowConfig:
+    """Draw a contact sheet: cases of a data set with the outline of every class, their shares, groups and sides."""
+
+    data: str
+    """Data set folder; it need not be in order."""
+    out: str | None = None
+    """PNG file; by default NAME-sheet.png in the current folder."""
+    subset: Literal["train", "valid", "test", "all"] = "all"
+    """Side of split.json from which the cases are chosen."""
+    count: int = 24
+    """Cases to show, 1 to 1000; they are chosen evenly by the share of marked pixels."""
+    seed: int = 0
+    """Another seed chooses other cases, except for the smallest and the largest."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.count <= MOST:
+            raise UsageError(f"Expected `count` to be between 1 and {MOST}, but got {self.count}.")
+        if self.out is not None and Path(self.out).suffix.lower() != ".png":
+            raise UsageError(f"Expected `out` to be a file that ends in .png, but got {self.out!r}.")
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Draw the sheet, and say what is on it; 1 if anything is wrong with the data set."""
+    config = parse(ShowConfig, arguments, "show", positional={"data": "data set folder; it need not be in order"})
+    from tmunet.report.contact_sheet import draw_cells, draw_sheet, write_sheet
+    from tmunet.report.glance import glance_at
+    from tmunet.report.lettering import legible
+    from tmunet.report.select import spread
+
+    folder = glance_at(Path(config.data))
+    glances = _side(folder, config)
+    ranked = sorted(glances, key=lambda glance: -1.0 if glance.foreground is None else glance.foreground)
+    cells = draw_cells(folder, spread(ranked, config.count, config.seed))
+    title = folder.info.name + ("" if config.subset == "all" else f" · {config.subset}")
+    path = Path(config.out or f"{_file_name(folder.info.name)}-sheet.png")
+    write_sheet(path, draw_sheet(folder, cells, len(glances), title))
+    names = folder.info.classes[1:]
+    classes = ", ".join(names) if len(names) <= 5 else f"{len(names)} classes"
+    print(
+        f"{path}: {len(cells):,} of {len(glances):,} cases of {legible(title)}, with the outlines of {legible(classes)}."
+    )
+    faults = [*folder.faults, *(cell.fault for cell in cells if cell.fault and cell.glance.fault is None)]
+    if faults:
+        count = f"{len(faults):,} fault{'s' if len(faults) > 1 else ''}"
+        print(f"{count} seen, the first: {legible(faults[0])}\nTo find all that is wrong: tmunet check {config.data}")
+    return 1 if faults else 0
+
+
+def _side(folder: "Folder", config: ShowConfig) -> "tuple[Glance, ...]":
+    if config.subset == "all":
+        return folder.glances
+    if folder.split is None:
+        if (Path(config.data) / "split.json").exists():
+            raise DataError(config.data, folder.faults)
+        raise UsageError(
+            f"There is no split.json in {config.data}; leave out --subset, or make one: tmunet split {config.data}"
+        )
+    names = frozenset(folder.split.to_dict()[config.subset])
+    if not names:
+        raise UsageError(
+            f"The side {config.subset!r} of {Path(config.data) / 'split.json'} holds no cases; show another one."
+        )
+    return tuple(glance for glance in folder.glances if glance.case.name in names)
+
+
+def _file_name(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "dataset"

@@ -1,0 +1,90 @@
+"""`tmunet show`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tmunet.data.cases import find_cases
+from tmunet.files import write_json
+
+from .conftest import Answer
+
+Run = Callable[..., Answer]
+Make = Callable[..., Path]
+
+
+def test_show_draws_a_sheet_into_the_current_folder(
+    tmunet: Run, make_dataset: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_dataset()
+    write_json(data / "dataset.json", {"name": "discs / 1"})
+    monkeypatch.chdir(tmp_path)
+    answer = tmunet("show", data)
+    assert answer.code == 0
+    assert answer.out == "discs-1-sheet.png: 12 of 12 cases of discs / 1, with the outlines of foreground.\n"
+    with Image.open(tmp_path / "discs-1-sheet.png") as sheet:
+        assert sheet.format == "PNG"
+
+
+def test_the_choice_is_reproducible_and_hangs_on_the_seed(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
+    data = make_dataset(train=20, valid=2, test=3)
+    pictures = []
+    for seed in (0, 0, 1):
+        answer = tmunet("show", data, "--count", 6, "--seed", seed, "-o", tmp_path / "sheet.png")
+        assert (answer.code, "6 of 25 cases" in answer.out) == (0, True)
+        pictures.append((tmp_path / "sheet.png").read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+
+
+def test_one_side_of_the_split(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
+    data, out = make_dataset(train=6, valid=0, test=2), tmp_path / "sheet.png"
+    assert "2 of 2 cases of discs · test" in tmunet("show", data, "--subset", "test", "--out", out).out
+    empty = tmunet("show", data, "--subset", "valid", "--out", out)
+    assert (empty.code, "holds no cases" in empty.err) == (2, True)
+    (data / "split.json").write_text("[]")
+    damaged = tmunet("show", data, "--subset", "test", "--out", out)
+    assert (damaged.code, "split.json" in damaged.err) == (3, True)
+    (data / "split.json").unlink()
+    none = tmunet("show", data, "--subset", "test", "--out", out)
+    assert (none.code, "There is no split.json" in none.err) == (2, True)
+
+
+def test_a_faulty_data_set_is_shown_and_is_a_finding(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
+    data = make_dataset()
+    (data / "images" / "case3.png").write_bytes(b"GIF89a")
+    (data / "masks" / "case4.png").unlink()
+    answer = tmunet("show", data, "--out", tmp_path / "sheet.png")
+    assert answer.code == 1
+    assert "12 of 12 cases" in answer.out
+    assert "2 faults seen, the first: " in answer.out
+    assert answer.out.endswith(f"tmunet check {data}\n")
+    assert np.asarray(Image.open(tmp_path / "sheet.png")).std() > 5
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--count", 0), "Expected `count` to be between 1 and 1000, but got 0."),
+        (("--count", 1001), "but got 1001"),
+        (("--out", "sheet.jpg"), "ends in .png"),
+        (("--subset", "tests"), "subset"),
+    ],
+)
+def test_wrong_flags(tmunet: Run, make_dataset: Make, flags: tuple[object, ...], message: str) -> None:
+    answer = tmunet("show", make_dataset(), *flags)
+    assert answer.code == 2
+    assert message in answer.err
+
+
+def test_a_folder_without_images_is_bad_input(tmunet: Run, tmp_path: Path) -> None:
+    answer = tmunet("show", tmp_path)
+    assert (answer.code, "cannot be listed" in answer.err) == (3, True)
+    assert find_cases(tmp_path)[0] == ()
+
+
+def test_many_classes_are_counted(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
+    answer = tmunet("show", make_dataset(classes=8), "--out", tmp_path / "sheet.png")
+    assert "with the outlines of 7 classes." in answer.out
