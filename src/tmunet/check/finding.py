@@ -1,7 +1,7 @@
 """What a check says: findings, each with files, a reason and a mend."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +11,9 @@ from tmunet.data.split import Split
 
 Severity = Literal["fault", "warning", "note"]
 """fault: training and evaluation refuse it. warning: it may spoil numbers; look. note: good to know."""
+
+SEVERITIES: tuple[Severity, ...] = ("fault", "warning", "note")
+"""Worst first."""
 
 
 @dataclass(frozen=True)
@@ -90,4 +93,18 @@ class CheckReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Give everything as JSON can hold it."""
-        raise NotImplementedError
+        return {
+            "folder": str(self.folder),
+            "name": self.info.name,
+            "classes": list(self.info.classes),
+            "ignore_label": self.info.ignore_label,
+            "files": self.files,
+            "counts": {severity: self.count(severity) for severity in SEVERITIES},
+            "findings": [
+                {**asdict(finding), "files": list(finding.files), "cases": list(finding.cases)}
+                for finding in self.findings
+            ],
+            "cases": [asdict(case) for case in self.cases],
+            "split": self.split.to_dict() if self.split else None,
+            "leaks": self.leaks.to_dict() if self.leaks else None,
+        }
