@@ -87,7 +87,7 @@ def evaluate(
             "of its own run, or state that you want this with --allow-seen."
         )
     scores: list[dict[str, CaseScores]] = []
-    with tqdm(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image") as bar:
+    with tqdm(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image", disable=None) as bar:
 
         def score(_: int, loaded: LoadedCase) -> None:
             scores.append(score_case(predictor, loaded, protocol))

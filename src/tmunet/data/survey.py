@@ -75,7 +75,7 @@ def survey_cases(cases: Sequence[Case], info: DatasetInfo, where: str) -> Survey
     """
     signatures: dict[str, Signature] = {}
     shares: dict[str, float] = {}
-    with tqdm(total=len(cases), desc="look at images", unit="image") as bar:
+    with tqdm(total=len(cases), desc="look at images", unit="image", disable=None) as bar:
 
         def note(index: int, loaded: LoadedCase) -> None:
             name = cases[index].name

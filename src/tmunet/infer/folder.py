@@ -83,7 +83,7 @@ def predict_files(
     waiting = [image for image in images if not _is_done(out, image, overlays)]
     faults: dict[Path, str] = {}
     groups = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
-    with ThreadPoolExecutor() as pool, tqdm(total=len(waiting), desc="predict", unit="image") as bar:
+    with ThreadPoolExecutor() as pool, tqdm(total=len(waiting), desc="predict", unit="image", disable=None) as bar:
         reading = [pool.submit(read_image, image) for image in groups[0]] if groups else []
         for group, following in pairwise([*groups, []]):
             current, reading = reading, [pool.submit(read_image, image) for image in following]

@@ -74,7 +74,7 @@ def glance_at(folder: Path) -> Folder:
     ]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         seen = pool.map(lambda case: _glance(case, info), grouped)
-        glances = tuple(tqdm(seen, total=len(cases), desc="masks", unit="mask", leave=False, delay=1))
+        glances = tuple(tqdm(seen, total=len(cases), desc="masks", unit="mask", leave=False, delay=1, disable=None))
     broken = [glance.fault for glance in glances if glance.fault is not None and glance.case.mask is not None]
     return Folder(info, glances, split, tuple(faults + broken))
 
