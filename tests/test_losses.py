@@ -6,7 +6,7 @@ from monai.losses import DiceLoss
 from torch.nn import functional as F
 
 from tmunet.labels import IGNORE_LABEL
-from tmunet.losses import SegmentationLoss
+from tmunet.losses import DeepSupervisionLoss, SegmentationLoss
 
 
 @pytest.fixture
@@ -75,3 +75,19 @@ def test_weights_scale_the_terms_and_bfloat16_is_computed_in_float32(logits: tor
     torch.testing.assert_close(both, parts)
     assert SegmentationLoss()(logits.bfloat16(), target).dtype == torch.float32
     assert SegmentationLoss()(torch.full((1, 1, 4, 4), -1e4), labels(2)[:1, :4, :4]).isfinite().all()
+
+
+def test_deep_supervision_weighs_the_losses_of_the_resolutions() -> None:
+    random = torch.Generator().manual_seed(4)
+    outputs = [torch.randn(3, 1, side, side, generator=random) for side in (16, 8, 4)]
+    target = torch.randint(2, (3, 16, 16), generator=random, dtype=torch.uint8)
+    target[0, :2, :4] = IGNORE_LABEL
+    loss = SegmentationLoss()
+    # nearest pixels of a halved map are the odd ones, of a quartered one the third of each four
+    expected = 0.75 * loss(outputs[0], target) + 0.25 * loss(outputs[1], target[:, 1::2, 1::2])
+    result = DeepSupervisionLoss(loss, (0.75, 0.25, 0.0))(outputs, target)
+    torch.testing.assert_close(result, expected, rtol=1e-6, atol=1e-6)
+    with_last = DeepSupervisionLoss(loss, (0.0, 0.0, 1.0))(outputs, target)
+    torch.testing.assert_close(with_last, loss(outputs[2], target[:, 2::4, 2::4]), rtol=1e-6, atol=1e-6)
+    with pytest.raises(ValueError, match="zip"):
+        DeepSupervisionLoss(loss, (1.0,))(outputs, target)

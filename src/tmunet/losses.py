@@ -1,5 +1,7 @@
 """The joint segmentation loss: lambda_1 cross-entropy + lambda_2 Dice. TM-UNet section 2.4, Eq. 9."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -39,6 +41,30 @@ class SegmentationLoss(nn.Module):
             probability = torch.softmax(logits, dim=1)[:, 1:]
         mean_ce = (ce * valid).sum((1, 2)) / valid.sum((1, 2)).clamp(min=1)
         return self.cross_entropy * mean_ce + self.dice * dice_loss(probability, truth, valid)
+
+
+class DeepSupervisionLoss(nn.Module):
+    """sum_k w_k L(logits_k) for each image, over the resolutions of a network that has logits at several.
+
+    The labels of a coarser resolution are those of the nearest pixels. A resolution of weight 0 is not computed.
+
+    Args:
+        loss: L, of logits (B, 1 or K, h, w) and labels (B, h, w).
+        weights: w_k, finest resolution first.
+    """
+
+    def __init__(self, loss: nn.Module, weights: Sequence[float]) -> None:
+        super().__init__()
+        self.loss, self.weights = loss, tuple(weights)
+
+    def forward(self, outputs: Sequence[Tensor], target: Tensor) -> Tensor:
+        """Logits (B, 1 or K, h, w) of each resolution and labels (B, H, W) -> losses (B,)."""
+        total = outputs[0].new_zeros(len(target), dtype=torch.float32)
+        for weight, logits in zip(self.weights, outputs, strict=True):
+            if weight:
+                labels = F.interpolate(target[:, None].float(), logits.shape[2:], mode="nearest-exact")[:, 0]
+                total = total + weight * self.loss(logits, labels.to(target.dtype))
+        return total
 
 
 def dice_loss(probability: Tensor, truth: Tensor, valid: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from tmunet.data.seen import SeenImages, read_seen_images
 from tmunet.errors import ModelError, UsageError
 from tmunet.files import write_bytes, write_json, write_text
 from tmunet.model_config import CARD, CONFIG, SEEN, WEIGHTS, ModelConfig, find_model, read_config
+from tmunet.nn.image_size import ImageSize
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,25 @@ def load_model(path: Path | str) -> TrainedModel:
     _check_fit(folder, network.state_dict(), weights)
     network.load_state_dict(weights, assign=True)
     return TrainedModel(network.eval().requires_grad_(False), config, read_seen_images(folder / SEEN))
+
+
+def check_size(network: nn.Module, side: int, setting: str) -> None:
+    """Refuse square images that a network does not take, before the first of them is prepared.
+
+    Args:
+        network: one that may have an `image_size`, as those of `tmunet.registry` have.
+        side: height and width, in pixels.
+        setting: the name of the setting that says so, for the message.
+
+    Raises:
+        UsageError: the network takes other sizes; the message names the next.
+    """
+    sizes: ImageSize | None = getattr(network, "image_size", None)  # networks from elsewhere may have none
+    if sizes is not None and not sizes.admits(side, side):
+        raise UsageError(
+            f"Expected `{setting}` to be a size that {type(network).__name__} takes ({sizes}), but got {side}; "
+            f"the next is {sizes.nearest(side, side)[0]}."
+        )
 
 
 def _check_fit(folder: Path, expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> None:

@@ -15,6 +15,21 @@ _NETWORKS = {
     "tmunet_t": ("tmunet.nn.tmunet", "TMUNet"),
     "tmunet_s": ("tmunet.nn.tmunet", "TMUNet"),
     "tmunet_b": ("tmunet.nn.tmunet", "TMUNet"),
+    "unet": ("tmunet.nn.baselines.unet", "UNet"),
+    "unet_classic": ("tmunet.nn.baselines.unet", "UNetClassic"),
+    "nnunet": ("tmunet.nn.baselines.nnunet", "NNUNet"),
+    "ulite": ("tmunet.nn.baselines.ulite", "ULite"),
+    "tinyunet": ("tmunet.nn.baselines.tinyunet", "TinyUNet"),
+    "rolling_unet_s": ("tmunet.nn.baselines.rolling_unet", "RollingUNet"),
+    "rolling_unet_m": ("tmunet.nn.baselines.rolling_unet", "RollingUNet"),
+    "rolling_unet_l": ("tmunet.nn.baselines.rolling_unet", "RollingUNet"),
+    "zigrir": ("tmunet.nn.baselines.zigrir", "ZigRiR"),
+    "tmunet_released_t": ("tmunet.nn.baselines.tmunet_released", "TMUNetReleased"),
+    "tmunet_released_s": ("tmunet.nn.baselines.tmunet_released", "TMUNetReleased"),
+    "tmunet_released_b": ("tmunet.nn.baselines.tmunet_released", "TMUNetReleased"),
+    "monai_basicunet": ("tmunet.nn.baselines.monai", "BasicUNet"),
+    "monai_attentionunet": ("tmunet.nn.baselines.monai", "AttentionUNet"),
+    "monai_segresnet": ("tmunet.nn.baselines.monai", "SegResNet"),
 }
 
 

@@ -85,4 +85,4 @@ def test_a_missing_extra_has_its_exit_code(
     monkeypatch.setitem(sys.modules, "monai", None)
     answer = tmunet("predict", images, "-m", model, "-o", tmp_path / "out", "--window", 32)
     assert answer.code == 4
-    assert "pip install 'tmunet[window]'" in answer.err
+    assert "pip install 'tmunet[monai]'" in answer.err

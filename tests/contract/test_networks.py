@@ -1,6 +1,7 @@
-"""What every network by name keeps, whatever it is inside. A new network needs its row in PINNED and nothing else."""
+"""What every network by name keeps, whatever it is inside. A new network needs its row in PINNED, and one in DEAD if it must."""
 
 import copy
+import functools
 import pickle
 from pathlib import Path
 
@@ -16,6 +17,40 @@ PINNED = {  # name: (parameters, multiply-accumulates of one 3 x 512 x 512 image
     "tmunet_t": (266_017, 523_035_648),
     "tmunet_s": (1_016_577, 1_771_112_448),
     "tmunet_b": (3_971_521, 6_447_304_704),
+    "unet": (13_395_329, 123_681_636_352),
+    "unet_classic": (31_037_633, 192_669_548_544),
+    "nnunet": (46_323_111, 59_735_277_568),
+    "ulite": (878_417, 2_946_039_808),
+    "tinyunet": (481_105, 6_243_483_648),
+    "rolling_unet_s": (1_783_185, 8_280_866_816),
+    "rolling_unet_m": (7_098_401, 32_869_187_584),
+    "rolling_unet_l": (28_324_929, 130_968_190_976),
+    "zigrir": (24_568_424, 11_042_553_856),
+    "tmunet_released_t": (388_561, 3_188_267_776),
+    "tmunet_released_s": (1_476_513, 7_144_093_184),
+    "tmunet_released_b": (5_750_785, 17_358_416_896),
+    "monai_basicunet": (1_979_009, 19_931_332_608),
+    "monai_attentionunet": (1_987_705, 10_657_464_320),
+    "monai_segresnet": (395_121, 3_934_257_152),
+}
+ROLLING_UNET = ("encoder4.1.idle_norm.", "bottleneck.1.idle_norm.", "decoder4.0.idle_norm.")
+ZIGRIR = (
+    "idle_",
+    *(f"stages.{s}.outer.{j}.spatial.idle_" for s, depth in enumerate((2, 4, 9, 2)) for j in range(depth)),
+    *(f"stages.{s}.inner.{j}.spatial.idle_" for s, depth in enumerate((1, 1, 2, 1)) for j in range(depth)),
+)
+TMUNET_RELEASED = tuple(f"{stage}.block.idle_" for stage in ("encoder4.1", "encoder5.1", "memory1", "memory2"))
+DEAD = {  # name: how the names of parameters begin that the original owns and never uses
+    "rolling_unet_s": ROLLING_UNET,
+    "rolling_unet_m": ROLLING_UNET,
+    "rolling_unet_l": ROLLING_UNET,
+    "zigrir": ZIGRIR,
+    "tmunet_released_t": TMUNET_RELEASED,
+    "tmunet_released_s": TMUNET_RELEASED,
+    "tmunet_released_b": TMUNET_RELEASED,
+}
+BFLOAT16 = {  # name: the tolerance, relative to the largest logit, where it is not 0.05
+    "nnunet": 0.2,  # rounding errors grow by a fifth at each of 30 InstanceNorms, most at the last, over 2 x 2 pixels
 }
 
 
@@ -29,11 +64,18 @@ def logits(network: nn.Module, image: Tensor) -> Tensor:
     return result
 
 
-def trained_a_little(name: str, in_channels: int = 3, num_classes: int = 2) -> nn.Module:
-    """In eval mode, with running statistics that are no longer those of a fresh network."""
-    network = create_model(name, in_channels, num_classes).train()
+def images(network: nn.Module, height: int, width: int, count: int = 1, channels: int = 3) -> Tensor:
+    """Noise of this size, or of the nearest that the network takes."""
+    return torch.rand(count, channels, *network.image_size.nearest(height, width))
+
+
+@functools.cache
+@torch.no_grad()
+def trained_a_little(name: str) -> nn.Module:
+    """In eval mode, with running statistics that are no longer those of a fresh network; shared, so not to be changed."""
+    network = create_model(name, num_classes=2).train()
     for _ in range(2):
-        logits(network, torch.rand(2, in_channels, 64, 96))
+        network(images(network, 64, 96, count=2))
     return network.eval()
 
 
@@ -49,21 +91,25 @@ class TestNetworkContract:
         network = create_model(name)
         assert (count_parameters(network), count_macs(network)) == PINNED[name]
 
-    def test_every_parameter_learns(self, name: str) -> None:
+    def test_every_parameter_learns_but_the_declared_ones(self, name: str) -> None:
         network = create_model(name, num_classes=2).train()
-        result = network(torch.rand(2, 3, 64, 96))
-        (result * torch.randn_like(result)).sum().backward()
+        result = network(images(network, 64, 96, count=2))
+        results = result if isinstance(result, tuple) else (result,)  # deep supervision
+        sum((logits * torch.randn_like(logits)).sum() for logits in results).backward()
         for parameter_name, parameter in network.named_parameters():
+            if parameter_name.startswith(DEAD.get(name, ())):
+                assert parameter.grad is None, parameter_name
+                continue
             assert parameter.grad is not None, parameter_name
             assert parameter.grad.isfinite().all(), parameter_name
             assert parameter.grad.any(), parameter_name
 
-    @pytest.mark.parametrize("in_channels", [1, 3, 4])
-    @pytest.mark.parametrize("num_classes", [1, 2, 5])
+    @pytest.mark.parametrize(("in_channels", "num_classes"), [(1, 2), (3, 5), (4, 1)])
     def test_channels_and_classes(self, name: str, in_channels: int, num_classes: int) -> None:
         network = create_model(name, in_channels, num_classes).eval()
-        result = logits(network, torch.rand(1, in_channels, 32, 40))
-        assert result.shape == (1, num_classes, 32, 40)
+        image = images(network, 32, 40, channels=in_channels)
+        result = logits(network, image)
+        assert result.shape == (1, num_classes, *image.shape[2:])
         assert result.dtype == torch.float32
 
     def test_every_height_and_width_from_32_to_96_is_taken_or_refused_with_one_that_fits(self, name: str) -> None:
@@ -86,18 +132,21 @@ class TestNetworkContract:
             assert result.isfinite().all(), (height, width)
 
     def test_eval_is_deterministic_and_has_no_memory_of_other_images(self, name: str) -> None:
-        network, image = trained_a_little(name), torch.rand(1, 3, 61, 64)
+        network = trained_a_little(name)
+        image = images(network, 61, 64)
         first = logits(network, image)
-        logits(network, torch.rand(2, 3, 64, 47))
+        logits(network, images(network, 64, 47))
         assert torch.equal(logits(network, image), first)
 
     def test_a_batch_is_its_images_one_by_one(self, name: str) -> None:
-        network, images = trained_a_little(name), torch.rand(2, 3, 61, 64)
-        singles = torch.cat([logits(network, image[None]) for image in images])
-        assert_near(logits(network, images), singles, 1e-5)
+        network = trained_a_little(name)
+        batch = images(network, 61, 64, count=2)
+        singles = torch.cat([logits(network, image[None]) for image in batch])
+        assert_near(logits(network, batch), singles, 1e-5)
 
     def test_weights_survive_a_safetensors_file(self, name: str, tmp_path: Path) -> None:
-        network, image = trained_a_little(name), torch.rand(1, 3, 64, 64)
+        network = trained_a_little(name)
+        image = images(network, 64, 64)
         save_file(network.state_dict(), tmp_path / "model.safetensors")
         other = create_model(name, num_classes=2).eval()
         assert not torch.equal(logits(other, image), logits(network, image))
@@ -105,7 +154,8 @@ class TestNetworkContract:
         assert torch.equal(logits(other, image), logits(network, image))
 
     def test_copies_and_pickles_are_the_same_network(self, name: str) -> None:
-        network, image = trained_a_little(name), torch.rand(1, 3, 64, 64)
+        network = copy.deepcopy(trained_a_little(name))
+        image = images(network, 64, 64)
         expected = logits(network, image)
         twin, thawed = copy.deepcopy(network), pickle.loads(pickle.dumps(network))
         with torch.no_grad():
@@ -114,15 +164,26 @@ class TestNetworkContract:
         assert torch.equal(logits(twin, image), expected)
         assert torch.equal(logits(thawed, image), expected)
 
-    def test_the_exported_program_is_the_same_function(self, name: str) -> None:
-        network, image = trained_a_little(name), torch.rand(1, 3, 64, 64)
-        program = torch.export.export(network, (image,))
-        other = torch.rand(1, 3, 64, 64)
-        assert_near(logits(program.module(), other), logits(network, other), 1e-5)
 
-    def test_bfloat16_is_finite_and_near_float32(self, name: str) -> None:
-        network, image = trained_a_little(name), torch.rand(2, 3, 61, 64)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            result = logits(network, image)
-        assert result.isfinite().all()
-        assert_near(result.float(), logits(network, image), 0.05)
+def all_but_nightly(slow: str) -> list[object]:
+    """Every name; the slow one is left to the nightly tests."""
+    return [pytest.param(name, marks=pytest.mark.nightly) if name == slow else name for name in list_models()]
+
+
+@pytest.mark.parametrize("name", all_but_nightly("zigrir"))  # a minute: 17 blocks of RWKV within RWKV, nothing repeats
+def test_the_exported_program_is_the_same_function(name: str) -> None:
+    network = trained_a_little(name)
+    program = torch.export.export(network, (images(network, 64, 64),))
+    other = images(network, 64, 64)
+    assert_near(logits(program.module(), other), logits(network, other), 1e-5)
+
+
+# a processor without bfloat16 instructions takes a minute and a half for the 15 billion products of nnU-Net
+@pytest.mark.parametrize("name", all_but_nightly("nnunet"))
+def test_bfloat16_is_finite_and_near_float32(name: str) -> None:
+    network = trained_a_little(name)
+    image = images(network, 33, 48)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        result = logits(network, image)
+    assert result.isfinite().all()
+    assert_near(result.float(), logits(network, image), BFLOAT16.get(name, 0.05))

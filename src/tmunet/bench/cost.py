@@ -2,6 +2,8 @@
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 
@@ -14,7 +16,7 @@ def count_macs(model: nn.Module, size: tuple[int, int] = (512, 512), in_channels
     """Multiply-accumulates (MAC) of one forward pass on one image.
 
     Counts every convolution, linear layer and matrix product that reaches torch's dispatcher, the mLSTM's own included.
-    Element-wise work, pooling and interpolation are not counted, as is usual.
+    Element-wise work, pooling and interpolation are not counted, as is usual. Shapes alone are traced, so nothing is computed.
 
     Args:
         model: a network that takes (B, C, H, W).
@@ -23,8 +25,10 @@ def count_macs(model: nn.Module, size: tuple[int, int] = (512, 512), in_channels
     """
     was_training = model.training
     model.eval()
-    image = torch.zeros(1, in_channels, *size, device=next(model.parameters()).device)
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        model(image)
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    device = next(model.parameters()).device
+    with torch.no_grad(), FakeTensorMode() as fake, FlopCounterMode(display=False) as counter:
+        shapes: dict[str, torch.Tensor] = {name: fake.from_tensor(tensor) for name, tensor in tensors}
+        functional_call(model, shapes, torch.empty(1, in_channels, *size, device=device))
     model.train(was_training)
     return int(counter.get_total_flops()) // 2  # the counter books two operations for a multiply-accumulate

@@ -22,7 +22,7 @@ from tmunet.errors import InputError, UsageError
 from tmunet.extras import require
 from tmunet.infer.window import sliding_window
 from tmunet.logits import labels, probabilities
-from tmunet.model import TrainedModel, load_model, serialise
+from tmunet.model import TrainedModel, check_size, load_model, serialise
 
 DEFAULT_MODEL = "nuclei-t"
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
@@ -76,10 +76,11 @@ class Predictor:
         if window is not None and window < MIN_SIZE:
             raise UsageError(f"Expected `window` to be at least {MIN_SIZE} pixels, but got {window}.")
         if window is not None:
-            require("monai.inferers", extra="window")  # before the first image, not at it
+            require("monai.inferers", extra="monai")  # before the first image, not at it
         if precision not in ("float32", "bfloat16"):
             raise UsageError(f"Expected `precision` to be 'float32' or 'bfloat16', but got {precision!r}.")
         trained = model if isinstance(model, TrainedModel) else load_model(packaged_model() if model is None else model)
+        check_size(trained.network, window or trained.config.preprocess.size, "window" if window else "preprocess.size")
         self.seen = trained.seen
         self.config, self.window, self.flips, self.precision = trained.config, window, flips, precision
         self.device = choose_device(device)

@@ -22,7 +22,7 @@ def sliding_window(x: Tensor, side: int, predict: Callable[[Tensor], Tensor]) ->
     Returns:
         (B, K, H, W), float32.
     """
-    inferer = require("monai.inferers", extra="window")
+    inferer = require("monai.inferers", extra="monai")
     blended: Tensor = inferer.sliding_window_inference(
         x, (side, side), BATCH, lambda window: predict(window).float().clone(), overlap=OVERLAP, mode="gaussian",
         padding_mode="replicate",

@@ -16,7 +16,7 @@ from tmunet.data.leaks import LeakReport, find_leaks
 from tmunet.data.loader import Batch, CachedCases, cache_cases
 from tmunet.data.seen import SeenImages
 from tmunet.errors import DataError, InputError, InterruptedRunError, TMUNetWarning, UsageError
-from tmunet.model import save_model
+from tmunet.model import check_size, save_model
 from tmunet.model_config import ModelConfig
 from tmunet.train.callbacks import MetricsLog, ProgressBar, Throughput
 from tmunet.train.config import TrainConfig
@@ -65,6 +65,7 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     pl.seed_everything(config.seed, verbose=False)
     model_config = ModelConfig(config.model, config.options, dataset.info.classes, config.preprocess)
     network = model_config.create_network()
+    check_size(network, config.preprocess.size, "preprocess.size")
     module = SegmentationModule(network, config, train_cases.names, -(-len(train_cases) // config.batch_size))
     title = (
         f"{config.model} ({sum(p.numel() for p in network.parameters()):,} parameters), {config.epochs} epochs of "

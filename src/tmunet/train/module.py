@@ -15,7 +15,7 @@ from tmunet.data.normalise import normalise, unit
 from tmunet.errors import NonFiniteLossError
 from tmunet.labels import IGNORE_LABEL
 from tmunet.logits import decide
-from tmunet.losses import SegmentationLoss
+from tmunet.losses import DeepSupervisionLoss, SegmentationLoss
 from tmunet.metrics import EMPTY_POLICY, confusion, dice, outcome_of
 from tmunet.train.config import TrainConfig
 from tmunet.train.schedule import learning_rate_factor
@@ -25,7 +25,8 @@ class SegmentationModule(pl.LightningModule):
     """A network, the loss of Eq. 9 and an optimiser.
 
     Args:
-        network: maps images (B, C, S, S) to logits (B, 1 or K, S, S).
+        network: maps images (B, C, S, S) to logits (B, 1 or K, S, S); in training possibly to logits of several resolutions,
+            if it has `supervision_weights`.
         config: the run's settings.
         names: names of the training cases, for messages.
         steps_per_epoch: optimiser steps in an epoch.
@@ -36,6 +37,8 @@ class SegmentationModule(pl.LightningModule):
         self.network, self.settings, self.names = network, config, tuple(names)
         self.steps_per_epoch = steps_per_epoch
         self.loss = SegmentationLoss(config.loss.cross_entropy, config.loss.dice)
+        weights = getattr(network, "supervision_weights", None)  # of a network with logits at several resolutions
+        self.training_loss = self.loss if weights is None else DeepSupervisionLoss(self.loss, weights)
         self.validation: list[tuple[float, float]] = []  # loss and Dice of each validation image
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -53,7 +56,7 @@ class SegmentationModule(pl.LightningModule):
         Raises:
             NonFiniteLossError: the loss of an image is infinite or NaN; the message names the images.
         """
-        losses: Tensor = self.loss(self.network(batch["image"]), batch["mask"])  # (B,)
+        losses: Tensor = self.training_loss(self.network(batch["image"]), batch["mask"])  # (B,)
         if not bool(torch.isfinite(losses).all()):
             self._report_non_finite(losses, batch["case"])
         loss = losses.mean()
