@@ -50,7 +50,6 @@ def foreign(paths: list[Path], allowed: tuple[str, ...], forbidden: tuple[str, .
 @pytest.mark.parametrize(
     ("rooms", "allowed"),
     [
-        (("nn",), ("torch", "tmunet.nn")),
         (("losses.py", "logits.py", "labels.py"), ("torch", "tmunet.labels")),
         (("metrics",), ("numpy", "scipy", "tmunet.metrics", "tmunet.errors")),
         (("errors.py", "files.py", "__init__.py"), ("tmunet",)),
@@ -61,19 +60,28 @@ def test_a_room_imports_only(rooms: tuple[str, ...], allowed: tuple[str, ...]) -
     assert foreign(room(*rooms), allowed, ()) == []
 
 
+def test_networks_import_torch_alone_but_for_two_whose_layers_are_other_packages() -> None:
+    assert foreign(room("nn"), ("torch", "tmunet.nn"), ()) == [
+        "nn/baselines/monai.py: tmunet.extras.require",
+        "nn/baselines/nnunet.py: tmunet.extras.require",
+    ]
+
+
 MODELS = tuple(f"tmunet.{name}" for name in ("model", "model_config", "registry", "nn", "hub"))
-LATER = ("tmunet.train", "tmunet.infer", "tmunet.report", "tmunet.cli", "tmunet.evaluation")
+LATER = ("tmunet.train", "tmunet.infer", "tmunet.report", "tmunet.cli", "tmunet.evaluation", "tmunet.nnunet")
 
 
 @pytest.mark.parametrize(
     ("rooms", "forbidden"),
     [
-        (("data",), (*MODELS, *LATER, "tmunet.metrics")),
+        (("data",), (*MODELS, *LATER, "tmunet.metrics", "tmunet.check")),
+        (("check",), (*MODELS, *LATER, "tmunet.metrics")),
         (("infer",), ("tmunet.train", "tmunet.report", "tmunet.cli", "pytorch_lightning")),
         (("train",), ("tmunet.report", "tmunet.cli")),
+        (("nnunet",), (*MODELS, "tmunet.train", "tmunet.report", "tmunet.cli")),
         (("report", "evaluation.py"), ("tmunet.train", "tmunet.cli", "pytorch_lightning")),
         (("model.py", "model_config.py", "registry.py", "config.py"), LATER),
-        ((".",), ("torchvision",)),
+        ((".",), ("torchvision", "nnunetv2")),
     ],
 )
 def test_a_room_does_not_import(rooms: tuple[str, ...], forbidden: tuple[str, ...]) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tmunet.data.cases import Case
@@ -37,6 +39,35 @@ class Evaluation:
     rows: Sequence[Mapping[str, Any]]
     summaries: Mapping[str, Mapping[str, Any]]
     facts: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls,
+        dataset: Dataset,
+        subset: str,
+        protocol: Protocol,
+        scores: Sequence[Mapping[str, CaseScores]],
+        seed: int,
+        facts: Mapping[str, Any],
+    ) -> "Evaluation":
+        """Summarise the scores of the cases of one side of a split, in their order, by class; `seed` is of the bootstrap."""
+        classes = dataset.info.classes[1:]
+        known = {
+            "data": dataset.info.name,
+            "split_sha256": dataset.split.sha256,
+            "subset": subset,
+            "bootstrap_seed": seed,
+        }
+        return cls(
+            protocol,
+            rows=[
+                {"case": case.name, "class": name, **found[name].to_dict()}
+                for case, found in zip(dataset.subset(subset), scores, strict=True)
+                for name in classes
+            ],
+            summaries={name: protocol.summarise([found[name] for found in scores], seed).to_dict() for name in classes},
+            facts={**known, **facts},
+        )
 
     def write(self, folder: Path) -> None:
         """Write `per_image.csv`, and `summary.json` with the same rows, the summaries and the facts, into a folder."""
@@ -80,12 +111,8 @@ def evaluate(
     if not cases:
         raise InputError(f"{dataset.folder}: the split has no {subset} images to score.")
     seen = _count_seen(cases, dataset, predictor)
-    if not allow_seen and subset != "train" and (seen["train"] or (subset == "test" and seen["valid"])):
-        raise InputError(
-            f"{dataset.folder}: of {len(cases)} {subset} images, the model was trained on {seen['train']} and chosen by "
-            f"{seen['valid']}, so their scores say nothing of new images. Score images that it has not seen, with the split "
-            "of its own run, or state that you want this with --allow-seen."
-        )
+    if not allow_seen:
+        refuse_seen(dataset, subset, seen)
     scores: list[dict[str, CaseScores]] = []
     with tqdm(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image", disable=None) as bar:
 
@@ -96,24 +123,7 @@ def evaluate(
         faults = collect(cases, dataset.info, score)
     if faults:  # the files changed under our hands
         raise DataError(str(dataset.folder), faults)
-    known = {
-        "data": dataset.info.name,
-        "split_sha256": dataset.split.sha256,
-        "subset": subset,
-        "images_seen_in_training": seen["train"],
-        "images_seen_in_validation": seen["valid"],
-        "bootstrap_seed": seed,
-    }
-    return Evaluation(
-        protocol,
-        rows=[
-            {"case": case.name, "class": name, **found[name].to_dict()}
-            for case, found in zip(cases, scores, strict=True)
-            for name in classes[1:]
-        ],
-        summaries={name: protocol.summarise([found[name] for found in scores], seed).to_dict() for name in classes[1:]},
-        facts={**known, **(facts or {})},
-    )
+    return Evaluation.of(dataset, subset, protocol, scores, seed, {**as_facts(seen), **(facts or {})})
 
 
 def _count_seen(cases: Sequence[Case], dataset: Dataset, predictor: Predictor) -> dict[str, int]:
@@ -137,10 +147,40 @@ def score_case(predictor: Predictor, loaded: LoadedCase, protocol: Protocol) -> 
     if protocol.size is not None:
         size = (protocol.size, protocol.size)
         image, mask = resize_image(image, size), resize_mask(mask, size)
-    prediction = predictor(image).mask
-    valid = mask != IGNORE_LABEL
+    return class_scores(mask, predictor(image).mask, predictor.config.classes, protocol)
+
+
+def class_scores(
+    reference: NDArray[np.uint8], prediction: NDArray[np.uint8], classes: Sequence[str], protocol: Protocol
+) -> dict[str, CaseScores]:
+    """Scores of labels (H, W) for each class without the background; pixels to ignore count on neither side."""
+    valid = reference != IGNORE_LABEL
     return {
-        name: protocol.score((mask == label) & valid, (prediction == label) & valid)
-        for label, name in enumerate(predictor.config.classes)
+        name: protocol.score((reference == label) & valid, (prediction == label) & valid)
+        for label, name in enumerate(classes)
         if label > 0
     }
+
+
+def refuse_seen(dataset: Dataset, subset: str, seen: Mapping[str, int]) -> None:
+    """Refuse to score what a model knows as if it were new.
+
+    Args:
+        dataset: of the images.
+        subset: the side that is scored; scores of "train" say what they are.
+        seen: number of its images that the model was trained on ("train") and chosen by ("valid").
+
+    Raises:
+        InputError: the model was trained on some of them, or, on the test side, chosen by some of them.
+    """
+    if subset != "train" and (seen["train"] or (subset == "test" and seen["valid"])):
+        raise InputError(
+            f"{dataset.folder}: of {len(dataset.subset(subset))} {subset} images, the model was trained on {seen['train']} and "
+            f"chosen by {seen['valid']}, so their scores say nothing of new images. Score images that it has not seen, with "
+            "the split of its own run, or state that you want this with --allow-seen."
+        )
+
+
+def as_facts(seen: Mapping[str, int]) -> dict[str, int]:
+    """What an evaluation records of the images that its model has seen."""
+    return {"images_seen_in_training": seen["train"], "images_seen_in_validation": seen["valid"]}

@@ -1,5 +1,7 @@
 """`tmunet nnunet`."""
 
+import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import numpy as np
 from tmunet.data.dataset import open_dataset
 from tmunet.data.load import load_case
 
+from ..nnunet.stand_in import make_environment
 from .conftest import Answer
 
 Run = Callable[..., Answer]
@@ -37,3 +40,44 @@ def test_actions_are_listed_and_others_are_refused(tmunet: Run) -> None:
     answer = tmunet("nnunet", "exprt")
     assert answer.code == 2
     assert "There is no action 'exprt'. Did you mean 'export'?" in answer.err
+
+
+def test_from_a_data_set_to_scores(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
+    data, work = make_dataset(train=3, valid=2, test=3), tmp_path / "work"
+    make_environment(work / "environment")
+    answer = tmunet("nnunet", "train", data, work, "--device", "cpu", "--trainer", "nnUNetTrainer_5epochs")
+    assert answer.code == 0
+    assert answer.out == f"nnU-Net is trained. Next: tmunet nnunet predict {work} --device cpu\n"
+    assert "This split has 3 training and 2 validation cases." in answer.err
+    answer = tmunet("nnunet", "predict", work, "--device", "cpu")
+    assert answer.out == f"3 masks in {work / 'masks'}. Next: tmunet nnunet evaluate {work}\n"
+    for protocol in ("strict", "paper"):
+        answer = tmunet("nnunet", "evaluate", work, "--protocol", protocol)
+        assert answer.code == 0
+        assert f"foreground, 3 test images of discs, protocol {protocol}:" in answer.out
+        folder = work / "evaluation" / f"discs-test-{protocol}"
+        summary = json.loads((folder / "summary.json").read_text("utf-8"))
+        rows = list(csv.DictReader((folder / "per_image.csv").open(encoding="utf-8")))
+        assert [row["case"] for row in rows] == list(open_dataset(data).split.test)
+        assert summary["facts"]["trainer"] == "nnUNetTrainer_5epochs"
+        assert summary["facts"]["nnunet_versions"]["nnunetv2"] == "2.8.1"
+        assert len(summary["facts"]["weights_sha256"]) == 64
+        assert 0 < summary["classes"]["foreground"]["metrics"]["dice"]["mean"] < 1
+
+
+def test_where_nnunet_is_missing_the_commands_are_named(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
+    answer = tmunet("nnunet", "train", make_dataset(), tmp_path / "work")
+    assert answer.code == 4
+    assert f"    python -m venv {tmp_path / 'work' / 'environment'}\n" in answer.err
+    make_environment(tmp_path / "elsewhere")
+    assert (
+        tmunet("nnunet", "train", tmp_path / "discs", tmp_path / "work", "--environment", tmp_path / "elsewhere").code
+        == 0
+    )
+
+
+def test_steps_out_of_order_are_told_apart(tmunet: Run, tmp_path: Path) -> None:
+    answer = tmunet("nnunet", "predict", tmp_path)
+    assert answer.code == 3
+    assert f"Begin one with: tmunet nnunet train DATA {tmp_path}" in answer.err
+    assert tmunet("nnunet", "evaluate", tmp_path, "--protocol", "stric").code == 2

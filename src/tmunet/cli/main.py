@@ -19,7 +19,7 @@ VERBS = {
     "train": "train a network on your images and masks",
     "evaluate": "score a trained model on images whose masks are known",
     "predict": "write the masks of images",
-    "nnunet": "write a data set as nnU-Net's raw data set",
+    "nnunet": "run nnU-Net itself on your split and score it alike, or write its raw data set",
     "info": "list networks, recipes, models and versions",
 }
 MODULES = {"import": "import_"}  # a module cannot have the name of a keyword

@@ -1,14 +1,20 @@
-"""`tmunet nnunet`: work with nnU-Net's raw data sets."""
+"""`tmunet nnunet`: nnU-Net's raw data sets, and nnU-Net itself on our splits, under our protocols."""
 
-from collections.abc import Sequence
+import shlex
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 from tmunet.cli.arguments import parse
+from tmunet.cli.process import prepare_process
+from tmunet.cli.table import score_table
 from tmunet.config import suggest
 from tmunet.errors import UsageError
 
-ACTIONS = {"export": "write a data set as nnU-Net's raw data set"}
+if TYPE_CHECKING:
+    from tmunet.nnunet.machine import Machine
 
 
 @dataclass(frozen=True)
@@ -25,20 +31,75 @@ class ExportConfig:
     """Split file; by default split.json of the data set."""
 
 
+@dataclass(frozen=True)
+class TrainConfig:
+    """Plan, preprocess and train nnU-Net's 2D network with its own programs; the same call goes on where it stopped."""
+
+    data: str
+    """Data set folder or its split file."""
+    work: str
+    """Folder for everything that is made."""
+    environment: str | None = None
+    """Folder of the Python environment in which nnU-Net is installed; by default WORK/environment."""
+    split: str | None = None
+    """Split file; by default split.json of the data set."""
+    trainer: str = "nnUNetTrainer"
+    """nnU-Net's trainer: 1000 epochs; nnUNetTrainer_5epochs, _50epochs and others are shorter."""
+    trainers: str | None = None
+    """Folder with trainer classes beside nnU-Net's own."""
+    memory: float | None = None
+    """GPU memory in GB that the plan aims at, by default nnU-Net's 8; less makes batches or patches smaller."""
+    device: Literal["cuda", "cpu", "mps"] = "cuda"
+    """Where to compute."""
+    processes: int | None = None
+    """Processes that prepare and augment images; by default one for each processor, 8 at most."""
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """Write the masks of the test images to WORK/masks."""
+
+    work: str
+    """Folder in which nnU-Net was trained."""
+    environment: str | None = None
+    """Folder of nnU-Net's environment; by default where it was in training."""
+    device: Literal["cuda", "cpu", "mps"] = "cuda"
+    """Where to compute."""
+    processes: int | None = None
+    """Processes that read images and write masks; by default one for each processor, 8 at most."""
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Score the masks in WORK/masks."""
+
+    work: str
+    """Folder in which nnU-Net predicted."""
+    protocol: str = "strict"
+    """strict: native size, every image counts. paper: as the paper's released code, at 512 x 512."""
+    out: str | None = None
+    """Folder for the scores; by default WORK/evaluation/DATA-test-PROTOCOL."""
+    seed: int = 0
+    """Seed of the bootstrap intervals."""
+    allow_seen: bool = False
+    """Score images although nnU-Net was trained on them or validated by them."""
+
+
 def run(arguments: Sequence[str]) -> int:
     """Find the action, and do it."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: tmunet nnunet ACTION [--help] ...\n")
-        print("\n".join(f"  {action:10} {purpose}" for action, purpose in ACTIONS.items()))
-        print("\nThe way back: tmunet import nnunet SOURCE DESTINATION")
+        print("\n".join(f"  {action:10} {purpose}" for action, (purpose, _) in ACTIONS.items()))
+        print("\nThe way back from a raw data set: tmunet import nnunet SOURCE DESTINATION")
         return 0
     action, *rest = arguments
     if action not in ACTIONS:
         raise UsageError(f"There is no action {action!r}.{suggest(action, ACTIONS)}")
-    return _export(rest)
+    ACTIONS[action][1](rest)
+    return 0
 
 
-def _export(arguments: Sequence[str]) -> int:
+def _export(arguments: Sequence[str]) -> None:
     from tmunet.data.dataset import open_dataset
     from tmunet.data.nnunet_raw import write_nnunet
 
@@ -47,6 +108,77 @@ def _export(arguments: Sequence[str]) -> int:
         "destination": "folder in which DatasetNNN_NAME is made, such as nnU-Net's nnUNet_raw",
     }
     config = parse(ExportConfig, arguments, "nnunet export", positional=positional)
-    dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None)
+    dataset = open_dataset(Path(config.data), _path(config.split))
     print(write_nnunet(dataset, Path(config.destination), config.number))
-    return 0
+
+
+def _train(arguments: Sequence[str]) -> None:
+    from tmunet.data.dataset import open_dataset
+    from tmunet.nnunet.steps import train
+    from tmunet.nnunet.workspace import begin, make_record
+
+    positional = {"data": "data set folder or its split file", "work": "folder for everything that is made"}
+    config = parse(TrainConfig, arguments, "nnunet train", positional=positional)
+    work, split = Path(config.work), _path(config.split)
+    record = make_record(
+        open_dataset(Path(config.data), split),
+        Path(config.data),
+        split,
+        Path(config.environment or work / "environment"),
+        config.trainer,
+        _path(config.trainers),
+        config.memory,
+    )
+    train(begin(work, record), _machine(config))
+    print(f"nnU-Net is trained. Next: tmunet nnunet predict {shlex.quote(config.work)} --device {config.device}")
+
+
+def _predict(arguments: Sequence[str]) -> None:
+    from tmunet.nnunet.steps import predict
+    from tmunet.nnunet.workspace import open_workspace
+
+    positional = {"work": "folder in which nnU-Net was trained"}
+    config = parse(PredictConfig, arguments, "nnunet predict", positional=positional)
+    workspace = open_workspace(Path(config.work), _path(config.environment))
+    count = predict(workspace, _machine(config))
+    print(f"{count} masks in {workspace.masks}. Next: tmunet nnunet evaluate {shlex.quote(config.work)}")
+
+
+def _evaluate(arguments: Sequence[str]) -> None:
+    config = parse(
+        EvaluateConfig, arguments, "nnunet evaluate", positional={"work": "folder in which nnU-Net predicted"}
+    )
+    prepare_process()
+    from tmunet.data.seen import read_seen_images
+    from tmunet.metrics import get_protocol
+    from tmunet.nnunet.scores import score_masks
+    from tmunet.nnunet.workspace import facts_of, open_workspace
+    from tmunet.versions import versions
+
+    protocol = get_protocol(config.protocol)
+    workspace = open_workspace(Path(config.work))
+    dataset = workspace.open_dataset()
+    facts = {"command": shlex.join(["tmunet", *sys.argv[1:]]), **facts_of(workspace), "versions": versions()}
+    seen = read_seen_images(workspace.seen)
+    evaluation = score_masks(workspace.masks, dataset, seen, protocol, config.seed, facts, config.allow_seen)
+    folder = Path(config.out or workspace.folder / "evaluation" / f"{dataset.info.name}-test-{protocol.name}")
+    evaluation.write(folder)
+    print(f"{score_table(evaluation)}\n\nScores: {folder / 'per_image.csv'}, {folder / 'summary.json'}")
+
+
+def _machine(config: TrainConfig | PredictConfig) -> "Machine":
+    from tmunet.nnunet.machine import Machine
+
+    return Machine(config.device, config.processes, lambda line: print(line, file=sys.stderr))
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+ACTIONS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
+    "export": ("write a data set as nnU-Net's raw data set", _export),
+    "train": ("train nnU-Net, in its own environment, on our split", _train),
+    "predict": ("write the masks of the test images with the trained nnU-Net", _predict),
+    "evaluate": ("score these masks", _evaluate),
+}

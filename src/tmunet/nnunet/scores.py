@@ -1,0 +1,89 @@
+"""Score masks that lie in files, under a named protocol."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmunet.data.cases import Case
+from tmunet.data.dataset import Dataset
+from tmunet.data.load import LoadedCase, collect
+from tmunet.data.masks import read_mask
+from tmunet.data.preprocess import resize_mask
+from tmunet.data.seen import SeenImages, pixels_sha256
+from tmunet.errors import DataError, InputError
+from tmunet.evaluation import Evaluation, as_facts, class_scores, refuse_seen
+from tmunet.files import sha256
+from tmunet.infer.files import source_of
+from tmunet.metrics import CaseScores, Protocol
+
+
+def score_masks(
+    masks: Path,
+    dataset: Dataset,
+    seen: SeenImages,
+    protocol: Protocol,
+    seed: int = 0,
+    facts: Mapping[str, Any] | None = None,
+    allow_seen: bool = False,
+) -> Evaluation:
+    """Score predicted masks of the test images.
+
+    A protocol of a fixed size resizes the predicted mask as it does the reference, by nearest neighbour; the prediction
+    itself was made at the size of the image.
+
+    Args:
+        masks: folder of ``NAME.png``, as `tmunet.infer.files.write_mask` writes them.
+        dataset: images, reference masks and split.
+        seen: what the network was trained on and chosen by.
+        protocol: of `tmunet.metrics.PROTOCOLS`.
+        seed: of the bootstrap.
+        facts: recorded with the scores, beside data, split and subset.
+        allow_seen: score images even if the network was trained on them or chosen by them.
+
+    Raises:
+        InputError: the split has no test images, or the network has seen some of them.
+        DataError: all faults: masks that are missing, damaged, of another size or of another image.
+    """
+    cases, classes = dataset.subset("test"), dataset.info.classes
+    if not cases:
+        raise InputError(f"{dataset.folder}: the split has no test images to score.")
+    side_of, found = seen.side_of(), {"train": 0, "valid": 0}
+    scores: list[dict[str, CaseScores]] = []
+
+    def score(index: int, loaded: LoadedCase) -> None:
+        if (side := side_of.get(pixels_sha256(loaded.image))) is not None:
+            found[side] += 1
+        prediction = _read_prediction(masks, cases[index], dataset, loaded.mask.shape)
+        scores.append(_score_case(prediction, loaded.mask, classes, protocol))
+
+    faults = collect(cases, dataset.info, score)
+    if faults:
+        raise DataError(str(masks), faults)
+    if not allow_seen:
+        refuse_seen(dataset, "test", found)
+    return Evaluation.of(dataset, "test", protocol, scores, seed, {**as_facts(found), **(facts or {})})
+
+
+def _read_prediction(masks: Path, case: Case, dataset: Dataset, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    path = masks / f"{case.name}.png"
+    prediction = read_mask(path, dataset.info.classes)
+    if source_of(path) != sha256(case.image):
+        raise InputError(f"{path}: is not of the image as it is now; predict again, or put the image back.")
+    if prediction.shape != shape:
+        raise InputError(
+            f"{path}: expected {shape[1]} x {shape[0]} pixels (width x height), as its reference has, but found "
+            f"{prediction.shape[1]} x {prediction.shape[0]}; predict again."
+        )
+    return prediction
+
+
+def _score_case(
+    prediction: NDArray[np.uint8], reference: NDArray[np.uint8], classes: Sequence[str], protocol: Protocol
+) -> dict[str, CaseScores]:
+    if protocol.size is not None:
+        size = (protocol.size, protocol.size)
+        prediction, reference = resize_mask(prediction, size), resize_mask(reference, size)
+    return class_scores(reference, prediction, classes, protocol)
