@@ -21,6 +21,7 @@ def require(module: str, extra: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise
+        package = error.name.split(".")[0]
         raise MissingExtraError(
-            f"This needs the package {error.name!r}, which is not installed. Install it with: pip install 'tmunet[{extra}]'"
+            f"This needs the package {package!r}, which is not installed. Install it with: pip install 'tmunet[{extra}]'"
         ) from error

@@ -32,7 +32,7 @@ def test_the_version_is_one_line(tmunet: Run, flag: str) -> None:
     ("words", "message"),
     [
         (("trian",), "There is no verb 'trian'. Did you mean 'train'?"),
-        (("frobnicate",), "There is no verb 'frobnicate'. Choose one of: check, demo, evaluate, import, info, nnunet, predict, show, split, train."),
+        (("frobnicate",), "There is no verb 'frobnicate'. Choose one of: bench, check, demo, evaluate, import, info, nnunet, predict, show, split, train."),
         (("train", "--epohcs", "3"), "There is no setting 'epohcs'. Did you mean 'epochs'? See: tmunet train --help"),
         (("train", "--optimiser.learning_rat=3"), "Did you mean 'optimiser.learning_rate'?"),
         (("train", "--data", "d", "--epochs", "many"), "many"),

@@ -8,7 +8,10 @@ import pytest
 from tmunet.cli import check, evaluate, import_, predict, show, split
 from tmunet.config import known_keys
 from tmunet.metrics import policy_as_markdown
+from tmunet.registry import list_models
 from tmunet.train.config import TrainConfig, list_recipes
+
+from ..contract.test_networks import PINNED
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -38,6 +41,18 @@ def test_flags_and_recipes_that_are_named_exist(document: Path) -> None:
             assert flag in known, f"tmunet {verb} --{flag}"
         for recipe in re.findall(r"--recipe (\w+)(?!\S*\.yaml)\b", rest):
             assert recipe in list_recipes()
+
+
+def test_the_table_of_networks_has_the_pinned_numbers() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| .* \| ([\d,]+) \| ([\d.]+) \| .* \|$", networks_page(), re.MULTILINE)
+    assert [name for name, *_ in rows] == list(list_models())
+    for name, parameters, cost in rows:
+        expected, macs = PINNED[name]
+        assert (parameters, cost) == (f"{expected:,}", f"{macs / 1e9:.3f}")
+
+
+def networks_page() -> str:
+    return (ROOT / "docs" / "reference" / "networks.md").read_text()
 
 
 def test_the_policy_for_empty_masks_is_the_code_s() -> None:

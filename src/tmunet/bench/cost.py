@@ -2,9 +2,9 @@
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
+
+from tmunet.bench.tracing import traced
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -23,12 +23,6 @@ def count_macs(model: nn.Module, size: tuple[int, int] = (512, 512), in_channels
         size: H, W in pixels.
         in_channels: C.
     """
-    was_training = model.training
-    model.eval()
-    tensors = [*model.named_parameters(), *model.named_buffers()]
-    device = next(model.parameters()).device
-    with torch.no_grad(), FakeTensorMode() as fake, FlopCounterMode(display=False) as counter:
-        shapes: dict[str, torch.Tensor] = {name: fake.from_tensor(tensor) for name, tensor in tensors}
-        functional_call(model, shapes, torch.empty(1, in_channels, *size, device=device))
-    model.train(was_training)
+    with traced(model) as network, torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(1, in_channels, size)
     return int(counter.get_total_flops()) // 2  # the counter books two operations for a multiply-accumulate

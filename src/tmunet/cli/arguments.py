@@ -19,7 +19,7 @@ def parse(
     arguments: Sequence[str],
     verb: str,
     defaults: Mapping[str, Any] | None = None,
-    words: str | None = None,
+    words: Mapping[str, str] | None = None,
     positional: Mapping[str, str] | None = None,
     notes: str = "",
 ) -> Settings:
@@ -30,7 +30,7 @@ def parse(
         arguments: what was typed behind the verb.
         verb: for messages.
         defaults: what the flags start from, such as a recipe; the dataclass's own defaults otherwise.
-        words: the field that takes the words without a flag.
+        words: the field that takes all words without a flag, with its help.
         positional: fields that are given without a flag, in this order, with their help.
         notes: shown under the flags.
 
@@ -46,11 +46,11 @@ def parse(
         allow_abbrev=False,
         epilog=f"{notes} Short: {short}." if short else notes,
     )
-    if words:
-        parser.add_argument(words, nargs="*", type=str, help="files, folders or patterns such as 'scans/*.png'")
+    for name, meaning in (words or {}).items():
+        parser.add_argument(name, nargs="*", type=str, help=meaning)
     for name, meaning in (positional or {}).items():
         parser.add_argument(name, type=str, help=meaning, metavar=name.upper())
-    parser.add_class_arguments(settings, skip={*(positional or {}), *([words] if words else [])})
+    parser.add_class_arguments(settings, skip={*(positional or {}), *(words or {})})
     for key, value in _flat(defaults or {}):
         if key not in known:
             raise UsageError(f"{verb}: there is no setting {key!r}.{suggest(key, known)}")

@@ -19,6 +19,7 @@ VERBS = {
     "train": "train a network on your images and masks",
     "evaluate": "score a trained model on images whose masks are known",
     "predict": "write the masks of images",
+    "bench": "measure what networks cost, side by side",
     "nnunet": "run nnU-Net itself on your split and score it alike, or write its raw data set",
     "info": "list networks, recipes, models and versions",
 }

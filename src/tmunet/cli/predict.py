@@ -36,7 +36,9 @@ class PredictConfig:
 
 def run(arguments: Sequence[str]) -> int:
     """Predict, continue where a former call stopped, and report the images that could not be read."""
-    config = parse(PredictConfig, arguments, "predict", words="images")
+    config = parse(
+        PredictConfig, arguments, "predict", words={"images": "files, folders or patterns such as 'scans/*.png'"}
+    )
     prepare_process()
     from tmunet.infer.folder import find_images, predict_files
     from tmunet.infer.predictor import DEFAULT_MODEL, Predictor

@@ -1,0 +1,169 @@
+"""The cost of networks, measured side by side."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from tmunet.bench.activations import activation_memory
+from tmunet.bench.candidate import Candidate
+from tmunet.bench.cost import count_macs, count_parameters
+from tmunet.bench.hooks import hooked
+from tmunet.bench.inference import ENGINE, Conditions, inference
+from tmunet.bench.memory import Alone, TooMuch
+from tmunet.bench.speed import Spread, ratio, take_turns
+from tmunet.model import serialise
+
+Watch = Callable[[str], object]
+"""Told what is done next."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One network at one size and batch. Quantities that were not measured are None, and `note` says why.
+
+    Attributes:
+        network: its label.
+        size: side of the square images, in pixels.
+        batch: images in a call.
+        engine: what ran the network.
+        device: where.
+        precision: arithmetic.
+        parameters: learnable values.
+        weights_bytes: of the safetensors file.
+        macs: multiply-accumulates of one image, counted in full.
+        macs_by_hooks: as the papers' tool counts.
+        activation_bytes: what a training step keeps for its backward pass.
+        peak_bytes: highest memory of a prediction; see `measure_peak` for what it includes.
+        seconds: of a call.
+        times_reference: seconds over those of the reference, by rounds.
+        note: why it was not run, or ran fewer rounds; or nothing.
+    """
+
+    network: str
+    size: int
+    batch: int
+    engine: str
+    device: str
+    precision: str
+    parameters: int
+    weights_bytes: int
+    macs: int | None = None
+    macs_by_hooks: int | None = None
+    activation_bytes: int | None = None
+    peak_bytes: int | None = None
+    seconds: Spread | None = None
+    times_reference: Spread | None = None
+    note: str = ""
+
+    @property
+    def images_per_second(self) -> float | None:
+        """Images of a call over its median time."""
+        return None if self.seconds is None else self.batch / self.seconds.median
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure.
+
+    Attributes:
+        sizes: sides of square images, in pixels.
+        batches: images in a call.
+        rounds: timed calls of each network.
+        warm_up: calls before them.
+        reference: label of the network that times are divided by.
+    """
+
+    sizes: Sequence[int]
+    batches: Sequence[int]
+    rounds: int
+    warm_up: int
+    reference: str
+
+
+def measure(
+    candidates: Sequence[Candidate],
+    plan: Plan,
+    conditions: Conditions,
+    alone: Alone | None,
+    watch: Watch = lambda _: None,
+) -> list[Measurement]:
+    """Measure networks at every size and batch; at each they take turns.
+
+    Args:
+        candidates: the networks.
+        plan: sizes, batches, rounds.
+        conditions: device, precision, threads, limits.
+        alone: predicts in a process of its own for the peak memory, and finds what does not fit; None leaves both out.
+        watch: told what is done next.
+
+    Returns:
+        One measurement for each network, size and batch, in the order network within batch within size.
+    """
+    networks = {candidate.label: candidate.create() for candidate in candidates}
+    found: list[Measurement] = []
+    for size in plan.sizes:
+        watch(f"{size} px: arithmetic of {len(networks)} networks")
+        counted = [_count(label, network, size, conditions) for label, network in networks.items()]
+        for batch in plan.batches:
+            rows = [
+                _weigh(networks[row.network], replace(row, batch=batch), conditions, alone, watch) for row in counted
+            ]
+            found += _time(networks, rows, plan, conditions, watch)
+    return found
+
+
+def _count(label: str, network: nn.Module, size: int, conditions: Conditions) -> Measurement:
+    """What needs no clock; without a count where the network does not take the size."""
+    row = Measurement(
+        network=label,
+        size=size,
+        batch=1,
+        engine=ENGINE,
+        device=conditions.device,
+        precision=conditions.precision,
+        parameters=count_parameters(network),
+        weights_bytes=len(serialise(network)),
+    )
+    if not network.image_size.admits(size, size):  # type: ignore[operator, union-attr]
+        return replace(row, note=f"not run: takes {network.image_size}")
+    with hooked(network) as by_hooks:  # one pass, seen both ways
+        macs = count_macs(network, (size, size))
+    return replace(row, macs=macs, macs_by_hooks=sum(by_hooks))
+
+
+def _weigh(
+    network: nn.Module, row: Measurement, conditions: Conditions, alone: Alone | None, watch: Watch
+) -> Measurement:
+    """The memory of one network at one size and batch, or a note that it does not fit."""
+    if row.note:
+        return row
+    watch(f"{row.size} px, batch {row.batch}: memory of {row.network}")
+    lower = conditions.precision == "bfloat16"
+    row = replace(row, activation_bytes=activation_memory(network, (row.size, row.size), row.batch, bfloat16=lower))
+    peak = alone(row.network, row.size, row.batch, conditions) if alone else None
+    if isinstance(peak, TooMuch):
+        return replace(row, note=f"not run: {peak.reason}")
+    return replace(row, peak_bytes=peak.highest) if peak else row
+
+
+def _time(
+    networks: Mapping[str, nn.Module], rows: Sequence[Measurement], plan: Plan, conditions: Conditions, watch: Watch
+) -> list[Measurement]:
+    """The time of all networks that fit at one size and batch, in turns."""
+    calls = {
+        row.network: inference(networks[row.network], row.size, row.batch, conditions) for row in rows if not row.note
+    }
+    watch(f"{rows[0].size} px, batch {rows[0].batch}: time of {len(calls)} networks, in turns")
+    times = take_turns(calls, plan.rounds, plan.warm_up, conditions.seconds, conditions.synchronise)
+    return [_timed(row, times, plan) for row in rows]
+
+
+def _timed(row: Measurement, times: Mapping[str, Sequence[float]], plan: Plan) -> Measurement:
+    if row.network not in times:
+        return row
+    own, reference = times[row.network], times.get(plan.reference)
+    fewer = f"{len(own)} of {plan.rounds} rounds: its time was up" if len(own) < plan.rounds else ""
+    return replace(
+        row, seconds=Spread.of(own), times_reference=ratio(own, reference) if reference else None, note=fewer
+    )

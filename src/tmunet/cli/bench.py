@@ -1,0 +1,192 @@
+"""`tmunet bench`: what networks cost, measured side by side."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tmunet.cli.arguments import parse
+from tmunet.cli.process import prepare_process
+from tmunet.errors import MissingExtraError, UsageError
+
+if TYPE_CHECKING:
+    from tmunet.bench.candidate import Candidate
+    from tmunet.bench.inference import Conditions
+
+GROWING = ("tmunet_b", "tmunet_released_b", "unet", "tinyunet")
+GROWING_SIZES = "256,384,512,768,1024,1536"
+REFERENCE = "tmunet_b"
+
+
+@dataclass(frozen=True)
+class BenchConfig:
+    """Measure networks side by side: parameters, arithmetic, memory, time. Writes bench.csv, bench.json and bench.svg."""
+
+    networks: list[str] = field(default_factory=list)
+    """Names, with options if any, such as tmunet_b:mstm.pooling=false,mstm.dwconv=false; by default all."""
+    sizes: str | None = None
+    """Sides of square images in pixels, such as 256,512; by default 512, or 256 to 1536 with --growth."""
+    batches: str = "1,4,16"
+    """Images in a call."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where to compute."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the networks."""
+    threads: int | None = None
+    """Threads of the CPU; by default what torch takes, one for each core."""
+    rounds: int = 7
+    """Timed calls of each network; they take turns."""
+    warm_up: int = 2
+    """Calls before them."""
+    seconds: float = 60.0
+    """Time that one network's calls may take at one size and batch; a slower network has fewer rounds."""
+    memory: bool = True
+    """Measure the peak memory of each network, in a process of its own; without it nothing stops one that does not fit."""
+    memory_limit: float = 8.0
+    """GB that a network may take on the CPU; one that needs more is not run."""
+    reference: str | None = None
+    """Network that times are divided by; by default tmunet_b, or the first if that is not measured."""
+    growth: bool = False
+    """Measure how time and memory grow with the image instead, at batch 1; writes growth.csv, growth.json and growth.svg."""
+    paper: bool = False
+    """Print the FLOPs columns of the paper's tables beside ours instead; nothing is timed or written."""
+    out: str = "bench"
+    """Folder for the results."""
+
+    def __post_init__(self) -> None:
+        if self.growth and self.paper:
+            raise UsageError("Expected --growth or --paper, but got both.")
+        if self.growth and not self.memory:
+            raise UsageError("Expected --memory to be true with --growth, which stops at a limit of memory.")
+        if self.rounds < 1 or self.warm_up < 0:
+            raise UsageError(
+                f"Expected at least 1 of `rounds` and 0 of `warm_up`, but got {self.rounds}, {self.warm_up}."
+            )
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Compare with the paper, or measure growth, or measure cost and speed; print the table and write the files."""
+    config = parse(
+        BenchConfig,
+        arguments,
+        "bench",
+        words={"networks": "names, with options if any, such as tmunet_b:mstm.xlstm=false; by default all"},
+    )
+    prepare_process()
+    if config.paper:
+        from tmunet.bench.paper import compare, paper_table
+
+        print(paper_table(compare(_watch)))
+        return 0
+    command = shlex.join(["tmunet", "bench", *arguments])
+    return _growth(config, command) if config.growth else _measure(config, command)
+
+
+def _measure(config: BenchConfig, command: str) -> int:
+    from tmunet.bench.facts import facts
+    from tmunet.bench.measure import Plan, measure
+    from tmunet.bench.results import write_measurements
+    from tmunet.bench.table import measurement_table
+    from tmunet.cli.alone import predict_alone
+    from tmunet.registry import list_models
+
+    candidates, left_out = _candidates(config.networks, list_models())
+    plan = Plan(
+        sizes=_numbers("sizes", config.sizes or "512"),
+        batches=_numbers("batches", config.batches),
+        rounds=config.rounds,
+        warm_up=config.warm_up,
+        reference=_reference(config.reference, [candidate.label for candidate in candidates]),
+    )
+    conditions = _conditions(config)
+    about = facts(conditions, command)  # before: the load is that of the others
+    rows = measure(candidates, plan, conditions, predict_alone if config.memory else None, _watch)
+    print(measurement_table(rows, plan.reference))
+    about |= {"rounds": plan.rounds, "warm_up": plan.warm_up, "reference": plan.reference, "left_out": left_out}
+    _tell(about, write_measurements(Path(config.out), rows, about))
+    return 0
+
+
+def _growth(config: BenchConfig, command: str) -> int:
+    from tmunet.bench.facts import facts
+    from tmunet.bench.growth import growth_table, measure_growth
+    from tmunet.bench.results import write_growth
+    from tmunet.cli.alone import predict_alone
+
+    candidates, left_out = _candidates(config.networks, GROWING)
+    sizes = sorted(_numbers("sizes", config.sizes or GROWING_SIZES))
+    conditions = _conditions(config)
+    about = facts(conditions, command)
+    steps = measure_growth(candidates, sizes, config.rounds, config.warm_up, conditions, predict_alone, _watch)
+    print(growth_table(steps))
+    about |= {"rounds": config.rounds, "warm_up": config.warm_up, "left_out": left_out}
+    _tell(about, write_growth(Path(config.out), steps, about))
+    return 0
+
+
+def _candidates(named: Sequence[str], otherwise: Sequence[str]) -> "tuple[list[Candidate], list[str]]":
+    """The networks, each built once to see that it can be; of those not named, what needs a missing package is told and left."""
+    from tmunet.bench.candidate import parse_candidates
+
+    found, left_out = [], []
+    for candidate in parse_candidates(named or otherwise):
+        try:
+            candidate.create()
+        except MissingExtraError as error:
+            if named:
+                raise
+            left_out.append(f"{candidate.label}: {error}")
+            print(f"tmunet bench: left out {left_out[-1]}", file=sys.stderr)
+        else:
+            found.append(candidate)
+    return found, left_out
+
+
+def _conditions(config: BenchConfig) -> "Conditions":
+    import torch
+
+    from tmunet.bench.inference import Conditions
+
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("Expected `device` to be one that is there, but torch finds no cuda; choose cpu.")
+    return Conditions(
+        device=config.device,
+        precision=config.precision,
+        threads=config.threads if config.threads is not None else torch.get_num_threads(),
+        memory_limit=round(config.memory_limit * 1e9),
+        seconds=config.seconds,
+    )
+
+
+def _reference(named: str | None, labels: Sequence[str]) -> str:
+    if named is None:
+        return REFERENCE if REFERENCE in labels else labels[0]
+    if named not in labels:
+        raise UsageError(
+            f"Expected `reference` to be one of the networks, but got {named!r}; add it: {', '.join(labels)}."
+        )
+    return named
+
+
+def _numbers(name: str, typed: str) -> list[int]:
+    """Positive numbers with commas between them."""
+    words = [word.strip() for word in typed.split(",")]
+    if not all(word.isdecimal() and int(word) for word in words) or len(set(words)) < len(words):
+        raise UsageError(f"Expected `{name}` to be different numbers above 0, with commas, but got {typed!r}.")
+    return [int(word) for word in words]
+
+
+def _tell(about: Mapping[str, Any], files: Sequence[Path]) -> None:
+    from tmunet.bench.facts import machine
+
+    print(
+        f"\n{machine(about)}; medians of {about['rounds']} rounds in turns, {about['warm_up']} to warm up; "
+        f"limits {about['memory_limit_bytes'] / 1e9:g} GB and {about['seconds_limit']:g} s.\n"
+        f"Written: {', '.join(str(path) for path in files)}"
+    )
+
+
+def _watch(message: str) -> None:
+    print(f"tmunet bench: {message}", file=sys.stderr)

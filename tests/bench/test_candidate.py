@@ -1,0 +1,60 @@
+"""Networks with options, as they are written on the command line."""
+
+import pytest
+
+from tmunet.bench.candidate import Candidate, parse_candidate, parse_candidates
+from tmunet.bench.cost import count_parameters
+from tmunet.errors import UsageError
+
+
+def test_a_name_alone() -> None:
+    assert parse_candidate("unet") == Candidate("unet", {}, "unet")
+
+
+def test_options_reach_the_network() -> None:
+    network = parse_candidate("tmunet_t:mstm.pooling=false,mstm.scales=[3, 5],refine=full,widths=[4,4,8,8,8]").create()
+    assert network.config.mstm.pooling is False
+    assert network.config.mstm.scales == (3, 5)
+    assert network.config.refine == "full"
+    assert network.config.widths == (4, 4, 8, 8, 8)
+    assert not network.training
+
+
+def test_the_ablation_is_four_networks() -> None:
+    off = ["mstm.xlstm=false", "mstm.pooling=false", "mstm.dwconv=false"]
+    labels = [f"tmunet_t:{','.join(off)}", f"tmunet_t:{','.join(off[1:])}", f"tmunet_t:{off[2]}", "tmunet_t"]
+    none, xlstm, pooled, full = [count_parameters(candidate.create()) for candidate in parse_candidates(labels)]
+    assert none < xlstm == pooled < full  # pooling has no parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("unet:", "but got ''"),
+        ("unet:widths", "but got 'widths'"),
+        ("unet:=3", "but got '=3'"),
+        ("tmunet_t:refine=full,refine=full", "each option once, but got 'refine=full'"),
+        ("unet:widths=[1", r"Expected a value as in YAML for 'widths', but got '\[1'"),
+    ],
+)
+def test_a_fault_is_named(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_candidate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("unett", "There is no network 'unett'. Did you mean 'unet'"),
+        ("tmunet_t:mstm.pool=false", "options of tmunet_t: There is no setting"),
+        ("tmunet_t:mstm.xlstm=false", "Expected `pooling` and `dwconv` to be false"),
+    ],
+)
+def test_a_network_that_cannot_be_is_named(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_candidate(text).create()
+
+
+def test_each_network_once() -> None:
+    with pytest.raises(UsageError, match="each network once, but got unet twice"):
+        parse_candidates(["unet", "ulite", "unet"])

@@ -1,0 +1,134 @@
+"""`tmunet bench`."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from tmunet.bench import paper
+from tmunet.cli import bench
+
+from .conftest import Answer
+
+Run = Callable[..., Answer]
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture(autouse=True)
+def threads_stay() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@linux
+def test_bench_prints_a_table_and_writes_files(tmunet: Run, tmp_path: Path) -> None:
+    words = [
+        "tmunet_t",
+        "ulite",
+        "--sizes",
+        "64",
+        "--batches",
+        "1,2",
+        "--rounds",
+        "2",
+        "--threads",
+        "1",
+        "-o",
+        tmp_path,
+    ]
+    answer = tmunet("bench", *words)
+    assert answer.code == 0, answer.err
+    assert "64 x 64 pixels, batch 2, float32 on cpu, eager; reference tmunet_t" in answer.out
+    assert "1 thread, float32; medians of 2 rounds in turns, 2 to warm up; limits 8 GB and 60 s." in answer.out
+    assert "batch 2: memory of ulite" in answer.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.csv", "bench.json", "bench.svg"]
+    written = json.loads((tmp_path / "bench.json").read_text())
+    assert written["command"] == f"tmunet bench {' '.join(map(str, words))}"
+    assert (written["threads"], written["rounds"], written["warm_up"]) == (1, 2, 2)
+    assert all(row["peak_bytes"] > 50_000_000 for row in written["measurements"])
+
+
+@linux
+def test_growth_stops_at_the_limit(tmunet: Run, tmp_path: Path) -> None:
+    limits = ["--memory_limit", "0.02", "--rounds", "1", "--warm_up", "0"]
+    answer = tmunet("bench", "tmunet_t", "--growth", "--sizes", "96,64", *limits, "--out", tmp_path)
+    assert answer.code == 0, answer.err
+    assert "not run: 64 px already needs more memory than 0.02 GB" in answer.out
+    assert "limits 0.02 GB" in answer.out
+    steps = json.loads((tmp_path / "growth.json").read_text())["steps"]
+    assert [(step["size"], step["seconds"]) for step in steps] == [(64, None), (96, None)]
+
+
+def test_options_bfloat16_and_a_reference_without_processes(tmunet: Run, tmp_path: Path) -> None:
+    bare = "tmunet_t:mstm.xlstm=false,mstm.pooling=false,mstm.dwconv=false"
+    words = ["--sizes", "64", "--batches", "1", "--rounds", "1", "--memory=false", "--precision", "bfloat16"]
+    answer = tmunet("bench", "tmunet_t", bare, *words, "--reference", bare, "--out", tmp_path)
+    assert answer.code == 0, answer.err
+    full, without = json.loads((tmp_path / "bench.json").read_text())["measurements"]
+    assert (without["network"], without["times_reference"]["median"]) == (bare, 1.0)
+    assert (full["precision"], full["peak_bytes"]) == ("bfloat16", None)
+
+
+def test_the_paper_is_compared_and_nothing_written(
+    tmunet: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(paper, "FIGURES", tuple(f for f in paper.FIGURES if f.network in ("unet", "ulite")))
+    answer = tmunet("bench", "--paper")
+    assert answer.code == 0
+    assert "124.48         124.476" in answer.out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_whose_package_is_missing_is_left_out_of_all_and_an_error_by_name(
+    tmunet: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "monai.networks.nets", None)
+    monkeypatch.setattr("tmunet.registry.list_models", lambda: ("tmunet_t", "monai_segresnet"))
+    words = ["--sizes", "64", "--batches", "1", "--rounds", "1", "--memory=false", "--out", tmp_path]
+    assert tmunet("bench", "monai_segresnet", *words).code == 4
+    answer = tmunet("bench", *words)
+    assert answer.code == 0
+    assert "left out monai_segresnet: This needs the package" in answer.err
+    (left_out,) = json.loads((tmp_path / "bench.json").read_text())["left_out"]
+    assert left_out.startswith("monai_segresnet")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--paper", "--growth"], "Expected --growth or --paper, but got both"),
+        (["--growth", "--memory=false"], "Expected --memory to be true with --growth"),
+        (["tmunet_t", "--rounds", "0"], "at least 1 of `rounds`"),
+        (
+            ["tmunet_t", "--sizes", "64,x"],
+            "Expected `sizes` to be different numbers above 0, with commas, but got '64,x'",
+        ),
+        (["tmunet_t", "--batches", "1,1"], "Expected `batches` to be different numbers"),
+        (["tmunet_t", "--threads", "0"], "Expected `threads` to be at least 1"),
+        (["tmunet_t", "--memory_limit", "0"], "Expected the limits to be above 0"),
+        (["tmunet_t", "--reference", "unet"], "Expected `reference` to be one of the networks, but got 'unet'"),
+        (["tmunett"], "There is no network 'tmunett'"),
+    ],
+)
+def test_wrong_usage_is_said_before_anything_is_measured(tmunet: Run, words: list[str], message: str) -> None:
+    answer = tmunet("bench", *words)
+    assert (answer.code, answer.out) == (2, "")
+    assert message in answer.err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there(tmunet: Run) -> None:
+    answer = tmunet("bench", "tmunet_t", "--device", "cuda")
+    assert answer.code == 2
+    assert "torch finds no cuda" in answer.err
+
+
+def test_the_reference_is_the_papers_network_or_the_first() -> None:
+    assert bench._reference(None, ["unet", "tmunet_b"]) == "tmunet_b"
+    assert bench._reference(None, ["unet", "ulite"]) == "unet"
