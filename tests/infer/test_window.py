@@ -57,5 +57,5 @@ def test_without_monai_the_error_names_the_extra(noise: Draw, monkeypatch: pytes
     for name in [name for name in sys.modules if name.split(".")[0] == "monai"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "monai", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'tmunet\[window\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'tmunet\[monai\]'"):
         Predictor(bright_model(), window=32)(noise(40, 40, 3))

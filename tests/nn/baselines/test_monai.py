@@ -60,5 +60,5 @@ def test_without_monai_the_error_names_the_extra(kind: type[MonaiNetwork], monke
     for name in [name for name in sys.modules if name.split(".")[0] == "monai"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "monai", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'tmunet\[window\]'"):
+    with pytest.raises(MissingExtraError, match=r"pip install 'tmunet\[monai\]'"):
         kind()
