@@ -28,10 +28,11 @@ from tmunet.versions import versions
 KINDS = ("random", "grouped")
 SETTINGS = (
     "--model=tmunet_t",
-    "--recipe=demo",
-    "--epochs=20",
+    "--recipe=paper",
+    "--epochs=40",
     "--batch_size=8",
-    "--preprocess.size=160",
+    "--optimiser.learning_rate=1e-3",
+    "--preprocess.size=128",
     "--device=cpu",
 )
 

@@ -91,7 +91,10 @@ def _by_name(folder: Path, faults: list[str]) -> dict[str, Path] | None:
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
-        faults.append(f"{folder}: cannot be listed: {error.strerror}; expected a folder of images.")
+        faults.append(
+            f"{folder}: cannot be listed: {error.strerror}; expected a folder of images. `tmunet import` makes one from "
+            "images and masks under other names, and from data sets as they were downloaded."
+        )
         return None
     found: dict[str, Path] = {}
     for path in entries:
