@@ -22,7 +22,7 @@ from tmunet.data.preprocess import prepare, resize_image, resize_mask
 def test_the_cache_holds_every_case_prepared(make_dataset: Callable[..., Path]) -> None:
     dataset = open_dataset(make_dataset())
     preprocess = Preprocess(size=32)
-    cases, faults = cache_cases(dataset.cases, dataset.info, preprocess)
+    cases, _, faults = cache_cases(dataset.cases, dataset.info, preprocess)
     assert not faults
     batch = cases.__getitems__([3, 0])
     for row, index in enumerate([3, 0]):
@@ -36,13 +36,13 @@ def test_the_cache_holds_every_case_prepared(make_dataset: Callable[..., Path]) 
 
 def test_the_hash_follows_the_pixels(make_dataset: Callable[..., Path]) -> None:
     dataset = open_dataset(make_dataset())
-    first, _ = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
-    again, _ = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
+    first, _, _ = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
+    again, _, _ = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
     assert first.sha256() == again.sha256()
     mask = np.asarray(Image.open(dataset.cases[0].mask)).copy()
     mask[20:28, 20:28] ^= 1
     Image.fromarray(mask).save(dataset.cases[0].mask)
-    changed, _ = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
+    changed, _, _ = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
     assert changed.sha256() != first.sha256()
 
 
@@ -51,7 +51,7 @@ def test_8_and_16_bit_images_mix_without_loss(make_dataset: Callable[..., Path])
     grey = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) * 64
     Image.fromarray(grey).save(folder / "images" / "case1.png")
     dataset = open_dataset(folder)
-    cases, faults = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
+    cases, _, faults = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
     assert not faults
     assert cases.images.dtype == np.uint16
     np.testing.assert_array_equal(cases.images[1, 0], grey)
@@ -65,7 +65,7 @@ def test_faults_of_all_cases_are_reported_at_once(make_dataset: Callable[..., Pa
     (folder / "images" / "case2.png").write_bytes(b"not an image")
     Image.fromarray(np.full((48, 48), 7, np.uint8)).save(folder / "masks" / "case5.png")
     dataset = open_dataset(folder)
-    _, faults = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
+    _, _, faults = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
     assert len(faults) == 2
     assert "case2" in faults[0]
     assert "case5" in faults[1]

@@ -34,10 +34,9 @@ class CachedCases(Dataset[Batch]):
         images: NDArray[Any],
         masks: NDArray[np.uint8],
         hashes: Mapping[str, str],
-        signatures: Mapping[str, Signature],
     ) -> None:
         self.names, self.images, self.masks = tuple(names), images, masks
-        self.hashes, self.signatures = hashes, signatures  # of the images as they are in their files, by name
+        self.hashes = hashes  # of the images as they are in their files, by name
 
     def __len__(self) -> int:
         return len(self.names)
@@ -62,11 +61,13 @@ class CachedCases(Dataset[Batch]):
         return digest.hexdigest()
 
 
-def cache_cases(cases: Sequence[Case], info: DatasetInfo, preprocess: Preprocess) -> tuple[CachedCases, list[str]]:
+def cache_cases(
+    cases: Sequence[Case], info: DatasetInfo, preprocess: Preprocess
+) -> tuple[CachedCases, dict[str, Signature], list[str]]:
     """Decode, check and resize all cases.
 
     Returns:
-        The cases, and every fault found; with a fault the arrays are incomplete.
+        The cases, the signature of each image by name, and every fault found; with a fault the arrays are incomplete.
     """
     N, S, C = len(cases), preprocess.size, preprocess.channels
     images = _array((N, C, S, S), np.dtype(np.uint8))
@@ -85,7 +86,7 @@ def cache_cases(cases: Sequence[Case], info: DatasetInfo, preprocess: Preprocess
         masks[index] = resize_mask(loaded.mask, (S, S))
 
     faults = collect(cases, info, keep)
-    return CachedCases([case.name for case in cases], images, masks, hashes, signatures), faults
+    return CachedCases([case.name for case in cases], images, masks, hashes), signatures, faults
 
 
 def _array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from tmunet.data.dataset import Dataset, open_dataset
 from tmunet.data.leaks import LeakReport, find_leaks
 from tmunet.data.loader import Batch, CachedCases, cache_cases
 from tmunet.data.seen import SeenImages
+from tmunet.data.twins import Signature
 from tmunet.errors import DataError, InputError, InterruptedRunError, TMUNetWarning, UsageError
 from tmunet.model import check_size, save_model
 from tmunet.model_config import ModelConfig
@@ -116,15 +117,16 @@ def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCas
     """Training and validation cases; test cases are read as well, so that no fault and no leak waits for the test."""
     faults: list[str] = []
     loaded = []
+    signatures: dict[str, Signature] = {}
     for side in ("train", "valid", "test"):
-        cases, found = cache_cases(dataset.subset(side), dataset.info, config.preprocess)
+        cases, small, found = cache_cases(dataset.subset(side), dataset.info, config.preprocess)
         loaded.append(cases)
+        signatures |= small
         faults += found
     if faults:
         raise DataError(str(dataset.folder), faults)
     if not len(loaded[1]) and config.keep == "highest_dice":
         raise InputError(f"{dataset.folder}: the split has no validation images, which `keep: highest_dice` needs.")
-    signatures = {name: signature for side in loaded for name, signature in side.signatures.items()}
     leaks = find_leaks(dataset.split, {case.name: case.group for case in dataset.cases}, signatures)
     if leaks.leaking and _is_first_process():
         warnings.warn(
