@@ -10,7 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from tmunet.data import twins
-from tmunet.data.twins import NEAR_DUPLICATE, NEAR_TWIN, alike, clusters, signature
+from tmunet.data.twins import NEAR_DUPLICATE, NEAR_TWIN, alike, clusters, most_alike, signature
 
 
 def scene(seed: int, height: int = 120, width: int = 160) -> np.ndarray:
@@ -102,3 +102,31 @@ def test_clusters_are_the_connected_components(graph):
     same = np.equal.outer(found, found)
     assert np.array_equal(same, np.equal.outer(expected, expected))
     assert sorted(set(found), key=found.index) == list(range(len(set(found))))
+
+
+@given(st.integers(0, 2**31), st.integers(0, 9), st.integers(0, 9))
+def test_the_most_alike_is_that_of_a_comparison_one_by_one(seed, count, others):
+    random = np.random.default_rng(seed)
+    base = random.standard_normal(4096)
+
+    def draw(n):
+        noisy = [base + random.uniform(0.1, 0.5) * random.standard_normal(4096) for _ in range(n)]
+        return [((x - x.mean()) / np.linalg.norm(x - x.mean())).astype(np.float32) for x in noisy]
+
+    here, there = draw(count), draw(others)
+    found = {i: (j, likeness) for i, j, likeness in most_alike(here, there, NEAR_TWIN)}
+    for i, one in enumerate(here):
+        likeness = [float(one.astype(float) @ other.astype(float)) for other in there]
+        if max(likeness, default=0) > NEAR_TWIN + 1e-5:
+            assert likeness[found[i][0]] == pytest.approx(max(likeness), abs=1e-5)
+            assert found[i][1] == pytest.approx(max(likeness), abs=1e-5)
+        elif max(likeness, default=0) < NEAR_TWIN - 1e-5:
+            assert i not in found
+
+
+def test_many_images_are_compared_a_part_at_a_time(monkeypatch):
+    monkeypatch.setattr(twins, "_ROWS", 3)
+    signatures = [signature(np.random.default_rng(i // 2).integers(0, 255, (70, 70, 3), np.uint8)) for i in range(10)]
+    assert [(i, j) for i, j, _ in most_alike(signatures, signatures[::2], NEAR_TWIN)] == [
+        (i, i // 2) for i in range(10)
+    ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from tmunet.data.cases import natural_key
 from tmunet.data.split import Split
-from tmunet.data.twins import NEAR_TWIN, Signature, alike
+from tmunet.data.twins import NEAR_TWIN, Signature, most_alike
 
 _COMPARED = (("test", "train"), ("test", "valid"), ("valid", "train"))
 
@@ -108,39 +108,31 @@ def find_leaks(
         signatures: `tmunet.data.twins.signature` of every case of the split.
         above: correlation above which two images are near twins.
     """
-    sides = split.to_dict()
-    twins = _near_twins([name for names in sides.values() for name in names], signatures, above)
+    sides = {side: sorted(names, key=natural_key) for side, names in split.to_dict().items()}
     return LeakReport(
         tuple(
-            Comparison(side, other, len(sides[side]), _leaks(sides[side], sides[other], groups, twins))
+            Comparison(side, other, len(sides[side]), _leaks(sides[side], sides[other], groups, signatures, above))
             for side, other in _COMPARED
         )
     )
-
-
-def _near_twins(
-    names: list[str], signatures: Mapping[str, Signature], above: float
-) -> Mapping[str, Mapping[str, float]]:
-    twins: dict[str, dict[str, float]] = {name: {} for name in names}
-    for i, j, likeness in alike([signatures[name] for name in names], above):
-        twins[names[i]][names[j]] = twins[names[j]][names[i]] = likeness
-    return twins
 
 
 def _leaks(
     side: list[str],
     other: list[str],
     groups: Mapping[str, str | None],
-    twins: Mapping[str, Mapping[str, float]],
+    signatures: Mapping[str, Signature],
+    above: float,
 ) -> tuple[Leak, ...]:
     members: dict[str, str] = {}
-    for name in sorted(other, key=natural_key):
+    for name in other:
         if (group := groups.get(name)) is not None:
             members.setdefault(group, name)
-    there = frozenset(other)
+    pairs = most_alike([signatures[name] for name in side], [signatures[name] for name in other], above)
+    twins = {side[i]: (other[j], likeness) for i, j, likeness in pairs}
     leaks = []
-    for name in sorted(side, key=natural_key):
-        likeness, twin = max(((r, n) for n, r in twins[name].items() if n in there), default=(None, None))
+    for name in side:
+        twin, likeness = twins.get(name, (None, None))
         group = groups.get(name)
         shared = group if group in members else None
         if twin is not None or shared is not None:

@@ -54,6 +54,29 @@ def alike(signatures: Sequence[Signature], above: float) -> Iterator[tuple[int, 
             yield start + int(i), start + int(j), min(1.0, float(likeness[i, j]))
 
 
+def most_alike(
+    signatures: Sequence[Signature], others: Sequence[Signature], above: float
+) -> Iterator[tuple[int, int, float]]:
+    """The image of another set that is most like each image of a set, if its correlation lies above a limit.
+
+    Args:
+        signatures: of N images.
+        others: of M other images; of several that are equally alike the first one counts.
+        above: `NEAR_DUPLICATE` or `NEAR_TWIN`.
+
+    Yields:
+        (i, j, correlation) with i < N and j < M, each i at most once.
+    """
+    if not signatures or not others:
+        return
+    there = np.stack(others)
+    for start in range(0, len(signatures), _ROWS):
+        likeness = np.stack(signatures[start : start + _ROWS]) @ there.T
+        best = likeness.argmax(1)
+        for i in np.flatnonzero(likeness[np.arange(len(best)), best] > above):
+            yield start + int(i), int(best[i]), min(1.0, float(likeness[i, best[i]]))
+
+
 def clusters(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
     """Number the groups of items that are joined by pairs, also through others: the cluster of each of `count` items.
 
