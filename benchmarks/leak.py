@@ -111,7 +111,7 @@ def table(found: list[dict[str, Any]], seen: list[dict[str, Any]], command: str)
     told = ", ".join(f"{kind} {value}" for kind, value in spread.items())
     gaps = [a - b for a, b in zip(*means.values(), strict=True)]
     rows = "\n".join(map(row, found))
-    made = ", ".join(f"{name} {version}" for name, version in versions().items())
+    made = ", ".join(f"{name} {versions()[name]}" for name in ("tmunet", "torch", "numpy", "pillow"))
     return f"""# What a random split of video frames hides
 
 CVC-ClinicDB: 612 frames of 29 videos. Trained from fresh weights, shortly, with `{" ".join(SETTINGS)}`; scored at native size,
@@ -139,7 +139,7 @@ are scored on the frames between: one has never seen these videos, the other has
 |---|---|---|---|---|---|---|
 {gains}
 
-Made by `{command}` ({platform.system()}, CPU; {made}).
+Made by `{command}` ({platform.system()}, CPU, one thread; {made}).
 """
 
 
