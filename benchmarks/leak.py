@@ -105,17 +105,15 @@ def table(found: list[dict[str, Any]], seen: list[dict[str, Any]], command: str)
     unseen = [one for one in found if one["kind"] == "grouped"]
     gains = "\n".join(gain(*pair) for pair in zip(unseen, seen, strict=True))
     means = {kind: [one["scores"]["metrics"]["dice"]["mean"] for one in found if one["kind"] == kind] for kind in KINDS}
-    spread = {
-        kind: f"{fmean(values):.3f} (SD {stdev(values):.3f})" for kind, values in means.items() if len(values) > 1
-    }
-    told = ", ".join(f"{kind} {value}" for kind, value in spread.items())
+    spread = {kind: f" (SD {stdev(values):.3f})" if len(values) > 1 else "" for kind, values in means.items()}
+    told = ", ".join(f"{kind} {fmean(values):.3f}{spread[kind]}" for kind, values in means.items())
     gaps = [a - b for a, b in zip(*means.values(), strict=True)]
     rows = "\n".join(map(row, found))
     made = ", ".join(f"{name} {versions()[name]}" for name in ("tmunet", "torch", "numpy", "pillow"))
     return f"""# What a random split of video frames hides
 
-CVC-ClinicDB: 612 frames of 29 videos. Trained from fresh weights, shortly, with `{" ".join(SETTINGS)}`; scored at native size,
-protocol `strict`.
+CVC-ClinicDB: 612 frames of 29 videos. Trained shortly from fresh weights, scored at native size, protocol `strict`. Settings:
+`{" ".join(SETTINGS)}`.
 
 ## Two splits
 
