@@ -15,7 +15,7 @@ from tmunet.data.seen import SeenImages, read_seen_images
 from tmunet.errors import ModelError, UsageError
 from tmunet.files import write_bytes, write_json, write_text
 from tmunet.model_config import CARD, CONFIG, SEEN, WEIGHTS, ModelConfig, find_model, read_config
-from tmunet.nn.image_size import ImageSize
+from tmunet.nn.image_size import image_size_of
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def check_size(network: nn.Module, side: int, setting: str) -> None:
     Raises:
         UsageError: the network takes other sizes; the message names the next.
     """
-    sizes: ImageSize | None = getattr(network, "image_size", None)  # networks from elsewhere may have none
-    if sizes is not None and not sizes.admits(side, side):
+    sizes = image_size_of(network)
+    if not sizes.admits(side, side):
         raise UsageError(
             f"Expected `{setting}` to be a size that {type(network).__name__} takes ({sizes}), but got {side}; "
             f"the next is {sizes.nearest(side, side)[0]}."

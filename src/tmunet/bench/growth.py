@@ -9,6 +9,7 @@ from tmunet.bench.inference import ENGINE, Conditions, inference
 from tmunet.bench.memory import Alone, Peak, TooMuch
 from tmunet.bench.speed import Spread, take_turns
 from tmunet.bench.table import aligned
+from tmunet.nn.image_size import image_size_of
 
 
 @dataclass(frozen=True)
@@ -90,14 +91,14 @@ def _climb(
 ) -> dict[int, Peak | TooMuch]:
     """From size to size; beyond the first that exceeds a limit nothing is tried."""
     found: dict[int, Peak | TooMuch] = {}
-    network = candidate.create()
+    admitted = image_size_of(candidate.create())
     beyond: TooMuch | None = None
     for size in sizes:
         if beyond:
             found[size] = beyond
             continue
-        if not network.image_size.admits(size, size):  # type: ignore[operator, union-attr]
-            found[size] = TooMuch(f"takes {network.image_size}")
+        if not admitted.admits(size, size):
+            found[size] = TooMuch(f"takes {admitted}")
             continue
         watch(f"{size} px: memory of {candidate.label}")
         found[size] = peak = alone(candidate.label, size, 1, conditions)

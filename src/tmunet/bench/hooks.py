@@ -16,19 +16,19 @@ def _convolution(module: Any, x: Tensor, y: Tensor) -> int:
     return y.numel() * (x.shape[1] // int(module.groups)) * int(module.weight[0, 0].numel())
 
 
-def _linear(module: Any, x: Tensor, y: Tensor) -> int:  # noqa: ARG001
+def _linear(module: Any, _: Tensor, y: Tensor) -> int:
     return y.numel() * int(module.in_features)
 
 
-def _normalisation(module: Any, x: Tensor, y: Tensor) -> int:  # noqa: ARG001
+def _normalisation(module: Any, x: Tensor, _: Tensor) -> int:
     return (4 if module.weight is not None else 2) * x.numel()
 
 
-def _upsampling(module: Any, x: Tensor, y: Tensor) -> int:  # noqa: ARG001
+def _upsampling(module: Any, _: Tensor, y: Tensor) -> int:
     return {"nearest": 1, "bilinear": 11}.get(module.mode, 0) * y.numel()
 
 
-def _element_wise(module: Any, x: Tensor, y: Tensor) -> int:  # noqa: ARG001
+def _element_wise(_module: Any, _: Tensor, y: Tensor) -> int:
     return y.numel()
 
 

@@ -13,6 +13,7 @@ from tmunet.bench.inference import ENGINE, Conditions, inference
 from tmunet.bench.memory import Alone, TooMuch
 from tmunet.bench.speed import Spread, ratio, take_turns
 from tmunet.model import serialise
+from tmunet.nn.image_size import image_size_of
 
 Watch = Callable[[str], object]
 """Told what is done next."""
@@ -125,8 +126,9 @@ def _count(label: str, network: nn.Module, size: int, conditions: Conditions) ->
         parameters=count_parameters(network),
         weights_bytes=len(serialise(network)),
     )
-    if not network.image_size.admits(size, size):  # type: ignore[operator, union-attr]
-        return replace(row, note=f"not run: takes {network.image_size}")
+    sizes = image_size_of(network)
+    if not sizes.admits(size, size):
+        return replace(row, note=f"not run: takes {sizes}")
     with hooked(network) as by_hooks:  # one pass, seen both ways
         macs = count_macs(network, (size, size))
     return replace(row, macs=macs, macs_by_hooks=sum(by_hooks))

@@ -83,7 +83,7 @@ def _import(config: ImportConfig, command: str) -> "tuple[Imported, Sequence[str
     staging = destination.resolve().with_name(f".{destination.resolve().name}.unpacked")
     source = open_source(Path(config.source), staging)
     plan = _plan(name, source, options)
-    imported = build(plan, source, destination, command)
+    imported = build(plan, source, destination, command, name)
     shutil.rmtree(staging, ignore_errors=True)
     return imported, plan.remarks
 

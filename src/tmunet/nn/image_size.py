@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,9 @@ class ImageSize:
         if self.square:
             parts.append("equal to each other")
         return ", ".join(parts)
+
+
+def image_size_of(network: nn.Module) -> ImageSize:
+    """Give the sizes that a network says it takes; one from elsewhere that says nothing is taken at its word: any."""
+    sizes: ImageSize = getattr(network, "image_size", ImageSize(minimum=1))
+    return sizes

@@ -45,7 +45,7 @@ class Imported:
     cases: tuple[Case, ...]
 
 
-def build(plan: Plan, source: Source, destination: Path, command: str) -> Imported:
+def build(plan: Plan, source: Source, destination: Path, command: str, fixed_splits_of: str | None = None) -> Imported:
     """Write the images, masks, ``dataset.json`` and card of a data set.
 
     It may be stopped at any moment: the same call goes on, and comes to the same files, byte for byte. Cases whose original
@@ -57,6 +57,7 @@ def build(plan: Plan, source: Source, destination: Path, command: str) -> Import
         source: what it was given.
         destination: a new or empty folder, or one in which the same import was interrupted.
         command: the command line, for the card, and to know the import again.
+        fixed_splits_of: the named set whose fixed splits fit these cases; None for data of somebody's own, whatever its name.
 
     Raises:
         UsageError: `destination` holds a finished data set, other files, or an import with another command, plan or version;
@@ -69,7 +70,7 @@ def build(plan: Plan, source: Source, destination: Path, command: str) -> Import
         raise DataError(str(source.location), faults)
     check_destination(destination, source.location)
     try:
-        return _build(plan, source, destination, command)
+        return _build(plan, source, destination, command, fixed_splits_of)
     except OSError as error:
         raise InputError(
             f"{destination}: cannot be written: {error.strerror}. Check its permissions and the free disk, then run the same "
@@ -92,7 +93,7 @@ def check_destination(destination: Path, location: Path) -> None:
         )
 
 
-def _build(plan: Plan, source: Source, folder: Path, command: str) -> Imported:
+def _build(plan: Plan, source: Source, folder: Path, command: str, fixed_splits_of: str | None) -> Imported:
     facts = plan.facts
     head = {
         "command": command,
@@ -108,7 +109,8 @@ def _build(plan: Plan, source: Source, folder: Path, command: str) -> Imported:
     if sides := plan.official:
         split = Split(tuple(sides.get("train", ())), tuple(sides.get("valid", ())), tuple(sides.get("test", ())))
         write_split(folder / "official_split.json", split)
-    copy_fixed_splits(facts.name, [case.name for case in cases], folder)
+    if fixed_splits_of is not None:
+        copy_fixed_splits(fixed_splits_of, [case.name for case in cases], folder)
     write_json(folder / "dataset.json", describe(plan, entries, head))
     end(folder)
     groups = {case.name: case.group for case in plan.cases}
