@@ -1,4 +1,4 @@
-"""The three forms of the mLSTM are one function: that of the oracle."""
+"""All forms of the mLSTM are one function: that of the oracle."""
 
 from functools import partial
 
@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import tmunet.nn.mlstm as mlstm_module
+import tmunet.nn.mlstm_fast as fast_module
 from tmunet.nn.mlstm import ForgetGate, MLSTMState, mlstm_recurrent
 
 from . import oracle
-from .tokens import GATES, Draw, Tokens, chunkwise, distance, each, extreme_positive, forms, recurrent, trained
+from .tokens import GATES, Draw, Tokens, chunkwise, distance, each, extreme_positive, fast, forms, recurrent, trained
 
 LENGTHS = (1, 2, 15, 16, 17, 255, 1024)
 FORMS = forms(4)
@@ -81,7 +82,11 @@ def test_no_output_depends_on_later_tokens(data: st.DataObject, T: int, forget_g
         x[:, :, t] = torch.randn_like(x[:, :, t])
     for name, form in forms(chunk_size).items():
         before, after = form(tokens, forget_gate), form(changed, forget_gate)
-        assert torch.equal(before[:, :, :t], after[:, :, :t]), name
+        if name.startswith("fast"):  # the scale of a chunk is that of all its tokens, and so is its rounding
+            before, after = form(to_float64(tokens), forget_gate), form(to_float64(changed), forget_gate)
+            assert torch.allclose(before[:, :, :t], after[:, :, :t], rtol=1e-9, atol=1e-12), name
+        else:
+            assert torch.equal(before[:, :, :t], after[:, :, :t]), name
         assert not torch.equal(before[:, :, t], after[:, :, t]), name
 
 
@@ -111,6 +116,28 @@ def test_memories_joined_by_groups_are_the_same(
         ungrouped = chunkwise(tokens, forget_gate, 2)
         monkeypatch.setattr(mlstm_module, "CHUNKS_PER_GROUP", group)
         assert distance(chunkwise(tokens, forget_gate, 2), ungrouped) < 1e-11
+
+
+@pytest.mark.parametrize(("input_gate", "kept"), [(0.0, True), (1e3, False)])
+def test_one_scale_a_chunk_gives_way_to_the_specification_where_it_would_lose_digits(
+    input_gate: float, kept: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(
+        fast_module, "mlstm_chunkwise", lambda *tokens: asked.append(1) or chunkwise(tokens[:5], *tokens[5:])
+    )
+    tokens = trained(20, "sigmoid", dtype=torch.float64)
+    tokens[3][:, :, 10] = input_gate
+    assert distance(fast(tokens, "sigmoid", 8), recurrent(tokens, "sigmoid")) < 1e-10
+    assert bool(asked) != kept
+
+
+def test_the_fast_form_keeps_only_its_inputs_for_the_gradient() -> None:
+    tokens = each(Tensor.requires_grad_, trained(64, "sigmoid"))
+    kept: list[Tensor] = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda x: kept.append(x) or x, lambda x: x):
+        fast(tokens, "sigmoid", 16)
+    assert {x.data_ptr() for x in kept} == {x.data_ptr() for x in tokens}
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -1,4 +1,4 @@
-"""Random queries, keys, values and gates for the mLSTM, and its three forms under one signature."""
+"""Random queries, keys, values and gates for the mLSTM, and its forms under one signature."""
 
 from collections.abc import Callable
 from functools import partial
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from tmunet.nn.mlstm import ForgetGate, mlstm_chunkwise, mlstm_parallel, mlstm_recurrent
+from tmunet.nn.mlstm_fast import mlstm
 
 GATES: tuple[ForgetGate, ...] = ("sigmoid", "exponential")
 Tokens = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # q, k, v (B, NH, T, D), i, f (B, NH, T)
@@ -34,10 +35,15 @@ def chunkwise(tokens: Tokens, forget_gate: ForgetGate, chunk_size: int) -> Tenso
     return mlstm_chunkwise(*tokens, forget_gate, chunk_size)
 
 
+def fast(tokens: Tokens, forget_gate: ForgetGate, chunk_size: int) -> Tensor:
+    return mlstm(*tokens, forget_gate, chunk_size)
+
+
 def forms(*chunk_sizes: int) -> dict[str, Form]:
-    """The three forms, the chunkwise one with each chunk size."""
+    """The three forms and the one that the network runs, the chunkwise ones with each chunk size."""
     chunked = {f"chunkwise {S}": partial(chunkwise, chunk_size=S) for S in chunk_sizes}
-    return {"recurrent": recurrent, "parallel": parallel, **chunked}
+    quick = {f"fast {S}": partial(fast, chunk_size=S) for S in chunk_sizes}
+    return {"recurrent": recurrent, "parallel": parallel, **chunked, **quick}
 
 
 def trained(

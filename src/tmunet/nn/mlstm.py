@@ -65,7 +65,7 @@ def mlstm_recurrent(
     """
     with torch.autocast(q.device.type, enabled=False):
         dtype = q.dtype
-        q, k, v, log_i, log_f = _gated(q, k, v, i, f, forget_gate)
+        q, k, v, log_i, log_f = gated(q, k, v, i, f, forget_gate)
         B, NH, T, D = q.shape
         if state is None:
             state = MLSTMState(q.new_zeros(B, NH, D, D), q.new_zeros(B, NH, D), q.new_full((B, NH), -torch.inf))
@@ -90,7 +90,7 @@ def mlstm_parallel(
     """Quadratic form: T x T weights. Arguments and result as in `mlstm_recurrent`, from the empty memory."""
     with torch.autocast(q.device.type, enabled=False):
         dtype = q.dtype
-        q, k, v, log_i, log_f = _gated(q, k, v, i, f, forget_gate)
+        q, k, v, log_i, log_f = gated(q, k, v, i, f, forget_gate)
         T = q.shape[2]
         earlier = torch.ones(T, T, dtype=torch.bool, device=q.device).tril(-1)  # token s before token t
         decay = log_f[..., None].masked_fill(~earlier, 0.0).cumsum(-2)  # log f_{s+1} + ... + log f_t, (B, NH, T, T)
@@ -120,18 +120,18 @@ def mlstm_chunkwise(
     with torch.autocast(q.device.type, enabled=False):
         dtype, T = q.dtype, q.shape[2]
         S = min(chunk_size, T)
-        q, k, v, log_i, log_f = _gated(q, k, v, i, f, forget_gate)
+        q, k, v, log_i, log_f = gated(q, k, v, i, f, forget_gate)
         v1 = F.pad(v, (0, 1), value=1.0)  # the column of ones turns sums of weights into the normaliser n . q
-        q, k, v1 = (_chunks(x, S) for x in (q, k, v1))  # (B, NH, N, S, D or D + 1)
-        log_f = _chunks(log_f[..., None], S).squeeze(-1)  # (B, NH, N, S)
-        log_i = _chunks(log_i[..., None], S, padding=-torch.inf).squeeze(-1)
+        q, k, v1 = (chunks(x, S) for x in (q, k, v1))  # (B, NH, N, S, D or D + 1)
+        log_f = chunks(log_f[..., None], S).squeeze(-1)  # (B, NH, N, S)
+        log_i = chunks(log_i[..., None], S, padding=-torch.inf).squeeze(-1)
 
         # Every chunk on its own, from the empty memory: what it adds to the memory, at its last token.
         F_t = log_f.cumsum(-1)
         g = log_i - F_t
         g_max = g.detach().amax(-1)  # (B, NH, N)
         U = (k * torch.exp(g - g_max[..., None])[..., None]).mT @ v1  # (B, NH, N, D, D + 1)
-        C, m = _carry(U, F_t[..., -1] + g_max, F_t[..., -1])  # the memory that enters each chunk
+        C, m = carry(U, F_t[..., -1] + g_max, F_t[..., -1])  # the memory that enters each chunk
 
         # Each token reads the memory that entered its chunk and the tokens of its chunk up to itself.
         mu = torch.maximum(g.detach().cummax(-1).values, m.detach()[..., None])  # (B, NH, N, S)
@@ -142,7 +142,7 @@ def mlstm_chunkwise(
         return (h / torch.maximum(norm.abs(), torch.exp(-m)[..., None])).to(dtype)  # (B, NH, T, D)
 
 
-def _gated(
+def gated(
     q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, forget_gate: ForgetGate
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """q, k, v, log i, log f in the type that the memory is kept in."""
@@ -160,7 +160,7 @@ def _causal_weights(g: Tensor, mu: Tensor) -> Tensor:
     return torch.exp((g[..., None, :] - mu[..., :, None]).masked_fill(later, -torch.inf))
 
 
-def _chunks(x: Tensor, S: int, padding: float = 0.0) -> Tensor:
+def chunks(x: Tensor, S: int, padding: float = 0.0) -> Tensor:
     """(B, NH, T, D) -> (B, NH, N, S, D), the last chunk padded at its end."""
     B, NH, T, D = x.shape
     if T % S:
@@ -168,7 +168,7 @@ def _chunks(x: Tensor, S: int, padding: float = 0.0) -> Tensor:
     return x.reshape(B, NH, -1, S, D)
 
 
-def _carry(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+def carry(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
     """The memory that enters each of N consecutive segments.
 
     Args:
@@ -193,7 +193,7 @@ def _carry(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _carry_by_groups(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-    """`_carry` for many segments: inside groups, then (recursively) between groups, so that the cost stays linear in N."""
+    """`carry` for many segments: inside groups, then (recursively) between groups, so that the cost stays linear in N."""
     B, NH, N, D, E = U.shape
     G = CHUNKS_PER_GROUP
     extra = -N % G
@@ -201,10 +201,10 @@ def _carry_by_groups(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
     m = F.pad(m, (0, extra), value=-torch.inf).reshape(B, -1, G)
     a = F.pad(a, (0, extra)).reshape(B, -1, G)
     A = a.cumsum(-1)
-    inner, inner_m = _carry(U, m, a)
+    inner, inner_m = carry(U, m, a)
     total, total_m = _join(inner[:, :, -1], inner_m[..., -1] + a[..., -1], U[:, :, -1], m[..., -1])
     groups = (B, NH, -1)
-    outer, outer_m = _carry(total.reshape(*groups, D, E), total_m.reshape(groups), A[..., -1].reshape(groups))
+    outer, outer_m = carry(total.reshape(*groups, D, E), total_m.reshape(groups), A[..., -1].reshape(groups))
     reach = F.pad(A[..., :-1], (1, 0))  # log decay from the start of the group to the start of each segment
     C, m = _join(inner, inner_m, outer.flatten(1, 2)[:, :, None], outer_m.flatten(1, 2)[..., None] + reach)
     return C.reshape(B, NH, -1, D, E)[:, :, :N], m.reshape(B, NH, -1)[..., :N]

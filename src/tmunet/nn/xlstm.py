@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tmunet.nn.mlstm import ForgetGate, mlstm_chunkwise
+from tmunet.nn.mlstm import ForgetGate
+from tmunet.nn.mlstm_fast import mlstm
 
 DIRECTIONS = 2  # forward and backward; both run as one mLSTM with twice the heads
 PROJECTION_BLOCK = 4  # q, k and v mix channels in blocks of 4
@@ -73,7 +74,7 @@ class MatrixLSTM(nn.Module):
         gates = gates.permute(2, 0, 3, 1).reshape(2, NH, B, T).transpose(1, 2)  # (2, B, NH, T)
         i = gates[0] + self.input_gate_bias.reshape(NH, 1)
         f = gates[1] + self.forget_gate_bias.reshape(NH, 1)
-        h = mlstm_chunkwise(q, k, v, i, f, self.forget_gate, self.chunk_size)  # (B, NH, T, D)
+        h = mlstm(q, k, v, i, f, self.forget_gate, self.chunk_size)  # (B, NH, T, D)
         h = F.layer_norm(h, h.shape[-1:]).transpose(1, 2).reshape(B, T, DIRECTIONS, d)
         h = h * self.norm_weight + self.norm_bias
         o = torch.baddbmm(self.output_gate_bias[:, None], directions, self.output_gate_weight)  # (2, B T, d)
