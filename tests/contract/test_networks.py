@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tmunet.bench.cost import count_macs, count_parameters
+from tmunet.nn.folding import folded
 from tmunet.registry import create_model, list_models
 
 PINNED = {  # name: (parameters, multiply-accumulates of one 3 x 512 x 512 image)
@@ -130,6 +131,13 @@ class TestNetworkContract:
             result = logits(network, image)
             assert result.shape == (1, 1, height, width)
             assert result.isfinite().all(), (height, width)
+
+    def test_the_form_for_inference_is_the_same_function(self, name: str) -> None:
+        network = trained_a_little(name)
+        before = copy.deepcopy(network.state_dict())
+        image = images(network, 61, 64)
+        assert_near(logits(folded(network), image), logits(network, image), 1e-5)
+        assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
     def test_eval_is_deterministic_and_has_no_memory_of_other_images(self, name: str) -> None:
         network = trained_a_little(name)
