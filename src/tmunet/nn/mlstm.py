@@ -134,9 +134,10 @@ def mlstm_chunkwise(
         C, m = carry(U, F_t[..., -1] + g_max, F_t[..., -1])  # the memory that enters each chunk
 
         # Each token reads the memory that entered its chunk and the tokens of its chunk up to itself.
-        mu = torch.maximum(g.detach().cummax(-1).values, m.detach()[..., None])  # (B, NH, N, S)
+        g = _causal(g)  # (B, NH, N, S, S)
+        mu = torch.maximum(g.detach().amax(-1), m.detach()[..., None])  # (B, NH, N, S)
         q_memory = q * torch.exp(m[..., None] - mu)[..., None]
-        read = (_causal_weights(g, mu) * (q @ k.mT)) @ v1 + q_memory @ C  # (B, NH, N, S, D + 1)
+        read = (torch.exp(g - mu[..., None]) * (q @ k.mT)) @ v1 + q_memory @ C  # (B, NH, N, S, D + 1)
         read, m = read.flatten(2, 3)[:, :, :T], (F_t + mu).flatten(2)[..., :T]  # a padded token could be 0 / 0
         h, norm = read[..., :-1], read[..., -1:]
         return (h / torch.maximum(norm.abs(), torch.exp(-m)[..., None])).to(dtype)  # (B, NH, T, D)
@@ -153,11 +154,11 @@ def gated(
     return q, k, v, log_i, F.logsigmoid(f) if forget_gate == "sigmoid" else f
 
 
-def _causal_weights(g: Tensor, mu: Tensor) -> Tensor:
-    """exp(g_s - mu_t) for s <= t and 0 for s > t: (..., T) and (..., T) -> (..., T, T)."""
+def _causal(g: Tensor) -> Tensor:
+    """g_s for s <= t and -inf for s > t: (..., T) -> (..., T, T), t before s."""
     T = g.shape[-1]
     later = torch.ones(T, T, dtype=torch.bool, device=g.device).triu(1)
-    return torch.exp((g[..., None, :] - mu[..., :, None]).masked_fill(later, -torch.inf))
+    return g[..., None, :].masked_fill(later, -torch.inf)
 
 
 def chunks(x: Tensor, S: int, padding: float = 0.0) -> Tensor:
@@ -185,9 +186,9 @@ def carry(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
     if N > CHUNKS_PER_GROUP:
         return _carry_by_groups(U, m, a)
     A = a.cumsum(-1)
-    g = m - A
-    mu = g.detach().cummax(-1).values
-    C = (_causal_weights(g, mu) @ U.flatten(3)).reshape(U.shape)  # the memory that leaves each segment
+    g = _causal(m - A)  # (B, NH, N, N)
+    mu = g.detach().amax(-1)
+    C = (torch.exp(g - mu[..., None]) @ U.flatten(3)).reshape(U.shape)  # the memory that leaves each segment
     C = torch.cat([torch.zeros_like(C[:, :, :1]), C[:, :, :-1]], dim=2)
     return C, F.pad((A + mu)[..., :-1], (1, 0), value=-torch.inf)
 
