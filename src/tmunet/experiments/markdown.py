@@ -39,8 +39,8 @@ def cost_section(table: Table) -> str:
     """Parameters, multiply-accumulates and speed, ours beside the paper's."""
     head = ("network", "parameters", "FLOPs in the paper, G", "by hooks, GMAC", "in full, GMAC", "FPS in the paper")
     words = (
-        "Of one 3 x 512 x 512 image, 1 class. The paper's FLOPs are multiply-accumulates (MAC), counted by hooks on modules, which "
-        f"do not see matrix products; its FPS were measured on an {MACHINE}, ours at batch 1 on the machine that is named."
+        "Of one 3 x 512 x 512 image, 1 class. The paper's FLOPs are multiply-accumulates (MAC), counted by hooks on modules, "
+        f"which do not see matrix products; its FPS were measured on an {MACHINE}, ours at batch 1 on the machine that is named."
     )
     rows = [_cost(label, table.printed[label], table.costs.get(label)) for label in table.plan.networks]
     return f"{words}\n\n{grid((*head, 'images a second', 'on'), rows)}"

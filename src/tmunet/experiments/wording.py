@@ -41,9 +41,9 @@ def how_to_read(table: Table, best: str, second: str) -> str:
     return (
         "Ours: mean of the seeds ± sample SD over seeds; then the 95 % bootstrap interval over images. For interval and test "
         f"each image's value is its mean over the seeds. {against}Dice, IoU and F1 in percent, HD in pixels. "
-        f"The best value of a column is {best}, the second {second}, where every network has been scored. The paper's figures belong "
-        f"to the split random and the protocol {table.plan.protocols[0]}, and stand nowhere else. Where interval and p are missing beside "
-        "others, the figure is one number for the set."
+        f"The best value of a column is {best}, the second {second}, where every network has been scored. The paper's figures "
+        f"belong to the split random and the protocol {table.plan.protocols[0]}, and stand nowhere else. Where interval and p "
+        "are missing beside others, the figure is one number for the set."
     )
 
 
