@@ -8,7 +8,8 @@ import pytest
 from tmunet.errors import InputError, UsageError
 from tmunet.experiments.plan import PlannedNetwork
 from tmunet.experiments.statistics import holm, paired_p
-from tmunet.experiments.tables import Block, Table, build_table, reference
+from tmunet.experiments.table import Block, Table
+from tmunet.experiments.tables import build_table, reference
 
 from .made_results import COSTS, NETWORKS, plan, result, whole_grid
 

@@ -15,7 +15,7 @@ from tmunet.report.lettering import drawable, shortened, within, wrapped
 LONGEST = 200  # pixels of a picture
 MARGIN, GAP, WORDS = 24, 12, 22
 ASIDE = 150  # room for the words before a row
-REFERENCE, PREDICTION, BOTH = COLOURS[4], COLOURS[2], (255, 255, 255)  # yellow, sky blue, white
+REFERENCE, PREDICTION, BOTH = COLOURS[4], COLOURS[2], COLOURS[3]  # yellow, sky blue, and the green between them
 INK, QUIET, PAPER, BLANK = (28, 33, 38), (86, 96, 106), (255, 255, 255), (242, 244, 246)
 _NAME, _TEXT = (ImageFont.load_default(size) for size in (15, 13))
 
@@ -39,7 +39,7 @@ class GridRow:
 def outlined(
     image: NDArray[Any], reference: NDArray[np.uint8], prediction: NDArray[np.uint8] | None = None
 ) -> Image.Image:
-    """Draw outlines into an image: reference yellow, prediction blue, white where both run.
+    """Draw outlines into an image: reference yellow, prediction blue, green where both run.
 
     Args:
         image: (H, W, C) of 8 or 16 bits.

@@ -7,7 +7,7 @@ from statistics import median
 from tmunet.data.cases import natural_key
 from tmunet.experiments.plan import Plan
 from tmunet.experiments.result import Result
-from tmunet.experiments.tables import Block, Table
+from tmunet.experiments.table import Block, Table
 
 PERCENTILES = (10, 50, 90)
 RULE = (

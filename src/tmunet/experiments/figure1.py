@@ -10,7 +10,7 @@ from tmunet.bench.svg import LETTER, LINE, LogAxis, document, frame, line, text
 from tmunet.experiments.linear_axis import LinearAxis
 from tmunet.experiments.numbers import scaled, seeds
 from tmunet.experiments.paper import MACHINE
-from tmunet.experiments.tables import Block, Row, Table
+from tmunet.experiments.table import Block, Row, Table
 from tmunet.experiments.wording import block_title, missing_notes
 from tmunet.report.lettering import wrapped
 

@@ -14,7 +14,7 @@ from tmunet.experiments.markdown import escaped, grid, link, listed, made_by, ru
 from tmunet.experiments.numbers import DASH, shown
 from tmunet.experiments.repredict import Again, load_scored, open_scored
 from tmunet.experiments.result import Result
-from tmunet.experiments.tables import Block, Table
+from tmunet.experiments.table import Block, Table
 from tmunet.experiments.wording import block_title, conditions, missing_notes
 
 WARNING = "Do not publish pictures of research-only sets: look at the licence of each set before you show this page to others."
@@ -90,7 +90,7 @@ def _rows(part: Part, dataset: Dataset) -> Iterator[GridRow]:
             [
                 Drawn(
                     outlined(loaded[one.case].image, loaded[one.case].mask, again.predict(one.case, loaded[one.case])),
-                    f"Dice {shown('dice', one.dice[row.network])}",
+                    f"Dice {shown('dice', one.dice[row.network])} %",
                 )
                 for one in part.chosen
             ]
@@ -114,7 +114,7 @@ def _page(table: Table, parts: Sequence[Part], folder: Path, command: str) -> st
         f"# {escaped(table.plan.title)}: cases",
         WARNING,
         *(["![Test images with outlines of reference and predictions](figure3.png)"] if drawn else []),
-        f"{RULE} That seed is {table.plan.seeds[0]}. Yellow: outline of the reference; blue: of the prediction; white: both. "
+        f"{RULE} That seed is {table.plan.seeds[0]}. Yellow: outline of the reference; blue: of the prediction; green: both. "
         f"Dice in percent, protocol {protocol}; each prediction was made anew and has the Dice that the evaluation of its run "
         "has for the image.",
         listed(conditions(table.plan)),

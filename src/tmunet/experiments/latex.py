@@ -3,7 +3,7 @@ r"""Tables as LaTeX, which need the package booktabs alone: a `table` for each b
 import re
 
 from tmunet.experiments.numbers import HEADINGS, numbers, p_value, shown
-from tmunet.experiments.tables import METRICS, Block, Cell, Row, Table
+from tmunet.experiments.table import METRICS, Block, Cell, Row, Table
 from tmunet.experiments.wording import block_notes, block_title, how_to_read
 from tmunet.metrics import get_protocol
 

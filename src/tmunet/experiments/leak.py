@@ -9,7 +9,7 @@ from tmunet.data.json_object import read_json_object
 from tmunet.errors import InputError
 from tmunet.experiments.markdown import escaped, grid, link
 from tmunet.experiments.numbers import DASH, shown
-from tmunet.experiments.tables import Block, Row, Table
+from tmunet.experiments.table import Block, Row, Table
 
 RANDOM, GROUPED = "random", "grouped"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tmunet.experiments.numbers import scaled, seeds, unit
 from tmunet.experiments.run_list import relative
-from tmunet.experiments.tables import METRICS, Block, Row, Table
+from tmunet.experiments.table import METRICS, Block, Row, Table
 from tmunet.experiments.wording import settings
 
 COLUMNS = (

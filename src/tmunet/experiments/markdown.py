@@ -10,7 +10,7 @@ from tmunet.experiments.numbers import DASH, HEADINGS, numbers, p_value, plain, 
 from tmunet.experiments.paper import MACHINE, PaperRow
 from tmunet.experiments.result import Result
 from tmunet.experiments.run_list import per_image_csv, relative, run_entries
-from tmunet.experiments.tables import METRICS, Block, Cell, Row, Table
+from tmunet.experiments.table import METRICS, Block, Cell, Row, Table
 from tmunet.experiments.wording import block_notes, block_title, conditions, how_to_read
 from tmunet.metrics import get_protocol
 

@@ -14,7 +14,8 @@ from tmunet.experiments.long_form import COLUMNS, long_form
 from tmunet.experiments.markdown import table_page
 from tmunet.experiments.plan import Plan
 from tmunet.experiments.result import Result
-from tmunet.experiments.tables import Missing, Table, build_table
+from tmunet.experiments.table import Missing, Table
+from tmunet.experiments.tables import build_table
 from tmunet.files import write_bytes, write_csv, write_text
 
 

@@ -6,7 +6,7 @@ import yaml
 
 from tmunet.experiments.numbers import numbers, seeds
 from tmunet.experiments.plan import Plan
-from tmunet.experiments.tables import Block, Table
+from tmunet.experiments.table import Block, Table
 
 
 def settings(values: dict[str, Any]) -> str:
