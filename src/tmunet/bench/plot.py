@@ -36,13 +36,14 @@ def cost_plot(rows: Sequence[Measurement], machine: str) -> str:
     parts.append(text(WIDTH - 30, y.end - 10, f"area: parameters, the largest {most / 1e6:.1f} million", "end", "soft"))
     places = place_labels(bubbles, Box(x.start, y.end, x.end, y.start))
     for bubble in sorted(bubbles, key=lambda bubble: -bubble.radius):
+        colour = family_colour(bubble.label)
         parts.append(
-            f'<circle cx="{bubble.x:.1f}" cy="{bubble.y:.1f}" r="{bubble.radius:.1f}" fill="var(--{_colour(bubble.label)})" '
-            f'fill-opacity="0.55" stroke="var(--{_colour(bubble.label)})"/>'
+            f'<circle cx="{bubble.x:.1f}" cy="{bubble.y:.1f}" r="{bubble.radius:.1f}" fill="var(--{colour})" '
+            f'fill-opacity="0.55" stroke="var(--{colour})"/>'
         )
     for row, bubble, place in zip(rows, bubbles, places, strict=True):
         parts += _whisker(row, bubble, y)
-        parts += _label(bubble, place)
+        parts += bubble_label(bubble, place)
     title = f"{first.size} x {first.size} pixels, batch {first.batch}, {first.engine}; {machine}"
     return document(WIDTH, HEIGHT, title, parts)
 
@@ -53,7 +54,7 @@ def _whisker(row: Measurement, bubble: Bubble, y: LogAxis) -> list[str]:
     return [line(bubble.x, y.at(row.batch / row.seconds.high), bubble.x, y.at(row.batch / row.seconds.low), "leader")]
 
 
-def _label(bubble: Bubble, place: Box) -> list[str]:
+def bubble_label(bubble: Bubble, place: Box) -> list[str]:
     """The words, and where they are not beside the bubble a line to it."""
     near_x = min(max(bubble.x, place.left), place.right)
     near_y = min(max(bubble.y, place.top), place.bottom)
@@ -66,6 +67,6 @@ def _label(bubble: Bubble, place: Box) -> list[str]:
     return parts
 
 
-def _colour(label: str) -> str:
+def family_colour(label: str) -> str:
     """The network of the paper, the released one, and all others."""
     return "c1" if label.startswith("tmunet_released") else "c0" if label.startswith("tmunet") else "c5"

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Protocol
 
 LETTER, LINE = 7.0, 14.0  # pixels: width of a letter, on average, and height of a line, at 12 pixels
 STYLE = """
@@ -15,6 +16,24 @@ text { fill: var(--ink); } .soft { fill: var(--soft); } .title { font-size: 15px
 .grid { stroke: var(--faint); } .leader { stroke: var(--soft); stroke-width: 0.8; }
 """
 COLOURS = 6
+
+
+class Axis(Protocol):
+    """What `frame` needs of an axis: the pixels where it starts and ends, and where values lie."""
+
+    @property
+    def start(self) -> float:
+        """Pixel of its first value."""
+
+    @property
+    def end(self) -> float:
+        """Pixel of its last value."""
+
+    def at(self, value: float) -> float:
+        """The pixel of a value."""
+
+    def ticks(self) -> list[float]:
+        """Round values in range."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +90,7 @@ def line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
 
 
-def frame(x: LogAxis, y: LogAxis, x_label: str, y_label: str, x_ticks: Sequence[float] | None = None) -> Iterator[str]:
+def frame(x: Axis, y: Axis, x_label: str, y_label: str, x_ticks: Sequence[float] | None = None) -> Iterator[str]:
     """Grid, numbers and names of a pair of axes; a number that would lie on the one before it is left out."""
     free = -math.inf
     for tick in x.ticks() if x_ticks is None else x_ticks:

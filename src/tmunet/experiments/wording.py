@@ -1,0 +1,80 @@
+"""What every page says of its plan and of how its numbers came about."""
+
+from typing import Any
+
+import yaml
+
+from tmunet.experiments.numbers import numbers, seeds
+from tmunet.experiments.plan import Plan
+from tmunet.experiments.table import Block, Table
+
+
+def settings(values: dict[str, Any]) -> str:
+    """Settings in one line, as in YAML.
+
+    >>> settings({"epochs": 20, "preprocess": {"size": 128}})
+    '{epochs: 20, preprocess: {size: 128}}'
+    """
+    return " ".join(str(yaml.safe_dump(values, default_flow_style=True, sort_keys=False, allow_unicode=True)).split())
+
+
+def conditions(plan: Plan) -> list[str]:
+    """How the runs of a plan were trained, and in what some differ: plain sentences, settings in backticks."""
+    common = f" with `{settings(plan.settings)}`" if plan.settings else ""
+    sentences = [f"Recipe `{plan.recipe}`{common}, {seeds(plan.seeds)}."]
+    sentences += [f"On {data} also `{settings(own)}`." for data, own in plan.data_settings.items() if own]
+    for label, network in plan.networks.items():
+        options = f" with options `{settings(network.options)}`" if network.options else ""
+        own = f"; trained with `{settings(network.settings)}` in place of the plan's" if network.settings else ""
+        sentences.append(f"{label}: `{network.model}`{options}{own}.")
+    return sentences
+
+
+def how_to_read(table: Table, best: str, second: str) -> str:
+    """What a cell holds, and how the best and the second value of a column are marked."""
+    against = (
+        f"p: Wilcoxon's signed-rank test against {table.reference} over images, two-sided, equal images by Pratt, with Holm's "
+        "correction over the networks of the column. "
+        if table.reference
+        else "No paired tests: the plan has no TM-UNet to test against. "
+    )
+    return (
+        "Ours: mean of the seeds ± sample SD over seeds; then the 95 % bootstrap interval over images. For interval and test "
+        f"each image's value is its mean over the seeds. {against}Dice, IoU and F1 in percent, HD in pixels. "
+        f"The best value of a column is {best}, the second {second}, where every network has been scored. The paper's figures "
+        f"belong to the split random and the protocol {table.plan.protocols[0]}, and stand nowhere else. Where interval and p "
+        "are missing beside others, the figure is one number for the set."
+    )
+
+
+def block_title(block: Block) -> str:
+    """The name of a block."""
+    return f"{block.data}, split {block.split}"
+
+
+def block_notes(table: Table, block: Block) -> list[str]:
+    """What must be known of a block: how many images, for what it stands in, and what is missing and why."""
+    notes = []
+    if block.results:
+        first = block.results[0]
+        images = {part["n"] for part in first.scores["classes"].values()}
+        notes.append(
+            f"{numbers(sorted(images))} test images, protocol {block.protocol}, split SHA-256 {first.split_sha256[:12]}."
+        )
+    if block.data in table.plan.reasons():
+        notes.append(f"{table.plan.reasons()[block.data]}; the paper's figures are not of these images.")
+    return notes + missing_notes(block)
+
+
+def missing_notes(block: Block) -> list[str]:
+    """What is missing from a block and why, each reason once."""
+    by_reason: dict[str, dict[str, list[str]]] = {}
+    for row in block.rows:
+        for reason, missed in row.reasons.items():
+            by_reason.setdefault(reason, {}).setdefault(seeds(missed), []).append(row.network)
+    notes = []
+    for reason, of_seeds in by_reason.items():
+        which = "; ".join(f"{', '.join(networks)} ({missed})" for missed, networks in of_seeds.items())
+        every = len(by_reason) == 1 and not block.results
+        notes.append(f"Empty{'' if every else f', {which}'}: {reason.rstrip('.')}.")
+    return notes

@@ -1,0 +1,140 @@
+"""Means, spreads and tests of runs, against sums by hand, enumeration and closed testing."""
+
+from itertools import combinations, product
+from pathlib import Path
+from statistics import fmean, stdev
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tmunet.errors import InputError
+from tmunet.experiments.statistics import estimate, holm, paired_p
+from tmunet.metrics import describe
+
+from .made_results import result
+
+P_VALUES = st.lists(st.floats(0, 1), max_size=6)
+
+
+def closed_testing(values: list[float]) -> list[float]:
+    """Holm's method as what it is: Bonferroni's test of every intersection that a hypothesis is part of."""
+    indices = range(len(values))
+    subsets = [subset for size in range(1, len(values) + 1) for subset in combinations(indices, size)]
+    return [
+        max(min(1.0, len(subset) * min(values[j] for j in subset)) for subset in subsets if i in subset)
+        for i in indices
+    ]
+
+
+@given(P_VALUES)
+def test_holm_is_the_closed_test_of_bonferroni(values: list[float]) -> None:
+    assert holm(values) == pytest.approx(closed_testing(values))
+
+
+@given(P_VALUES)
+def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(values: list[float]) -> None:
+    corrected = holm(values)
+    assert all(p <= after <= min(1.0, len(values) * p) + 1e-12 for p, after in zip(values, corrected, strict=True))
+    by_p = [after for _, after in sorted(zip(values, corrected, strict=True))]
+    assert by_p == sorted(by_p)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.02, 0.03, 0.04]) == pytest.approx([0.04, 0.06, 0.06, 0.06])
+    assert holm([]) == []
+
+
+def enumerated(differences: list[float]) -> float:
+    """Two-sided p of the signed-rank test by all signs; zeros have ranks and no sign (Pratt). Sizes must differ."""
+    order = sorted(range(len(differences)), key=lambda index: abs(differences[index]))
+    zeros = differences.count(0)
+    ranks = [order.index(index) + 1 for index in range(len(differences)) if differences[index]]
+    assert zeros <= 1 or all(rank > zeros for rank in ranks)
+    positive = sum(rank for rank, d in zip(ranks, filter(None, differences), strict=True) if d > 0)
+    sums = [
+        sum(rank for rank, sign in zip(ranks, signs, strict=True) if sign)
+        for signs in product((0, 1), repeat=len(ranks))
+    ]
+    below, above = (sum(map(compare, sums)) / len(sums) for compare in (positive.__ge__, positive.__le__))
+    return min(1.0, 2 * min(below, above))
+
+
+@pytest.mark.parametrize(
+    "differences",
+    [
+        [0.01, 0.02, 0.03, 0.04, 0.05],
+        [0.01, -0.02, 0.03, 0.04, -0.005, 0.06, 0.07],
+        [0.0, 0.0, 0.03, 0.04, 0.05, -0.01, 0.02],
+    ],
+)
+def test_the_signed_rank_test_is_the_enumeration(tmp_path: Path, differences: list[float]) -> None:
+    first = result(tmp_path, "a", [0.5 + d for d in differences], protocol="strict")
+    second = result(tmp_path, "b", [0.5] * len(differences), protocol="strict")
+    p = paired_p([first], [second], "dice")
+    assert p == pytest.approx(enumerated(differences))
+    assert p == paired_p([second], [first], "dice")
+
+
+def test_images_are_averaged_over_seeds_before_they_are_paired(tmp_path: Path) -> None:
+    first = [result(tmp_path, "a", values, seed=seed) for seed, values in enumerate([[0.9, 0.2, 0.8], [0.1, 0.8, 0.2]])]
+    second = [result(tmp_path, "b", [0.5, 0.5, 0.5])]
+    assert paired_p(first, second, "dice") == 1.0  # every image's mean is 0.5
+
+
+def test_equal_networks_do_not_differ(tmp_path: Path) -> None:
+    one = result(tmp_path, "a", [0.3, 0.6, 0.9])
+    assert paired_p([one], [one], "dice") == 1.0
+
+
+def test_only_images_that_both_have_are_paired(tmp_path: Path) -> None:
+    values = [0.5, 0.6, 0.7, 0.8, 0.9]
+    better = [value + 0.01 * (index + 1) for index, value in enumerate(values)]
+    first, second = result(tmp_path, "a", [*better, None]), result(tmp_path, "b", [*values, 0.1])
+    without = paired_p([result(tmp_path, "a", better)], [result(tmp_path, "b", values)], "hd")
+    assert paired_p([first], [second], "hd") == without == pytest.approx(2 / 2**5)
+    assert paired_p([first], [second], "dice") != without  # the missed image counts in Dice
+
+
+def test_mean_sd_and_interval(tmp_path: Path) -> None:
+    of_seeds = [[0.5, 0.7, 0.9, 0.3], [0.6, 0.8, 0.7, 0.5], [0.4, 0.9, 0.95, 0.1]]
+    results = [
+        result(tmp_path, "a", list(values), seed=seed, protocol="strict") for seed, values in enumerate(of_seeds)
+    ]
+    found = estimate(results, ("dice", "hd"))["dice"]
+    assert found is not None
+    means = [fmean(values) for values in of_seeds]
+    assert found.mean == pytest.approx(fmean(means))
+    assert found.sd == pytest.approx(stdev(means))
+    assert (found.seeds, found.images) == ((0, 1, 2), 4)
+    expected = describe({"dice": [fmean(column) for column in zip(*of_seeds, strict=True)]})["dice"]
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_one_seed_has_no_sd_and_one_image_no_interval(tmp_path: Path) -> None:
+    found = estimate([result(tmp_path, "a", [0.5])], ("dice",))["dice"]
+    assert found is not None
+    assert (found.mean, found.sd, found.low, found.high) == (0.5, None, None, None)
+
+
+def test_f1_of_the_protocol_paper_is_one_number_for_the_set(tmp_path: Path) -> None:
+    results = [result(tmp_path, "a", [0.5, 0.9, None])]
+    found = estimate(results, ("f1", "dice"))
+    assert found["f1"] is not None
+    assert found["dice"] is not None
+    assert (found["f1"].low, found["dice"].low is not None) == (None, True)
+    assert paired_p(results, results, "f1") is None
+
+
+def test_a_metric_that_no_image_of_a_run_has_is_nothing(tmp_path: Path) -> None:
+    results = [result(tmp_path, "a", [None, None]), result(tmp_path, "a", [0.5, 0.9], seed=1)]
+    assert estimate(results, ("hd",)) == {"hd": None}
+    assert paired_p(results[:1], results[1:], "hd") is None
+
+
+def test_results_of_other_images_or_protocols_are_not_compared(tmp_path: Path) -> None:
+    one, other = result(tmp_path, "a", [0.5, 0.6]), result(tmp_path, "b", [0.5, 0.6], split_sha256="f" * 64)
+    with pytest.raises(InputError, match="expected the same split_sha256"):
+        paired_p([one], [other], "dice")
+    with pytest.raises(InputError, match="found paper and strict"):
+        estimate([one, result(tmp_path, "a", [0.5, 0.6], seed=1, protocol="strict")], ("dice",))
