@@ -39,6 +39,10 @@ class ModelError(TMUNetError):
     """A model folder or checkpoint that is missing, damaged, unsafe or of another kind."""
 
 
+class EngineError(TMUNetError):
+    """An engine that cannot run a network, or not on this device or in this precision."""
+
+
 class NonFiniteLossError(TMUNetError):
     """The training loss became infinite or NaN."""
 

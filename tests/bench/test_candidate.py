@@ -1,6 +1,7 @@
 """Networks with options, as they are written on the command line."""
 
 import pytest
+import torch
 
 from tmunet.bench.candidate import Candidate, parse_candidate, parse_candidates
 from tmunet.bench.cost import count_parameters
@@ -58,3 +59,16 @@ def test_a_network_that_cannot_be_is_named(text: str, message: str) -> None:
 def test_each_network_once() -> None:
     with pytest.raises(UsageError, match="each network once, but got unet twice"):
         parse_candidates(["unet", "ulite", "unet"])
+
+
+def test_an_engine_stands_behind_the_options() -> None:
+    candidate = parse_candidate("tmunet_b:mstm.layers=2@openvino")
+    assert (candidate.name, candidate.options, candidate.engine) == ("tmunet_b", {"mstm.layers": 2}, "openvino")
+    assert candidate.label == "tmunet_b:mstm.layers=2@openvino"
+    with pytest.raises(UsageError, match="Expected @eager, @compile, @onnx, @openvino or nothing, but got @tensorrt"):
+        parse_candidate("tmunet_b@tensorrt")
+
+
+def test_a_candidate_has_the_same_weights_each_time_whatever_runs_it() -> None:
+    first, second = (parse_candidate(label).create().state_dict() for label in ("tmunet_t", "tmunet_t@onnx"))
+    assert all(torch.equal(value, second[name]) for name, value in first.items())

@@ -5,10 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tmunet.bench.candidate import Candidate
-from tmunet.bench.inference import ENGINE, Conditions, inference
+from tmunet.bench.inference import Conditions, inference
 from tmunet.bench.memory import Alone, Peak, TooMuch
 from tmunet.bench.speed import Spread, take_turns
 from tmunet.bench.table import aligned
+from tmunet.errors import UsageError
+from tmunet.export.names import EAGER
 from tmunet.nn.image_size import image_size_of
 
 
@@ -19,7 +21,6 @@ class Step:
     Attributes:
         network: its label.
         size: side of the square image, in pixels.
-        engine: what ran the network.
         peak_bytes: highest memory of a prediction; see `measure_peak` for what it includes.
         added_bytes: of that, what came on top of the loaded network.
         seconds: of a call.
@@ -28,7 +29,6 @@ class Step:
 
     network: str
     size: int
-    engine: str = ENGINE
     peak_bytes: int | None = None
     added_bytes: int | None = None
     seconds: Spread | None = None
@@ -68,7 +68,12 @@ def measure_growth(
         conditions: with the limits: a network ends at the size where one prediction exceeds them.
         alone: predicts in a process of its own.
         watch: told what is done next.
+
+    Raises:
+        UsageError: a network is to be run by another engine than PyTorch, whose files are of one size.
     """
+    if others := [candidate.label for candidate in candidates if candidate.engine != EAGER]:
+        raise UsageError(f"Expected networks run by PyTorch to see how they grow, but got {', '.join(others)}.")
     peaks = {candidate.label: _climb(candidate, sizes, conditions, alone, watch) for candidate in candidates}
     networks = {candidate.label: candidate.create() for candidate in candidates}
     calls = {

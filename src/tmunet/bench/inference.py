@@ -1,15 +1,20 @@
 """Prediction as it is measured: the conditions, and the call that is timed."""
 
+import re
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from tmunet.bench.candidate import CHANNELS
+from tmunet.bench.candidate import CHANNELS, Candidate
 from tmunet.errors import UsageError
+from tmunet.export.engines import start
+from tmunet.export.names import EAGER, EngineName, Precision
+from tmunet.export.onnx_file import write_onnx
+from tmunet.nn.folding import folded
 
 
 @dataclass(frozen=True)
@@ -18,20 +23,22 @@ class Conditions:
 
     Attributes:
         device: where to compute.
-        precision: arithmetic of the network; bfloat16 by autocast.
+        precision: arithmetic of the network.
         threads: of the CPU.
         memory_limit: bytes that one prediction may take on the CPU; on a GPU its memory is the limit.
         seconds: that the calls of one network may take at one size and batch.
+        exports: folder of the files that engines other than PyTorch run.
 
     Raises:
         UsageError: there are no threads, or a limit is not above 0.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     threads: int = 1
     memory_limit: int = 8_000_000_000
     seconds: float = 60.0
+    exports: str = ""
 
     def __post_init__(self) -> None:
         if self.threads < 1:
@@ -47,10 +54,14 @@ class Conditions:
             torch.cuda.synchronize()
 
 
-ENGINE = "eager"  # what `inference` runs the network by, as rows of measurements name it
-
-
-def inference(network: nn.Module, size: int, batch: int, conditions: Conditions) -> Callable[[], Tensor]:
+def inference(
+    network: nn.Module,
+    size: int,
+    batch: int,
+    conditions: Conditions,
+    engine: EngineName = EAGER,
+    file: Path | None = None,
+) -> Callable[[], Tensor]:
     """A call that predicts one batch of noise, all conditions met; it sets the threads of this process.
 
     Args:
@@ -58,18 +69,34 @@ def inference(network: nn.Module, size: int, batch: int, conditions: Conditions)
         size: side of the square images, in pixels.
         batch: number of images.
         conditions: of the run.
+        engine: what runs the network.
+        file: what engines other than PyTorch run; see `export`.
 
     Returns:
         The call; it gives logits (batch, classes, size, size).
+
+    Raises:
+        EngineError: the engine cannot run this network under these conditions.
+        MissingExtraError: its packages are not installed.
     """
     torch.set_num_threads(conditions.threads)
     network.to(conditions.device)
     images = torch.randn(batch, CHANNELS, size, size, generator=torch.Generator().manual_seed(0)).to(conditions.device)
-    lower = torch.autocast(conditions.device, torch.bfloat16) if conditions.precision == "bfloat16" else nullcontext()
+    run = start(engine, network, images, conditions.threads, conditions.precision, file)
+    return lambda: run(images)
 
-    def predict() -> Tensor:
-        with torch.inference_mode(), lower:
-            logits: Tensor = network(images)
-        return logits
 
-    return predict
+def export(candidate: Candidate, network: nn.Module, size: int, conditions: Conditions) -> None:
+    """Write the file that an engine runs, if it needs one and it is not there; see `inference` for errors."""
+    file = exported(candidate, size, conditions)
+    if file is not None and not file.exists():
+        images = torch.zeros(1, CHANNELS, size, size)
+        write_onnx(folded(network), images, file)
+
+
+def exported(candidate: Candidate, size: int, conditions: Conditions) -> Path | None:
+    """Where the file lies that an engine runs; PyTorch needs none, and engines other than it share one."""
+    if candidate.engine in (EAGER, "compile"):
+        return None
+    network = candidate.label.removesuffix(f"@{candidate.engine}")
+    return Path(conditions.exports) / f"{re.sub(r'[^A-Za-z0-9]+', '-', network)}-{size}.onnx"

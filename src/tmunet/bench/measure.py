@@ -3,17 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from torch import nn
+from torch import Tensor, nn
 
 from tmunet.bench.activations import activation_memory
 from tmunet.bench.candidate import Candidate
 from tmunet.bench.cost import count_macs, count_parameters
 from tmunet.bench.hooks import hooked
-from tmunet.bench.inference import ENGINE, Conditions, inference
+from tmunet.bench.inference import Conditions, export, exported, inference
 from tmunet.bench.memory import Alone, TooMuch
 from tmunet.bench.speed import Spread, ratio, take_turns
+from tmunet.errors import EngineError
+from tmunet.export.names import EAGER
 from tmunet.model import serialise
 from tmunet.nn.image_size import image_size_of
+
+Call = Callable[[], Tensor]
 
 Watch = Callable[[str], object]
 """Told what is done next."""
@@ -35,6 +39,7 @@ class Measurement:
         macs: multiply-accumulates of one image, counted in full.
         macs_by_hooks: as the papers' tool counts.
         activation_bytes: what a training step keeps for its backward pass.
+        difference: the largest of a logit from PyTorch's in float32 on the same noise, relative to the largest logit.
         peak_bytes: highest memory of a prediction; see `measure_peak` for what it includes.
         seconds: of a call.
         times_reference: seconds over those of the reference, by rounds.
@@ -52,6 +57,7 @@ class Measurement:
     macs: int | None = None
     macs_by_hooks: int | None = None
     activation_bytes: int | None = None
+    difference: float | None = None
     peak_bytes: int | None = None
     seconds: Spread | None = None
     times_reference: Spread | None = None
@@ -105,22 +111,30 @@ def measure(
     found: list[Measurement] = []
     for size in plan.sizes:
         watch(f"{size} px: arithmetic of {len(networks)} networks")
-        counted = [_count(label, network, size, conditions) for label, network in networks.items()]
+        counted = [_count(candidate, networks[candidate.label], size, conditions) for candidate in candidates]
         for batch in plan.batches:
-            rows = [
-                _weigh(networks[row.network], replace(row, batch=batch), conditions, alone, watch) for row in counted
-            ]
-            found += _time(networks, rows, plan, conditions, watch)
+            calls: dict[str, Call] = {}
+            rows = []
+            for candidate, unbatched in zip(candidates, counted, strict=True):
+                network = networks[candidate.label]
+                row = _weigh(candidate, network, replace(unbatched, batch=batch), conditions, alone, watch)
+                try:
+                    if not row.note:
+                        row, calls[row.network] = _start(candidate, network, row, conditions)
+                except EngineError as error:
+                    row = replace(row, note=f"not run: {error}")
+                rows.append(row)
+            found += _time(calls, rows, plan, conditions, watch)
     return found
 
 
-def _count(label: str, network: nn.Module, size: int, conditions: Conditions) -> Measurement:
+def _count(candidate: Candidate, network: nn.Module, size: int, conditions: Conditions) -> Measurement:
     """What needs no clock; without a count where the network does not take the size."""
     row = Measurement(
-        network=label,
+        network=candidate.label,
         size=size,
         batch=1,
-        engine=ENGINE,
+        engine=candidate.engine,
         device=conditions.device,
         precision=conditions.precision,
         parameters=count_parameters(network),
@@ -135,27 +149,46 @@ def _count(label: str, network: nn.Module, size: int, conditions: Conditions) ->
 
 
 def _weigh(
-    network: nn.Module, row: Measurement, conditions: Conditions, alone: Alone | None, watch: Watch
+    candidate: Candidate,
+    network: nn.Module,
+    row: Measurement,
+    conditions: Conditions,
+    alone: Alone | None,
+    watch: Watch,
 ) -> Measurement:
-    """The memory of one network at one size and batch, or a note that it does not fit."""
+    """The memory of one network at one size and batch, or a note that it does not fit or that its engine does not take it."""
     if row.note:
         return row
     watch(f"{row.size} px, batch {row.batch}: memory of {row.network}")
     lower = conditions.precision == "bfloat16"
     row = replace(row, activation_bytes=activation_memory(network, (row.size, row.size), row.batch, bfloat16=lower))
+    try:
+        export(candidate, network, row.size, conditions)
+    except EngineError as error:
+        return replace(row, note=f"not run: {error}")
     peak = alone(row.network, row.size, row.batch, conditions) if alone else None
     if isinstance(peak, TooMuch):
         return replace(row, note=f"not run: {peak.reason}")
     return replace(row, peak_bytes=peak.highest) if peak else row
 
 
+def _start(
+    candidate: Candidate, network: nn.Module, row: Measurement, conditions: Conditions
+) -> tuple[Measurement, Call]:
+    """The call that is timed, and how far its logits are from those of PyTorch in float32; a note if the engine fails."""
+    size, batch, full = row.size, row.batch, replace(conditions, precision="float32")
+    call = inference(network, size, batch, conditions, candidate.engine, exported(candidate, size, conditions))
+    if (candidate.engine, conditions) == (EAGER, full):
+        return row, call
+    expected = inference(network, size, batch, full)()
+    difference = (call().float() - expected).abs().max() / expected.abs().max()
+    return replace(row, difference=float(difference)), call
+
+
 def _time(
-    networks: Mapping[str, nn.Module], rows: Sequence[Measurement], plan: Plan, conditions: Conditions, watch: Watch
+    calls: Mapping[str, Call], rows: Sequence[Measurement], plan: Plan, conditions: Conditions, watch: Watch
 ) -> list[Measurement]:
     """The time of all networks that fit at one size and batch, in turns."""
-    calls = {
-        row.network: inference(networks[row.network], row.size, row.batch, conditions) for row in rows if not row.note
-    }
     watch(f"{rows[0].size} px, batch {rows[0].batch}: time of {len(calls)} networks, in turns")
     times = take_turns(calls, plan.rounds, plan.warm_up, conditions.seconds, conditions.synchronise)
     return [_timed(row, times, plan) for row in rows]

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from tmunet.bench.candidate import parse_candidate
-from tmunet.bench.inference import Conditions, inference
-from tmunet.errors import UsageError
+from tmunet.bench.inference import Conditions, exported, inference
+from tmunet.errors import EngineError, UsageError
 
 STATUS = Path("/proc/self/status")
 
@@ -33,7 +33,7 @@ class Peak:
 
 @dataclass(frozen=True)
 class TooMuch:
-    """A prediction that did not fit a limit.
+    """A prediction that did not fit a limit, or that its engine could not make.
 
     Attributes:
         reason: for example "needs more memory than 4 GB".
@@ -58,13 +58,17 @@ def measure_peak(label: str, size: int, batch: int, conditions: Conditions) -> P
     """
     try:
         with memory_limit(conditions.memory_limit if conditions.device == "cpu" else None):
-            predict = inference(parse_candidate(label).create(), size, batch, conditions)
+            candidate = parse_candidate(label)
+            file = exported(candidate, size, conditions)
+            predict = inference(candidate.create(), size, batch, conditions, candidate.engine, file)
             before = _bytes("VmRSS", conditions.device)
             start = time.perf_counter()
             predict()
             conditions.synchronise()
             seconds = time.perf_counter() - start
             return Peak(before, _bytes("VmHWM", conditions.device), seconds)
+    except EngineError as error:
+        return TooMuch(str(error))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise

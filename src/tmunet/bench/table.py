@@ -4,9 +4,10 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from tmunet.bench.measure import Measurement
+from tmunet.export.names import EAGER
 
 COST = ("", "parameters", "weights MB", "GMAC", "GMAC by hooks")
-SPEED = ("", "ms", "quartiles", "images/s", "x reference", "quartiles", "training MB", "peak MB", "")
+SPEED = ("", "ms", "quartiles", "images/s", "x reference", "quartiles", "training MB", "peak MB", "difference", "")
 
 
 def measurement_table(rows: Sequence[Measurement], reference: str) -> str:
@@ -21,11 +22,17 @@ def measurement_table(rows: Sequence[Measurement], reference: str) -> str:
         batches = [list(group) for _, group in groupby(of_size, key=lambda row: row.batch)]
         parts.append(f"Cost of one {size} x {size} image:\n{aligned([COST, *map(_cost, batches[0])])}")
         parts += [
-            f"{size} x {size} pixels, batch {group[0].batch}, {group[0].precision} on {group[0].device}, {group[0].engine}; "
+            f"{size} x {size} pixels, batch {group[0].batch}, {group[0].precision} on {group[0].device}, {_engines(group)}; "
             f"reference {reference}:\n{aligned([SPEED, *map(_speed, group)])}"
             for group in batches
         ]
     return "\n\n".join(parts)
+
+
+def _engines(rows: Sequence[Measurement]) -> str:
+    """What ran the networks: where they differ, labels name all but PyTorch."""
+    engines = {row.engine for row in rows}
+    return rows[0].engine if len(engines) == 1 else f"{EAGER} where no engine is named"
 
 
 def _cost(row: Measurement) -> tuple[str, ...]:
@@ -49,6 +56,7 @@ def _speed(row: Measurement) -> tuple[str, ...]:
         f"{ratio.low:.2f} to {ratio.high:.2f}" if ratio else "-",
         _number(row.activation_bytes, 1e6, 0),
         _number(row.peak_bytes, 1e6, 0),
+        "-" if row.difference is None else f"{row.difference:.0e}",
         row.note,
     )
 

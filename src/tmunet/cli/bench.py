@@ -2,8 +2,9 @@
 
 import shlex
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,7 +26,7 @@ class BenchConfig:
     """Measure networks side by side: parameters, arithmetic, memory, time. Writes bench.csv, bench.json and bench.svg."""
 
     networks: list[str] = field(default_factory=list)
-    """Names, with options if any, such as tmunet_b:mstm.pooling=false,mstm.dwconv=false; by default all."""
+    """Names, with options and engine (compile, onnx, openvino) if any, as tmunet_b:mstm.layers=2@onnx; by default all, eager."""
     sizes: str | None = None
     """Sides of square images in pixels, such as 256,512; by default 512, or 256 to 1536 with --growth."""
     batches: str = "1,4,16"
@@ -72,7 +73,7 @@ def run(arguments: Sequence[str]) -> int:
         BenchConfig,
         arguments,
         "bench",
-        words={"networks": "names, with options if any, such as tmunet_b:mstm.xlstm=false; by default all"},
+        words={"networks": "such as tmunet_b, tmunet_b:mstm.layers=2 or tmunet_b@onnx; by default all, eager"},
     )
     prepare_process()
     if config.paper:
@@ -100,9 +101,10 @@ def _measure(config: BenchConfig, command: str) -> int:
         warm_up=config.warm_up,
         reference=_reference(config.reference, [candidate.label for candidate in candidates]),
     )
-    conditions = _conditions(config)
-    about = facts(conditions, command)  # before: the load is that of the others
-    rows = measure(candidates, plan, conditions, predict_alone if config.memory else None, _watch)
+    about = facts(_conditions(config), command)  # before: the load is that of the others
+    with tempfile.TemporaryDirectory() as exports:
+        conditions = replace(_conditions(config), exports=exports)
+        rows = measure(candidates, plan, conditions, predict_alone if config.memory else None, _watch)
     print(measurement_table(rows, plan.reference))
     about |= {"rounds": plan.rounds, "warm_up": plan.warm_up, "reference": plan.reference, "left_out": left_out}
     _tell(about, write_measurements(Path(config.out), rows, about))
@@ -129,11 +131,13 @@ def _growth(config: BenchConfig, command: str) -> int:
 def _candidates(named: Sequence[str], otherwise: Sequence[str]) -> "tuple[list[Candidate], list[str]]":
     """The networks, each built once to see that it can be; of those not named, what needs a missing package is told and left."""
     from tmunet.bench.candidate import parse_candidates
+    from tmunet.export.engines import require_engine
 
     found, left_out = [], []
     for candidate in parse_candidates(named or otherwise):
         try:
             candidate.create()
+            require_engine(candidate.engine)
         except MissingExtraError as error:
             if named:
                 raise

@@ -1,0 +1,1 @@
+"""Networks for other runtimes. Importing this package loads neither torch nor a runtime."""

@@ -1,0 +1,121 @@
+"""What runs a network for prediction: PyTorch as it is, its compiler, or another project's runtime from an ONNX file.
+
+All of them run the form for inference (`tmunet.nn.folding`).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tmunet.errors import EngineError, UsageError
+from tmunet.export.names import EngineName, Precision
+from tmunet.extras import require
+from tmunet.nn.folding import folded
+
+PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino")}
+
+Run = Callable[[Tensor], Tensor]
+"""Normalised images (B, C, H, W) in float32 -> logits (B, K, H, W) in float32, without gradients."""
+
+
+def start(
+    engine: EngineName, network: nn.Module, images: Tensor, threads: int, precision: Precision, file: Path | None = None
+) -> Run:
+    """Make a network ready to run.
+
+    Args:
+        engine: "eager", "compile", "onnx" or "openvino".
+        network: maps images (B, C, H, W) to logits (B, K, H, W); it stays as it is.
+        images: an example on the device that will be used; engines other than "eager" take images of its H, W.
+        threads: of the CPU, for runtimes other than PyTorch, whose threads are those of the process.
+        precision: "bfloat16" by autocast in PyTorch, by a hint in OpenVINO.
+        file: the ONNX file of runtimes that need one, as `write_onnx` writes it.
+
+    Raises:
+        EngineError: the engine cannot run this network, on this device, or in this precision.
+        MissingExtraError: its packages are not installed.
+        UsageError: there is no such engine.
+    """
+    if engine == "eager":
+        return _pytorch(folded(network), images.device, precision)
+    if engine == "compile":
+        return _compiled(folded(network), images.device, precision)
+    starters = {"onnx": _onnxruntime, "openvino": _openvino}
+    if engine not in starters or file is None:
+        raise UsageError(f"Expected `engine` to be eager, compile, onnx or openvino, with a file, but got {engine!r}.")
+    if images.device.type != "cpu":
+        raise EngineError(f"{engine} runs on the CPU only here")
+    require_engine(engine)
+    return starters[engine](file, threads, precision)
+
+
+def require_engine(engine: EngineName) -> None:
+    """See that the packages of an engine are there.
+
+    Raises:
+        MissingExtraError: one is not; the message names the extra.
+    """
+    for package in PACKAGES.get(engine, ()):
+        require(package, extra=engine)
+
+
+def _pytorch(network: Run, device: torch.device, precision: Precision) -> Run:
+    def run(images: Tensor) -> Tensor:
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            return network(images)
+
+    return run
+
+
+def _compiled(network: nn.Module, device: torch.device, precision: Precision) -> Run:
+    compiled = _pytorch(torch.compile(network, dynamic=False), device, precision)
+
+    def run(images: Tensor) -> Tensor:
+        try:
+            return compiled(images)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            raise EngineError(f"cannot be compiled: {str(error).strip().splitlines()[0][:200]}") from error
+
+    return run
+
+
+def _onnxruntime(file: Path, threads: int, precision: Precision) -> Run:
+    if precision != "float32":
+        raise EngineError("onnx runs float32 only")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    try:
+        session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its own classes of errors are not public
+        raise EngineError(f"onnxruntime does not take its file: {str(error)[:200]}") from error
+    (name,) = (one.name for one in session.get_inputs())
+
+    def run(images: Tensor) -> Tensor:
+        return torch.from_numpy(session.run(None, {name: images.numpy()})[0])
+
+    return run
+
+
+def _openvino(file: Path, threads: int, precision: Precision) -> Run:
+    import openvino
+
+    settings: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+    }
+    try:
+        core = openvino.Core()
+        model = core.compile_model(core.read_model(file), "CPU", settings)
+    except Exception as error:  # RuntimeError, or a class of its own
+        raise EngineError(f"OpenVINO does not take its file: {str(error).strip().splitlines()[-1][:200]}") from error
+
+    def run(images: Tensor) -> Tensor:
+        return torch.from_numpy(model(images.numpy())[0].copy())
+
+    return run

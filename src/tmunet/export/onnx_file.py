@@ -1,0 +1,59 @@
+"""A network as an ONNX file, for images of one size and any number of them in a call."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tmunet.errors import EngineError
+from tmunet.extras import require
+from tmunet.files import write_bytes
+
+INPUT, OUTPUT = "images", "logits"
+
+
+def write_onnx(network: nn.Module, images: Tensor, file: Path) -> None:
+    """Trace a network in eval mode and write it, atomically.
+
+    Args:
+        network: maps images (B, C, H, W) to logits (B, K, H, W).
+        images: an example; H and W are those of the file, B may differ later.
+        file: with the suffix .onnx.
+
+    Raises:
+        MissingExtraError: the exporter's packages are not installed.
+        EngineError: ONNX, or its exporter, does not know an operation of the network.
+    """
+    require("onnx", extra="onnx")
+    require("onnxscript", extra="onnx")
+    several = images.expand(max(2, len(images)), -1, -1, -1)  # an example of one image would make one the only number
+    logging.getLogger("torch.onnx").setLevel(
+        logging.ERROR
+    )  # it tells of each operation of torchvision that is not there
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                network,
+                (several,),
+                dynamo=True,
+                verbose=False,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+            )
+            assert program is not None
+            content = program.model_proto.SerializeToString()
+    except Exception as error:  # whatever the exporter stumbles over
+        raise EngineError(f"cannot be written as ONNX: {_reason(error)}") from error
+    write_bytes(file, content)
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the innermost cause that says something."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:200]

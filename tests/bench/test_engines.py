@@ -1,0 +1,124 @@
+"""Networks run by other engines, beside PyTorch in the same turns."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tmunet.bench.candidate import parse_candidates
+from tmunet.bench.growth import measure_growth
+from tmunet.bench.inference import Conditions
+from tmunet.bench.measure import Measurement, Plan, measure
+from tmunet.bench.memory import Peak
+from tmunet.bench.table import measurement_table
+from tmunet.cli.alone import predict_alone
+from tmunet.errors import EngineError, UsageError
+from tmunet.export import engines
+from tmunet.export.engines import start
+from tmunet.export.onnx_file import write_onnx
+from tmunet.nn.folding import folded
+from tmunet.registry import create_model
+
+PLAN = Plan(sizes=(64,), batches=(1, 2), rounds=1, warm_up=0, reference="tmunet_t")
+LABELS = ("tmunet_t", "tmunet_t@onnx", "tmunet_t@openvino")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("exports")
+
+
+@pytest.fixture(scope="module")
+def rows(folder: Path) -> list[Measurement]:
+    return measure(parse_candidates(LABELS), PLAN, Conditions(exports=str(folder)), None)
+
+
+def test_every_engine_gives_the_logits_of_pytorch_in_the_same_turns(rows: list[Measurement], folder: Path) -> None:
+    assert [(row.engine, row.batch) for row in rows] == [(e, b) for b in (1, 2) for e in ("eager", "onnx", "openvino")]
+    for row in rows:
+        assert row.seconds is not None, row.note
+        assert row.times_reference is not None
+        if row.engine == "eager":
+            assert row.difference is None
+        else:
+            assert row.difference is not None
+            assert row.difference < 1e-4
+    assert [file.name for file in folder.iterdir()] == ["tmunet-t-64.onnx"]  # one file for both engines and batches
+    assert "eager where no engine is named" in measurement_table(rows, "tmunet_t")
+
+
+def test_a_process_of_its_own_runs_the_file_that_is_there(rows: list[Measurement], folder: Path) -> None:
+    assert rows
+    peak = predict_alone("tmunet_t@onnx", 64, 1, Conditions(exports=str(folder)))
+    assert isinstance(peak, Peak)
+    assert peak.highest > peak.before
+
+
+def test_what_an_engine_cannot_do_is_a_note(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("outer") from ValueError("no such operation\nand more")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    plan = Plan(sizes=(64,), batches=(1,), rounds=1, warm_up=0, reference="ulite")
+    conditions = Conditions(exports=str(tmp_path))
+    ulite, broken = measure(parse_candidates(["ulite", "ulite@onnx"]), plan, conditions, None)
+    assert ulite.seconds is not None
+    assert (broken.seconds, broken.note) == (None, "not run: cannot be written as ONNX: no such operation")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_lower_precision_says_how_far_it_is_off_or_that_there_is_none(folder: Path, rows: list[Measurement]) -> None:
+    assert rows
+    conditions = Conditions(precision="bfloat16", exports=str(folder))
+    eager, onnx, openvino = measure(parse_candidates(LABELS), Plan((64,), (1,), 1, 0, "tmunet_t"), conditions, None)
+    assert onnx.note == "not run: onnx runs float32 only"
+    assert eager.difference is not None
+    assert 1e-5 < eager.difference < 0.1
+    assert openvino.difference is not None
+    assert openvino.difference < 0.1
+
+
+def test_growth_is_measured_of_pytorch_alone() -> None:
+    with pytest.raises(UsageError, match="Expected networks run by PyTorch to see how they grow, but got ulite@onnx"):
+        measure_growth(parse_candidates(["ulite@onnx"]), [64], 1, 0, Conditions(), predict_alone)
+
+
+def test_an_engine_that_is_not_there_or_has_no_file_is_an_error(tmp_path: Path) -> None:
+    network, images = create_model("tmunet_t").eval(), torch.zeros(1, 3, 32, 32)
+    with pytest.raises(UsageError, match="but got 'onnx'"):
+        start("onnx", network, images, 1, "float32")
+    (tmp_path / "broken.onnx").write_bytes(b"no model")
+    for engine in ("onnx", "openvino"):
+        with pytest.raises(EngineError, match="does not take its file"):
+            start(engine, network, images, 1, "float32", tmp_path / "broken.onnx")  # type: ignore[arg-type]
+    with pytest.raises(EngineError, match="runs on the CPU only"):
+        start("onnx", network, images.to("meta"), 1, "float32", tmp_path / "broken.onnx")
+
+
+def test_the_compiler_is_asked_with_the_form_for_inference(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.nn.Module] = []
+
+    def note(network: torch.nn.Module, dynamic: bool) -> torch.nn.Module:
+        assert not dynamic
+        asked.append(network)
+        return network
+
+    monkeypatch.setattr(torch, "compile", note)
+    network, images = create_model("tmunet_t").eval(), torch.rand(1, 3, 32, 32)
+    logits = start("compile", network, images, 1, "float32")(images)
+    with torch.no_grad():
+        torch.testing.assert_close(logits, folded(network)(images))
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in asked[0].modules())
+    assert engines.PACKAGES.get("compile") is None
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("name", ["tmunet_b", "unet", "tinyunet", "ulite", "rolling_unet_s", "monai_basicunet"])
+def test_networks_of_the_comparison_can_be_exported(name: str, tmp_path: Path) -> None:
+    network, images = create_model(name).eval(), torch.rand(2, 3, 128, 128)
+    write_onnx(folded(network), images[:1], tmp_path / "network.onnx")
+    with torch.no_grad():
+        expected = network(images)
+    for engine in ("onnx", "openvino"):
+        logits = start(engine, network, images, 1, "float32", tmp_path / "network.onnx")(images)  # type: ignore[arg-type]
+        assert (logits - expected).abs().max() <= 1e-4 * expected.abs().max()
