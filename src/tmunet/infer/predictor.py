@@ -23,6 +23,7 @@ from tmunet.extras import require
 from tmunet.infer.window import sliding_window
 from tmunet.logits import labels, probabilities
 from tmunet.model import TrainedModel, check_size, load_model, serialise
+from tmunet.nn.folding import folded
 
 DEFAULT_MODEL = "nuclei-t"
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
@@ -85,6 +86,7 @@ class Predictor:
         self.config, self.window, self.flips, self.precision = trained.config, window, flips, precision
         self.device = choose_device(device)
         self.network = trained.network.eval().to(self.device)
+        self._form = folded(self.network)
 
     def __call__(self, image: NDArray[Any] | Path | str) -> Prediction:
         """Predict one image.
@@ -140,7 +142,7 @@ class Predictor:
             torch.inference_mode(),
             torch.autocast(self.device.type, torch.bfloat16) if lower else nullcontext(),
         ):
-            total = sum(probabilities(self.network(x.flip(axes))).flip(axes) for axes in flips)
+            total = sum(probabilities(self._form(x.flip(axes))).flip(axes) for axes in flips)
         return torch.as_tensor(total) / len(flips)
 
     def _by_window(self, image: NDArray[Any], side: int) -> Tensor:
