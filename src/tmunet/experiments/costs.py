@@ -1,0 +1,22 @@
+"""What a network of a plan costs."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cost:
+    """The cost of one network for one 3 x 512 x 512 image.
+
+    Attributes:
+        parameters: learnable values.
+        macs: multiply-accumulates, counted in full.
+        macs_by_hooks: as the paper's tool counts.
+        images_per_second: at batch 1; None where it was not timed.
+        machine: what it was timed on.
+    """
+
+    parameters: int
+    macs: int
+    macs_by_hooks: int
+    images_per_second: float | None
+    machine: str
