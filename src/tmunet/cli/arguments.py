@@ -56,7 +56,7 @@ def parse(
             raise UsageError(f"{verb}: there is no setting {key!r}.{suggest(key, known)}")
         parser.set_defaults({key: value})
     switches = {f"--{field.name}" for field in dataclasses.fields(settings) if field.type is bool}
-    typed = [SHORT.get(a, a) for a in arguments]
+    typed = [_spelled(argument) for argument in arguments]
     for index, argument in enumerate(typed):
         if argument in switches and typed[index + 1 : index + 2] not in (["true"], ["false"]):
             typed[index] = f"{argument}=true"
@@ -68,13 +68,21 @@ def parse(
 
 def value_of(flag: str, arguments: Sequence[str]) -> str | None:
     """The value of a flag that has to be known before the others are read; None if it was not given."""
-    typed = [SHORT.get(a, a) for a in arguments]
+    typed = [_spelled(argument) for argument in arguments]
     for index, argument in enumerate(typed):
         if argument == flag and index + 1 < len(typed):
             return typed[index + 1]
         if argument.startswith(f"{flag}="):
             return argument.removeprefix(f"{flag}=")
     return None
+
+
+def _spelled(argument: str) -> str:
+    """A flag as the parser knows it: short ones long, and `--dry-run` as `--dry_run`."""
+    flag, equals, value = argument.partition("=")
+    if not flag.startswith("--"):
+        return SHORT.get(argument, argument)
+    return f"--{flag[2:].replace('-', '_')}{equals}{value}"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -20,6 +20,7 @@ VERBS = {
     "evaluate": "score a trained model on images whose masks are known",
     "predict": "write the masks of images",
     "bench": "measure what networks cost, side by side",
+    "reproduce": "train and score all runs of a table or figure of the paper, and write it",
     "nnunet": "run nnU-Net itself on your split and score it alike, or write its raw data set",
     "info": "list networks, recipes, models and versions",
 }

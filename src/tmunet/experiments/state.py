@@ -1,0 +1,120 @@
+"""How far a run of a plan has come, by what lies in its folder."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from tmunet.config import to_dict
+from tmunet.errors import UsageError
+from tmunet.experiments.grid import PlannedRun
+from tmunet.experiments.nesting import dotted
+from tmunet.files import sha256
+from tmunet.model_config import CONFIG, WEIGHTS
+
+StateName = Literal["done", "trained", "interrupted", "to do", "missing data"]
+
+_PLACES = ("data", "split", "out")  # of the files, which may move; the split is compared by its hash
+_MACHINE = ("device",)  # where it ran; the run's provenance has it
+_BEFORE_CONFIG = ("split.json", "provenance.json")  # what a run that is killed at its start may leave alone
+
+
+@dataclass(frozen=True)
+class State:
+    """How far a run has come.
+
+    Attributes:
+        name: "done" is trained and scored under all protocols, "trained" lacks scores, "interrupted" can be resumed.
+        unscored: protocols under which a trained run has not been scored.
+        epochs: trained so far.
+    """
+
+    name: StateName
+    unscored: tuple[str, ...] = ()
+    epochs: int = 0
+
+
+Examined = tuple[PlannedRun, State]
+"""A run, and how far it has come."""
+
+
+def state_of(run: PlannedRun) -> State:
+    """Look into a run folder.
+
+    Raises:
+        UsageError: the folder holds a run with other settings or another split, or is no run folder.
+    """
+    folder = run.folder
+    epochs = 0
+    if folder.config.is_file():
+        check_same(run)
+        epochs = _epochs(run)
+    elif folder.path.is_dir() and (strange := strangers(run)):
+        raise UsageError(
+            f"{folder.path}: expected a run folder, but found {strange[0]} and no {folder.config.name}; move it."
+        )
+    if (folder.model / CONFIG).is_file():
+        weights = sha256(folder.model / WEIGHTS)
+        unscored = tuple(protocol for protocol in run.protocols if not is_scored(run, protocol, weights))
+        if not unscored:
+            return State("done", epochs=epochs)
+        if not run.source.reason:
+            return State("trained", unscored, epochs)
+    if run.source.reason:
+        return State("missing data", epochs=epochs)
+    return State("interrupted" if folder.config.is_file() else "to do", run.protocols, epochs)
+
+
+def examine(runs: Sequence[PlannedRun]) -> list[Examined]:
+    """Look into all run folders; see `state_of`."""
+    return [(run, state_of(run)) for run in runs]
+
+
+def is_scored(run: PlannedRun, protocol: str, weights: str) -> bool:
+    """Whether there are scores of these very weights (their SHA-256) on the run's split, and their report."""
+    folder = run.scores(protocol)
+    if not ((folder / "summary.json").is_file() and (folder / "report.html").is_file()):
+        return False
+    facts = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["facts"]
+    split = run.folder.read_provenance()["split_sha256"]
+    return bool(facts["weights_sha256"] == weights and facts["split_sha256"] == split and facts["subset"] == "test")
+
+
+def strangers(run: PlannedRun) -> list[str]:
+    """Names in a folder without settings that a run at its start does not write."""
+    names = sorted(path.name for path in run.folder.path.iterdir())
+    return [name for name in names if name not in _BEFORE_CONFIG and not name.startswith(".")]
+
+
+def check_same(run: PlannedRun) -> None:
+    """Refuse a folder whose run is not the planned one.
+
+    Raises:
+        UsageError: a setting or the split is another; the first one is named.
+    """
+    move = f"move {run.folder.path} away, or give other --runs"
+    planned, found = _settings(to_dict(run.config)), _settings(to_dict(run.folder.read_config()))
+    for key in sorted({*planned, *found}):
+        expected, there = planned.get(key), found.get(key)
+        if expected != there and not (key == "precision" and expected == "auto"):  # a run keeps what auto meant
+            raise UsageError(
+                f"{run.folder.path}: the folder holds a run with other settings: expected {key} = {expected!r} as planned, "
+                f"but found {there!r}; {move}."
+            )
+    split = run.folder.read_provenance()["split_sha256"]
+    if run.source.sha256 and split != run.source.sha256:
+        raise UsageError(
+            f"{run.folder.path}: the folder holds a run with another split: expected SHA-256 {run.source.sha256[:12]} as in "
+            f"{run.source.split}, but found {split[:12]}; {move}."
+        )
+
+
+def _settings(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings that make a run what it is, by dotted name."""
+    return {key: value for key, value in dotted(values) if key not in (*_PLACES, *_MACHINE)}
+
+
+def _epochs(run: PlannedRun) -> int:
+    if not run.folder.metrics.is_file():
+        return 0
+    return len(run.folder.metrics.read_text(encoding="utf-8").splitlines()) - 1

@@ -1,0 +1,85 @@
+"""How long a training step and a validation step take, measured on noise."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tmunet.bench.speed import take_turns
+from tmunet.losses import DeepSupervisionLoss, SegmentationLoss
+from tmunet.model_config import ModelConfig
+from tmunet.train.config import TrainConfig
+
+ROUNDS, WARM_UP, SECONDS = 3, 1, 20.0  # few: an estimate is wanted, not a benchmark
+CPU_IMAGES = 2  # measured in a step on the CPU, whose time and memory grow with the images alike
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """What was measured.
+
+    Attributes:
+        training: seconds of a training step of the whole batch.
+        validation: seconds of an image that is validated.
+    """
+
+    training: float
+    validation: float
+
+
+def measure_step(
+    config: TrainConfig, classes: tuple[str, ...], device: str, clock: Callable[[], float] = time.perf_counter
+) -> StepTime:
+    """Time the step of a run, without loading and augmentation: forward, loss, backward, optimiser.
+
+    On the CPU a step of a few images is timed, and taken times as many as the batch has.
+
+    Args:
+        config: settings of the run.
+        classes: names of the classes, background included.
+        device: "cpu", "cuda" or "mps".
+        clock: seconds that pass.
+
+    Raises:
+        UsageError: the options of the network do not fit.
+        MissingExtraError: its layers are those of a package that is not installed.
+    """
+    network = ModelConfig(config.model, config.options, classes, config.preprocess).create_network().to(device)
+    batch = config.batch_size // (config.devices * config.nodes)
+    count = min(batch, CPU_IMAGES) if device == "cpu" else batch
+    size = config.preprocess.size
+    images = torch.randn(count, config.preprocess.channels, size, size, device=device)
+    masks = torch.randint(0, len(classes), (count, size, size), device=device, dtype=torch.uint8)
+    calls = {"train": _training(network, config, images, masks), "valid": lambda: _forward(network, images)}
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    seconds = {
+        name: statistics.median(take_turns({name: call}, ROUNDS, WARM_UP, SECONDS, wait, clock)[name])
+        for name, call in calls.items()
+    }
+    return StepTime(seconds["train"] * batch / count, seconds["valid"] / count)
+
+
+def _training(network: nn.Module, config: TrainConfig, images: Tensor, masks: Tensor) -> Callable[[], object]:
+    plain = SegmentationLoss(config.loss.cross_entropy, config.loss.dice)
+    weights = getattr(network, "supervision_weights", None)  # of a network with logits at several resolutions
+    loss = plain if weights is None else DeepSupervisionLoss(plain, weights)
+    optimiser = torch.optim.Adam(network.parameters(), lr=config.optimiser.learning_rate)
+    lower = config.precision == "bfloat16" or (config.precision == "auto" and images.is_cuda)
+
+    def step() -> None:
+        network.train()
+        optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=lower):
+            value: Tensor = loss(network(images), masks).mean()
+        torch.autograd.backward([value])
+        optimiser.step()
+
+    return step
+
+
+@torch.no_grad()
+def _forward(network: nn.Module, images: Tensor) -> None:
+    network.eval()(images)
