@@ -14,7 +14,12 @@ from tmunet.model_config import CONFIG, WEIGHTS
 
 StateName = Literal["done", "trained", "interrupted", "to do", "missing data"]
 
-_PLACES = ("data", "split", "out")  # of the files, which may move; the split is compared by its hash
+_PLACES = (
+    "data",
+    "split",
+    "out",
+    "recipe",
+)  # of files, which may move; the split is compared by its hash, the recipe by what it sets
 _MACHINE = ("device",)  # where it ran; the run's provenance has it
 _BEFORE_CONFIG = ("split.json", "provenance.json")  # what a run that is killed at its start may leave alone
 
