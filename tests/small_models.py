@@ -48,3 +48,10 @@ class Bright(nn.Module):
 def bright_model(gain: float = 8.0, size: int = 32) -> TrainedModel:
     """A model whose mask is where the mean of the three channels exceeds one half."""
     return TrainedModel(Bright(gain).eval(), ModelConfig("tmunet_t", preprocess=Preprocess(size, 3, "imagenet")))
+
+
+def coloured_model(size: int = 32) -> TrainedModel:
+    """A model of three classes whose logits are the three channels, blurred a little."""
+    blur = nn.Conv2d(3, 3, 3, padding=1, groups=3, bias=False).requires_grad_(False)
+    blur.weight.fill_(1 / 9)
+    return TrainedModel(blur.eval(), ModelConfig("tmunet_t", classes=THREE, preprocess=Preprocess(size, 3, "image")))

@@ -12,6 +12,7 @@ from tmunet.cli.arguments import parse
 from tmunet.cli.process import prepare_process
 from tmunet.cli.table import score_table
 from tmunet.errors import UsageError
+from tmunet.export.names import EAGER, EngineName
 
 if TYPE_CHECKING:
     from tmunet.train.run import RunFolder
@@ -37,6 +38,8 @@ class EvaluateConfig:
     """Slide a window of this many pixels over each image instead of resizing it."""
     flips: bool = False
     """Average over the image and its three flips."""
+    engine: EngineName = EAGER
+    """What runs the network: eager is PyTorch as it is; compile its compiler; onnx and openvino export the network first."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -82,7 +85,12 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     data, split = _data_of(config, run)
     dataset = open_dataset(data, split)
     predictor = Predictor(
-        model, window=config.window, flips=config.flips, device=config.device, precision=config.precision
+        model,
+        window=config.window,
+        flips=config.flips,
+        engine=config.engine,
+        device=config.device,
+        precision=config.precision,
     )
     facts = {
         "command": shlex.join(["tmunet", *sys.argv[1:]]),
@@ -90,6 +98,7 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
         "weights_sha256": sha256(model / WEIGHTS),
         "window": config.window,
         "flips": config.flips,
+        "engine": config.engine,
         "precision": config.precision,
         "device": str(predictor.device),
         "trained": predictor.config.provenance,

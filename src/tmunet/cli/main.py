@@ -19,6 +19,7 @@ VERBS = {
     "train": "train a network on your images and masks",
     "evaluate": "score a trained model on images whose masks are known",
     "predict": "write the masks of images",
+    "export": "write a trained model for ONNX Runtime, OpenVINO or torch.export",
     "bench": "measure what networks cost, side by side",
     "reproduce": "train and score all runs of a table or figure of the paper, and write it",
     "nnunet": "run nnU-Net itself on your split and score it alike, or write its raw data set",

@@ -8,6 +8,7 @@ from typing import Literal
 
 from tmunet.cli.arguments import parse
 from tmunet.cli.process import prepare_process
+from tmunet.export.names import EAGER, EngineName
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class PredictConfig:
     """Slide a window of this many pixels over each image instead of resizing it: for large images."""
     flips: bool = False
     """Average over the image and its three flips."""
+    engine: EngineName = EAGER
+    """What runs the network: eager is PyTorch as it is; compile its compiler; onnx and openvino export the network first."""
     batch_size: int = 8
     """Images predicted together."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -53,6 +56,7 @@ def run(arguments: Sequence[str]) -> int:
         config.model,
         window=config.window,
         flips=config.flips,
+        engine=config.engine,
         device=config.device,
         precision=config.precision,
     )

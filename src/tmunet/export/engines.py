@@ -4,6 +4,7 @@ All of them run the form for inference (`tmunet.nn.folding`).
 """
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,8 @@ def require_engine(engine: EngineName) -> None:
 
 def _pytorch(network: Run, device: torch.device, precision: Precision) -> Run:
     def run(images: Tensor) -> Tensor:
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        lower = torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
+        with torch.inference_mode(), lower:
             return network(images)
 
     return run

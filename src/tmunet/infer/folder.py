@@ -135,6 +135,7 @@ def _claim(out: Path, predictor: Predictor) -> None:
         "weights_sha256": predictor.weights_sha256(),
         "window": predictor.window,
         "flips": predictor.flips,
+        "engine": predictor.engine,
         "precision": predictor.precision,
     }
     if manifest.is_file():

@@ -151,7 +151,11 @@ def gated(
         raise ValueError(f"Expected `forget_gate` to be 'sigmoid' or 'exponential', but got {forget_gate!r}.")
     dtype = torch.float64 if q.dtype == torch.float64 else torch.float32
     q, k, v, log_i, f = (x.to(dtype) for x in (q, k, v, i, f))
-    return q, k, v, log_i, F.logsigmoid(f) if forget_gate == "sigmoid" else f
+    if forget_gate == "sigmoid":
+        f = -F.softplus(
+            -f, threshold=50.0
+        )  # log sigmoid; ONNX takes the logarithm of a sigmoid, which is 0 for f < -104
+    return q, k, v, log_i, f
 
 
 def _causal(g: Tensor) -> Tensor:

@@ -1,0 +1,33 @@
+"""`tmunet export`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ..small_models import bright_model
+from .conftest import Answer
+
+Run = Callable[..., Answer]
+
+
+def test_export_writes_beside_the_model_and_says_how_to_use_it(
+    tmunet: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tmunet.model.load_model", lambda _: bright_model())
+    answer = tmunet("export", tmp_path / "mine", "--format", "torch", "--size", 48)
+    assert answer.code == 0, answer.err
+    folder = tmp_path / "mine-torch"
+    assert (
+        f"Written: {folder}. Checked against PyTorch: logits within 0e+00, 100.00% of the labels equal." in answer.out
+    )
+    assert f"python {folder / 'run.py'} IMAGES -o MASKS" in answer.out
+    assert json.loads((folder / "model.json").read_text())["size"] == 48
+
+
+def test_a_model_that_is_not_there_and_a_format_that_is_none(tmunet: Run, tmp_path: Path) -> None:
+    answer = tmunet("export", tmp_path / "nothing")
+    assert answer.code == 3
+    assert "expected a model folder" in answer.err
+    assert tmunet("export", tmp_path / "nothing", "--format", "caffe").code == 2

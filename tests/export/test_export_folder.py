@@ -1,0 +1,138 @@
+"""Exported models: the folder, its check against PyTorch, and its script in a process that has no torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tmunet.errors import EngineError, UsageError
+from tmunet.export import folder as folder_module
+from tmunet.export.folder import export_model
+from tmunet.files import sha256
+from tmunet.infer.predictor import Predictor, packaged_model
+from tmunet.model import load_model
+
+from ..small_models import bright_model, coloured_model
+
+SAMPLE = Path(packaged_model()).parents[1] / "sample" / "images"
+WITHOUT_TORCH = """
+import runpy, sys
+sys.modules["torch"] = sys.modules["tmunet"] = None  # importing them fails
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def run_exported(folder: Path, *images: Path, out: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-c", WITHOUT_TORCH, folder / "run.py", *images, "-o", out]
+    return subprocess.run(words, capture_output=True, text=True, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def nuclei(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("nuclei") / "nuclei-onnx"
+    done = export_model(load_model(packaged_model()), "onnx", None, folder)
+    assert done.difference < 1e-4
+    assert done.same_labels > 0.9999
+    return folder
+
+
+def test_the_script_writes_the_masks_of_tmunet_without_torch(nuclei: Path, tmp_path: Path) -> None:
+    images = [next(SAMPLE.glob(f"{kind}_*.png")) for kind in ("dark", "bright", "stained")]
+    done = run_exported(nuclei, *images, out=tmp_path)
+    assert done.returncode == 0, done.stderr
+    predictor = Predictor()
+    for image in images:
+        mask = np.asarray(Image.open(tmp_path / image.name))
+        assert set(np.unique(mask)) == {0, 255}
+        assert np.mean((mask > 0) == predictor(image).mask) >= 0.9999
+
+
+def test_the_folder_says_what_it_holds(nuclei: Path) -> None:
+    assert sorted(path.name for path in nuclei.iterdir()) == ["model.json", "model.onnx", "run.py"]
+    about = json.loads((nuclei / "model.json").read_text())
+    assert about["files"] == {"model.onnx": sha256(nuclei / "model.onnx")}
+    assert (about["runtime"], about["classes"], about["normalise"]) == (
+        "onnxruntime",
+        ["background", "nucleus"],
+        "image",
+    )
+    assert about["weights_sha256"] == Predictor().weights_sha256()
+    assert {"tmunet", "torch", "onnxruntime"} <= about["versions"].keys()
+
+
+def test_a_damaged_file_is_not_run(nuclei: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    for path in nuclei.iterdir():
+        (damaged / path.name).write_bytes(path.read_bytes())
+    (damaged / "model.onnx").write_bytes((nuclei / "model.onnx").read_bytes()[:-1] + b"x")
+    done = run_exported(damaged, next(SAMPLE.iterdir()), out=tmp_path / "masks")
+    assert done.returncode != 0
+    assert "expected SHA-256" in done.stderr
+    assert not (tmp_path / "masks").exists()
+
+
+@pytest.mark.parametrize(("to", "files"), [("openvino", ["model.bin", "model.xml"]), ("torch", ["model.pt2"])])
+def test_other_formats_compute_the_same(to: str, files: list[str], tmp_path: Path) -> None:
+    done = export_model(coloured_model(), to, 64, tmp_path / "out")  # type: ignore[arg-type]
+    assert done.difference < 1e-4
+    about = json.loads((done.folder / "model.json").read_text())
+    assert sorted(about["files"]) == files
+    assert (about["size"], len(about["colours"])) == (64, 3)
+
+
+def test_several_classes_are_a_palette(tmp_path: Path) -> None:
+    model = coloured_model()
+    exported = export_model(model, "openvino", None, tmp_path / "out").folder
+    noise = np.random.default_rng(0).integers(0, 256, (45, 61, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    done = run_exported(exported, tmp_path / "noise.png", out=tmp_path / "masks")
+    assert done.returncode == 0, done.stderr
+    mask = Image.open(tmp_path / "masks" / "noise.png")
+    assert mask.mode == "P"
+    assert np.mean(np.asarray(mask) == Predictor(model)(noise).mask) >= 0.999  # of 2745 pixels
+
+
+def test_a_file_that_computes_something_else_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = folder_module.WRITERS["torch"]
+
+    def wrong(network: torch.nn.Module, images: torch.Tensor, folder: Path) -> Path:
+        other = bright_model(gain=7).network
+        return write(folder_module.folded(other), images, folder)
+
+    monkeypatch.setitem(folder_module.WRITERS, "torch", wrong)
+    with pytest.raises(EngineError, match="does not compute what PyTorch computes"):
+        export_model(bright_model(), "torch", None, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_files_and_a_size_that_is_not_taken_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("precious")
+    with pytest.raises(UsageError, match="expected a new or empty folder"):
+        export_model(bright_model(), "torch", None, tmp_path)
+    with pytest.raises(UsageError, match="Expected `size` to be a size"):
+        export_model(load_model(packaged_model()), "torch", 31, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_a_predictor_runs_another_engine(engine: str) -> None:
+    images = [np.random.default_rng(seed).integers(0, 256, (40, 50, 3), dtype=np.uint8) for seed in range(3)]
+    eager, other = Predictor(coloured_model()), Predictor(coloured_model(), engine=engine)  # type: ignore[arg-type]
+    for a, b in zip(eager.predict(images), other.predict(images), strict=True):
+        assert a.probability == pytest.approx(b.probability, abs=1e-5)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_a_predictor_gives_the_same_masks_with_another_engine(engine: str) -> None:
+    images = sorted(SAMPLE.iterdir())[::6]
+    eager, other = Predictor(), Predictor(engine=engine)  # type: ignore[arg-type]
+    equal = [np.mean(a.mask == b.mask) for a, b in zip(eager.predict(images), other.predict(images), strict=True)]
+    assert min(equal) >= 0.9999
