@@ -97,14 +97,17 @@ def run(arguments: Sequence[str]) -> int:
 
 def _estimated(config: ReproduceConfig, examined: "Sequence[Examined]") -> str:
     from tmunet.experiments.estimate import estimate, estimate_table
-    from tmunet.experiments.step import StepTime, measure_step
+    from tmunet.experiments.step import StepTime, batch_of, measure_step, timed_images
     from tmunet.experiments.workers import worker_environments
 
     cuda = _cuda(config)
     device = "cuda" if cuda else "mps" if config.device == "mps" else "cpu"
 
     def measure(run: "PlannedRun") -> StepTime:
-        print(f"tmunet reproduce: a step of {run.network}, {run.config.preprocess.size} px, {device}", file=sys.stderr)
+        images, batch = timed_images(run.config, device), batch_of(run.config)
+        taken = f", taken times {batch / images:g}" if images < batch else ""
+        what = f"{run.network}, {images} x {run.config.preprocess.size} px, {device}{taken}"
+        print(f"tmunet reproduce: timing a step of {what}", file=sys.stderr)
         return measure_step(run.config, run.source.classes, device)
 
     workers = len(worker_environments(cuda, config.workers, _width([run for run, _ in examined]), 1))
