@@ -69,18 +69,21 @@ def test_networks_import_torch_alone_but_for_two_whose_layers_are_other_packages
 
 MODELS = tuple(f"tmunet.{name}" for name in ("model", "model_config", "registry", "nn", "hub"))
 LATER = ("tmunet.train", "tmunet.infer", "tmunet.report", "tmunet.cli", "tmunet.evaluation", "tmunet.nnunet")
+PAGES = ("tmunet.experiments",)
 
 
 @pytest.mark.parametrize(
     ("rooms", "forbidden"),
     [
-        (("data",), (*MODELS, *LATER, "tmunet.metrics", "tmunet.check")),
-        (("check",), (*MODELS, *LATER, "tmunet.metrics")),
-        (("infer",), ("tmunet.train", "tmunet.report", "tmunet.cli", "pytorch_lightning")),
-        (("train",), ("tmunet.report", "tmunet.cli")),
-        (("nnunet",), (*MODELS, "tmunet.train", "tmunet.report", "tmunet.cli")),
-        (("report", "evaluation.py"), ("tmunet.train", "tmunet.cli", "pytorch_lightning")),
-        (("model.py", "model_config.py", "registry.py", "config.py"), LATER),
+        (("data",), (*MODELS, *LATER, *PAGES, "tmunet.metrics", "tmunet.check")),
+        (("check",), (*MODELS, *LATER, *PAGES, "tmunet.metrics")),
+        (("infer",), (*PAGES, "tmunet.train", "tmunet.report", "tmunet.cli", "pytorch_lightning")),
+        (("train",), (*PAGES, "tmunet.report", "tmunet.cli")),
+        (("bench",), (*PAGES, "tmunet.train", "tmunet.report", "tmunet.cli", "pytorch_lightning")),
+        (("experiments",), ("tmunet.cli", "pytorch_lightning")),
+        (("nnunet",), (*MODELS, *PAGES, "tmunet.train", "tmunet.report", "tmunet.cli")),
+        (("report", "evaluation.py"), (*PAGES, "tmunet.train", "tmunet.cli", "pytorch_lightning")),
+        (("model.py", "model_config.py", "registry.py", "config.py"), (*LATER, *PAGES)),
         ((".",), ("torchvision", "nnunetv2")),
     ],
 )
