@@ -6,13 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test nightly format clean
+.PHONY: help demo test nightly reproduce-smoke format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     train, evaluate and predict on sample images of nuclei; writes a report (minutes)"
 	@echo "make test     style, types and all tests (minutes)"
 	@echo "make nightly  the slow tests"
+	@echo "make reproduce-smoke  all steps of 'tmunet reproduce' on the sample images (minutes)"
 	@echo "make format   put the code into the project's form"
 	@echo "make clean    remove the virtual environment; runs stay"
 
@@ -31,6 +32,9 @@ test: $(VENV)/.test
 
 nightly: $(VENV)/.test
 	@$(BIN)/python -m pytest --quiet -m nightly
+
+reproduce-smoke: $(VENV)/.demo
+	@$(BIN)/tmunet reproduce table1 --plan smoke --data src/tmunet --runs runs/reproduce-smoke --out runs/reproduce-smoke/pages
 
 format: $(VENV)/.test
 	@$(BIN)/ruff check --fix --quiet .

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tmunet.cli import check, evaluate, import_, predict, show, split
+from tmunet.cli import check, evaluate, import_, predict, reproduce, show, split
 from tmunet.config import known_keys
 from tmunet.metrics import policy_as_markdown
 from tmunet.registry import list_models
@@ -23,6 +23,7 @@ SETTINGS = {
     "check": check.CheckConfig,
     "show": show.ShowConfig,
     "split": split.SplitConfig,
+    "reproduce": reproduce.ReproduceConfig,
 }
 
 
@@ -37,8 +38,8 @@ def test_links_lead_to_files(document: Path) -> None:
 def test_flags_and_recipes_that_are_named_exist(document: Path) -> None:
     for verb, rest in re.findall(rf"tmunet ({'|'.join(SETTINGS)})((?: [^\n`#]*)?)", document.read_text()):
         known = {*known_keys(SETTINGS[verb]), "resume", "help"}
-        for flag in re.findall(r"--([\w.]+)", rest):
-            assert flag in known, f"tmunet {verb} --{flag}"
+        for flag in re.findall(r"--(\w[\w.-]*)", rest):
+            assert flag.replace("-", "_") in known, f"tmunet {verb} --{flag}"
         for recipe in re.findall(r"--recipe (\w+)(?!\S*\.yaml)\b", rest):
             assert recipe in list_recipes()
 

@@ -90,21 +90,24 @@ def run(arguments: Sequence[str]) -> int:
     until = None if config.minutes is None else start + 60 * config.minutes
     with _interruptible():
         outcomes = _complete(config, [run for run, state in examined if state.unscored], until)
-        costs = {} if config.target == "figure3" else _costs(config, plan, until)
-    command = shlex.join(["tmunet", "reproduce", *arguments])
-    return _finish(config, plan, examine(runs), outcomes, costs, command)
+        examined = examine(runs)
+        costs = _costs(config, plan, examined, until)
+    return _finish(config, plan, examined, outcomes, costs, shlex.join(["tmunet", "reproduce", *arguments]))
 
 
 def _estimated(config: ReproduceConfig, examined: "Sequence[Examined]") -> str:
     from tmunet.experiments.estimate import estimate, estimate_table
-    from tmunet.experiments.step import StepTime, measure_step
+    from tmunet.experiments.step import StepTime, batch_of, measure_step, timed_images
     from tmunet.experiments.workers import worker_environments
 
     cuda = _cuda(config)
     device = "cuda" if cuda else "mps" if config.device == "mps" else "cpu"
 
     def measure(run: "PlannedRun") -> StepTime:
-        print(f"tmunet reproduce: a step of {run.network}, {run.config.preprocess.size} px, {device}", file=sys.stderr)
+        images, batch = timed_images(run.config, device), batch_of(run.config)
+        taken = f", taken times {batch / images:g}" if images < batch else ""
+        what = f"{run.network}, {images} x {run.config.preprocess.size} px, {device}{taken}"
+        print(f"tmunet reproduce: timing a step of {what}", file=sys.stderr)
         return measure_step(run.config, run.source.classes, device)
 
     workers = len(worker_environments(cuda, config.workers, _width([run for run, _ in examined]), 1))
@@ -186,18 +189,23 @@ def _teller(total: int) -> "Watch":
     return tell
 
 
-def _costs(config: ReproduceConfig, plan: "Plan", until: float | None) -> "Mapping[str, Cost]":
+def _costs(
+    config: ReproduceConfig, plan: "Plan", examined: "Sequence[Examined]", until: float | None
+) -> "Mapping[str, Cost]":
+    """The cost of the networks; they are timed as soon as there is a result to stand beside."""
     from tmunet.experiments.measure_costs import count_costs, time_costs
 
+    if config.target == "figure3":  # shows no costs
+        return {}
     costs, left_out = count_costs(plan)
-    device = "cuda" if _cuda(config) else "cpu"
-    timed, fault = time_costs(plan, costs, device, Path(config.out) / "bench", _left(until))
-    for message in (
-        *(f"{label}: no cost: {reason}" for label, reason in left_out.items()),
-        *([fault] if fault else []),
-    ):
-        print(f"tmunet reproduce: {message}", file=sys.stderr)
-    return timed
+    faults = [f"{label} has no cost: {reason}" for label, reason in left_out.items()]
+    if any(state.name == "done" for _, state in examined):
+        device = "cuda" if _cuda(config) else "cpu"
+        costs, fault = time_costs(plan, costs, device, Path(config.out) / "bench", _left(until))
+        faults += [fault] if fault else []
+    for fault in faults:
+        print(f"tmunet reproduce: {fault}", file=sys.stderr)
+    return costs
 
 
 def _finish(

@@ -71,29 +71,32 @@ def plan_runs(plan: Plan, data_root: Path, runs: Path, device: str = "auto") -> 
     """
     recipe = read_recipe(plan.recipe)
     sources = {(data, kind): find_source(data_root, data, kind) for data in plan.data for kind in plan.splits}
-    configs: dict[tuple[str, str], tuple[TrainConfig, dict[str, Any]]] = {}
-    for data in plan.data:
-        for label, network in plan.networks.items():
-            given = merged(plan.settings, plan.data_settings.get(data, {}), network.settings)
-            own = _own(plan, network, data_root / data, device)
-            where = f"{plan.title}: settings of {label} on {data}"
-            configs[label, data] = from_mapping(TrainConfig, merged(recipe, given, own), where), given
+    known: dict[tuple[str, str], tuple[TrainConfig, dict[str, Any]]] = {}
     found = []
     for seed in plan.seeds:
         for (data, kind), source in sources.items():
-            for label in plan.networks:
-                config, given = configs[label, data]
+            for label, network in plan.networks.items():
+                like = label, data if data in plan.data_settings else ""  # all other data sets have the same settings
+                if like not in known:
+                    known[like] = _settings(plan, label, network, recipe, data, device)
+                config, given = known[like]
                 out = runs / f"{data}-{kind}-{slug(label)}-s{seed}"
-                config = replace(config, seed=seed, split=str(source.split), out=str(out))
+                config = replace(config, data=str(source.folder), split=str(source.split), out=str(out), seed=seed)
                 found.append(PlannedRun(label, data, kind, config, given, source, tuple(plan.protocols)))
     return found
 
 
-def _own(plan: Plan, network: PlannedNetwork, folder: Path, device: str) -> dict[str, Any]:
-    return {
-        "data": str(folder),
+def _settings(
+    plan: Plan, label: str, network: PlannedNetwork, recipe: dict[str, Any], data: str, device: str
+) -> tuple[TrainConfig, dict[str, Any]]:
+    """All settings of a network on a data set but for its paths and seed, and those that the plan gives."""
+    given = merged(plan.settings, plan.data_settings.get(data, {}), network.settings)
+    own = {
+        "data": data,
         "recipe": plan.recipe,
         "model": network.model,
         "options": network.options,
         "device": device,
     }
+    where = f"{plan.title}: settings of {label} on {data}"
+    return from_mapping(TrainConfig, merged(recipe, given, own), where), given

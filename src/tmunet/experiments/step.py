@@ -30,6 +30,16 @@ class StepTime:
     validation: float
 
 
+def batch_of(config: TrainConfig) -> int:
+    """Images of a step on one device."""
+    return config.batch_size // (config.devices * config.nodes)
+
+
+def timed_images(config: TrainConfig, device: str) -> int:
+    """Images of the step that is timed."""
+    return min(batch_of(config), CPU_IMAGES) if device == "cpu" else batch_of(config)
+
+
 def measure_step(
     config: TrainConfig, classes: tuple[str, ...], device: str, clock: Callable[[], float] = time.perf_counter
 ) -> StepTime:
@@ -48,8 +58,7 @@ def measure_step(
         MissingExtraError: its layers are those of a package that is not installed.
     """
     network = ModelConfig(config.model, config.options, classes, config.preprocess).create_network().to(device)
-    batch = config.batch_size // (config.devices * config.nodes)
-    count = min(batch, CPU_IMAGES) if device == "cpu" else batch
+    batch, count = batch_of(config), timed_images(config, device)
     size = config.preprocess.size
     images = torch.randn(count, config.preprocess.channels, size, size, device=device)
     masks = torch.randint(0, len(classes), (count, size, size), device=device, dtype=torch.uint8)

@@ -1,0 +1,72 @@
+"""`tmunet reproduce` in this process: what it refuses, and what it does without any data."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .conftest import Answer
+
+Run = Callable[..., Answer]
+PLAN = """\
+title: Small
+networks: {U-Lite: {model: ulite, row: U-Lite}}
+data: [discs, MoNuSeg]
+splits: [own]
+seeds: [0]
+settings: {epochs: 1, batch_size: 4, preprocess: {size: 32}}
+protocols: [strict]
+"""
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    path = tmp_path / "plan.yaml"
+    path.write_text(PLAN)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["tabel1", "--data", "x"], "There is no target 'tabel1'. Did you mean 'table1'?"),
+        (["tabel1", "--data", "x", "--plan", "smoke"], "There is no target 'tabel1'."),
+        (["table1"], "Expected --data, but it was not given."),
+        (["table1", "--data", "x", "--plan", "smoek"], "There is no plan 'smoek'"),
+        (["table1", "--data", "x", "--workers", 0], "Expected `workers` to be at least 1, but got 0."),
+        (["table1", "--data", "x", "--minutes", 0], "Expected `minutes` to be above 0, but got 0.0."),
+        (["table1", "--data", "x", "--workers", 2, "--slurm", "{cluster: local}"], "Expected `workers` or `slurm`"),
+    ],
+)
+def test_what_does_not_fit_is_refused(words: list[object], message: str, tmunet: Run) -> None:
+    answer = tmunet("reproduce", *words)
+    assert answer.code == 2
+    assert message in answer.err
+
+
+def test_data_sets_that_are_not_there_are_reasons_not_failures(plan: Path, tmunet: Run, tmp_path: Path) -> None:
+    places = ["--data", tmp_path / "sets", "--runs", tmp_path / "runs", "--out", tmp_path / "pages", "--plan", plan]
+    answer = tmunet("reproduce", "table1", *places)
+    assert answer.code == 0, answer.err
+    assert "0 of 2 runs are done, 0 of them now; 0 failed." in answer.out
+    assert (
+        f"MoNuSeg-own-u-lite-s0: {tmp_path / 'sets' / 'MoNuSeg'} is not there; download it from https://" in answer.out
+    )
+    assert (tmp_path / "pages" / "table1.csv").is_file()
+    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "pages" / "bench").exists()  # there is nothing that times would stand beside
+
+
+def test_a_dry_run_measures_a_step_and_writes_nothing(
+    plan: Path, tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    make_dataset(train=9)
+    before = sorted(tmp_path.rglob("*"))
+    places = ["--data", tmp_path, "--runs", tmp_path / "runs", "--out", tmp_path / "pages", "--plan", plan]
+    answer = tmunet("reproduce", "table1", *places, "--device", "cpu", "--dry-run")
+    assert answer.code == 0, answer.err
+    assert "timing a step of U-Lite, 2 x 32 px, cpu, taken times 2" in answer.err
+    line = next(line for line in answer.out.splitlines() if "discs-own-u-lite-s0" in line)
+    assert line.split()[1:4] == ["to", "do", "3"]
+    assert "MoNuSeg is not there" in answer.out
+    assert sorted(tmp_path.rglob("*")) == before
