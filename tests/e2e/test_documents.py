@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tmunet.cli import check, evaluate, import_, predict, reproduce, show, split
+from tmunet.cli import bench, check, evaluate, export, import_, predict, reproduce, show, split
 from tmunet.config import known_keys
 from tmunet.metrics import policy_as_markdown
 from tmunet.registry import list_models
@@ -14,7 +14,12 @@ from tmunet.train.config import TrainConfig, list_recipes
 from ..contract.test_networks import PINNED
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    ROOT / "benchmarks" / "README.md",
+]
 SETTINGS = {
     "train": TrainConfig,
     "evaluate": evaluate.EvaluateConfig,
@@ -24,6 +29,8 @@ SETTINGS = {
     "show": show.ShowConfig,
     "split": split.SplitConfig,
     "reproduce": reproduce.ReproduceConfig,
+    "bench": bench.BenchConfig,
+    "export": export.ExportConfig,
 }
 
 
