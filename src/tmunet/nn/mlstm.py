@@ -14,7 +14,8 @@ and the type of q. Inside, everything is float32 (float64 for float64 input) wha
 
 - `mlstm_recurrent`: one step a token, O(T D^2), with a state that can be handed on. The specification.
 - `mlstm_parallel`: every pair of tokens, O(T^2 D). For checking and for very short sequences.
-- `mlstm_chunkwise`: pairs inside chunks of S tokens, states between chunks, O(T S D + T D^2). What the network runs.
+- `mlstm_chunkwise`: pairs inside chunks of S tokens, states between chunks, O(T S D + T D^2). The network runs it in the faster
+  arrangement of `tmunet.nn.mlstm_fast`, and as it is here where a compiler or an exporter looks on.
 
 The chunkwise form uses the following. With F_t = log f_1 + ... + log f_t and g_s = log i_s - F_s, the recurrence for m solves to
 m_t = F_t + mu_t, mu_t = max_{s <= t} g_s, and token s enters C_t and n_t with the weight exp(g_s - mu_t) <= 1.
