@@ -1,12 +1,13 @@
 """Jobs of a cluster, by submitit's executor for this machine."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tmunet.errors import UsageError
+from tmunet.errors import MissingExtraError, UsageError
 from tmunet.experiments.cluster import submit
 from tmunet.experiments.complete import Outcome, complete
 from tmunet.experiments.grid import PlannedRun
@@ -51,3 +52,11 @@ def test_settings_that_submitit_does_not_take_are_refused(
     monkeypatch.setenv("PATH", "")  # no Slurm
     with pytest.raises(UsageError, match="submitit does not take these settings"):
         submit(make_runs(), settings, tmp_path / "jobs", None, lambda *_: None)
+
+
+def test_without_submitit_the_extra_is_named(
+    make_runs: MakeRuns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(MissingExtraError, match=r"tmunet\[cluster\]"):
+        submit(make_runs(), LOCAL, tmp_path / "jobs", None, lambda *_: None)

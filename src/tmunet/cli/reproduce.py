@@ -1,6 +1,5 @@
 """`tmunet reproduce`: the runs of a table or figure of the paper, and its pages."""
 
-import itertools
 import shlex
 import signal
 import sys
@@ -14,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet.cli.arguments import parse
 from tmunet.cli.process import prepare_process
+from tmunet.cli.run_lines import summary, teller
 from tmunet.errors import InterruptedRunError, UsageError
 from tmunet.extras import require
 
 if TYPE_CHECKING:
     from tmunet.experiments.complete import Outcome
     from tmunet.experiments.costs import Cost
-    from tmunet.experiments.execute import Watch
     from tmunet.experiments.grid import Key, PlannedRun
     from tmunet.experiments.plan import Plan
     from tmunet.experiments.state import Examined
@@ -161,7 +160,7 @@ def _complete(config: ReproduceConfig, runs: "Sequence[PlannedRun]", until: floa
     if not runs:
         return {}
     require("pytorch_lightning", extra="train")
-    watch, seconds = _teller(len(runs)), _left(until)
+    watch, seconds = teller(len(runs)), _left(until)
     if config.slurm is not None:
         return submit(runs, config.slurm, Path(config.runs) / "jobs", seconds, watch)
     environments = worker_environments(_cuda(config), config.workers, _width(runs), cores())
@@ -170,23 +169,6 @@ def _complete(config: ReproduceConfig, runs: "Sequence[PlannedRun]", until: floa
 
 def _left(until: float | None) -> float | None:
     return None if until is None else max(0.0, until - time.monotonic())
-
-
-def _teller(total: int) -> "Watch":
-    """Says of each run when it starts and how it ends."""
-    from tmunet.experiments.estimate import duration
-
-    started = itertools.count(1)
-
-    def tell(run: "PlannedRun", outcome: "Outcome | None") -> None:
-        name = run.folder.path.name
-        if outcome is None:
-            print(f"[{next(started)}/{total}] {name}: log in {run.log}", flush=True)
-        else:
-            detail = f"\n{outcome.detail}" if outcome.detail else ""
-            print(f"{name}: {outcome.state} after {duration(outcome.seconds)}{detail}", flush=True)
-
-    return tell
 
 
 def _costs(
@@ -224,15 +206,6 @@ def _finish(
     files = write_target(
         config.target, plan, found.results, found.missing, costs, Path(config.out), command, data_root=Path(config.data)
     )
-    done = [run for run, state in examined if state.name == "done"]
-    fresh = sum(run.key in outcomes for run in done)
-    failed = [run for run, _ in examined if run.key in outcomes and outcomes[run.key].state == "failed"]
-    print(f"\n{len(done)} of {len(examined)} runs are done, {fresh} of them now; {len(failed)} failed.")
-    names: dict[str, list[str]] = {}
-    for run, _ in examined:
-        if run.key in found.missing:
-            names.setdefault(found.missing[run.key], []).append(run.folder.path.name)
-    for reason, missed in names.items():
-        print(f"  {missed[0]}{f' and {len(missed) - 1} more' if len(missed) > 1 else ''}: {reason}")
+    print(f"\n{summary(examined, outcomes, found.missing)}")
     print(f"Written: {', '.join(str(file) for file in files)}")
-    return 1 if failed else 0
+    return 1 if any(outcome.state == "failed" for outcome in outcomes.values()) else 0

@@ -115,7 +115,7 @@ def duration(seconds: float) -> str:
     """A time in words.
 
     >>> [duration(s) for s in (0, 12.4, 119.6, 4000, 200_000)]
-    ['0 s', '12 s', '2 min', '1 h 7 min', '2 d 7 h']
+    ['0 s', '12 s', '2 min', '1 h 7 min', '2 d 8 h']
     """
     minutes = round(seconds / 60)
     if seconds < 99.5:
