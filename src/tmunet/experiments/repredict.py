@@ -14,6 +14,7 @@ from tmunet.data.preprocess import resize_image, resize_mask
 from tmunet.errors import InputError
 from tmunet.evaluation import class_scores
 from tmunet.experiments.result import Result
+from tmunet.export.names import EAGER
 from tmunet.infer.predictor import Predictor
 from tmunet.metrics import get_protocol
 
@@ -40,6 +41,7 @@ class Again:
             result.run / "model",
             window=facts["window"],
             flips=facts["flips"],
+            engine=facts.get("engine", EAGER),  # evaluations did not name it when there was one engine
             precision=facts["precision"],
             device="cpu" if facts["device"] == "cpu" else "auto",
         )
