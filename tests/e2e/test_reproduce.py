@@ -48,7 +48,10 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_a_plan_is_interrupted_resumed_reported_and_not_done_twice(
     make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    make_dataset(train=8, valid=2, test=2)
+    images = make_dataset(train=8, valid=2, test=2) / "images"
+    (images / "case10.png").write_bytes(
+        (images / "case0.png").read_bytes()
+    )  # a test image that is in train too, as in BUSI
     words = ["--data", ".", "--plan", "plan.yaml", "--device", "cpu", "--runs", "runs", "--out", "pages"]
     (tmp_path / "plan.yaml").write_text(PLAN % f"  Broken: {BROKEN}\n  U-Lite: {NETWORK}")
     run = tmp_path / "runs" / "discs-own-u-lite-s0"
@@ -69,6 +72,7 @@ def test_a_plan_is_interrupted_resumed_reported_and_not_done_twice(
     out, err = process.communicate(timeout=200)
     assert process.returncode == 1, err  # for the broken one
     assert "1 of 4 runs are done, 1 of them now; 1 failed." in out
+    assert "1 of them the networks were trained on" in (tmp_path / "pages" / "table1.md").read_text()
     assert "discs-own-broken-s0: failed: " in out
     assert "rings is not there" in out
     assert "Broken has no cost: " in err

@@ -77,6 +77,7 @@ def test_the_commands_say_what_the_plan_says(name: str, tmp_path: Path) -> None:
         verb, *flags = evaluate_command(run, "paper")
         config = parse(EvaluateConfig, flags, verb)
         assert (config.model, config.protocol, config.subset) == (str(run.folder.path), "paper", "test")
+        assert config.allow_seen
         assert config.split == str(run.folder.split)
 
 

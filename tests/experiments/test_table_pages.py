@@ -117,6 +117,17 @@ def test_what_is_missing_in_part_is_named_with_its_seeds(tmp_path: Path) -> None
     assert "Empty, U-Net (seed 1): failed.\n" in section(page, "MoNuSeg, split random")
 
 
+def test_test_images_that_were_trained_on_are_told(tmp_path: Path) -> None:
+    results = [
+        result(tmp_path, network, [0.8, 0.9], data="MoNuSeg", model=planned.model, images_seen_in_training=1)
+        for network, planned in SMALL.networks.items()
+    ]
+    page = written(tmp_path, "table1", SMALL, results)["table1.md"]
+    assert "1 of them the networks were trained on: the split has copies of them in train." in page
+    clean = [result(tmp_path, one.network, [0.8, 0.9], data="MoNuSeg", model=one.model) for one in results]
+    assert "were trained on" not in written(tmp_path, "table1", SMALL, clean)["table1.md"]
+
+
 @settings(max_examples=5, deadline=None)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_results_does_not_change_a_page(tmp_path_factory: pytest.TempPathFactory, random: Any) -> None:

@@ -61,6 +61,9 @@ def block_notes(table: Table, block: Block) -> list[str]:
         notes.append(
             f"{numbers(sorted(images))} test images, protocol {block.protocol}, split SHA-256 {first.split_sha256[:12]}."
         )
+        seen = first.scores["facts"].get("images_seen_in_training", 0)
+        if seen:
+            notes.append(f"{seen} of them the networks were trained on: the split has copies of them in train.")
     if block.data in table.plan.reasons():
         notes.append(f"{table.plan.reasons()[block.data]}; the paper's figures are not of these images.")
     return notes + missing_notes(block)
