@@ -67,6 +67,18 @@ def test_what_an_engine_cannot_do_is_a_note(monkeypatch: pytest.MonkeyPatch, tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_engine_that_computes_something_else_is_not_timed(
+    monkeypatch: pytest.MonkeyPatch, rows: list[Measurement], folder: Path
+) -> None:
+    assert rows
+    right = engines._onnxruntime
+    monkeypatch.setattr(engines, "_onnxruntime", lambda *words: lambda images: right(*words)(images) * 1.01)
+    plan = Plan(sizes=(64,), batches=(1,), rounds=1, warm_up=0, reference="tmunet_t@onnx")
+    (row,) = measure(parse_candidates(["tmunet_t@onnx"]), plan, Conditions(exports=str(folder)), None)
+    assert row.seconds is None
+    assert row.note.startswith("not run: does not compute what PyTorch computes: a logit is off by")
+
+
 def test_lower_precision_says_how_far_it_is_off_or_that_there_is_none(folder: Path, rows: list[Measurement]) -> None:
     assert rows
     conditions = Conditions(precision="bfloat16", exports=str(folder))

@@ -14,6 +14,7 @@ from tmunet.errors import EngineError, UsageError
 from tmunet.export import folder as folder_module
 from tmunet.export.folder import export_model
 from tmunet.files import sha256
+from tmunet.infer import predictor as predictor_module
 from tmunet.infer.predictor import Predictor, packaged_model
 from tmunet.model import load_model
 
@@ -107,7 +108,9 @@ def test_a_file_that_computes_something_else_is_not_left(tmp_path: Path, monkeyp
         return write(folder_module.folded(other), images, folder)
 
     monkeypatch.setitem(folder_module.WRITERS, "torch", wrong)
-    with pytest.raises(EngineError, match="does not compute what PyTorch computes"):
+    with pytest.raises(
+        EngineError, match=r"tmunet_t as torch: does not compute what PyTorch computes.*Nothing was written"
+    ):
         export_model(bright_model(), "torch", None, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
@@ -127,6 +130,15 @@ def test_a_predictor_runs_another_engine(engine: str) -> None:
     eager, other = Predictor(coloured_model()), Predictor(coloured_model(), engine=engine)  # type: ignore[arg-type]
     for a, b in zip(eager.predict(images), other.predict(images), strict=True):
         assert a.probability == pytest.approx(b.probability, abs=1e-5)
+
+
+def test_a_predictor_refuses_an_engine_that_computes_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    write = predictor_module.write_onnx
+    wrong = coloured_model().network
+    monkeypatch.setattr(wrong, "bias", torch.nn.Parameter(torch.tensor([0.0, 0.1, 0.0])))
+    monkeypatch.setattr(predictor_module, "write_onnx", lambda _, images, file: write(wrong, images, file))
+    with pytest.raises(EngineError, match="tmunet_t with the engine onnx: does not compute what PyTorch computes"):
+        Predictor(coloured_model(), engine="onnx")
 
 
 @pytest.mark.nightly

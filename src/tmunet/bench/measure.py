@@ -17,6 +17,8 @@ from tmunet.export.names import EAGER
 from tmunet.model import serialise
 from tmunet.nn.image_size import image_size_of
 
+OFF = 1e-3  # of the largest logit: far above rounding in float32
+
 Call = Callable[[], Tensor]
 
 Watch = Callable[[str], object]
@@ -180,9 +182,11 @@ def _start(
     call = inference(network, size, batch, conditions, candidate.engine, exported(candidate, size, conditions))
     if (candidate.engine, conditions) == (EAGER, full):
         return row, call
-    expected = inference(network, size, batch, full)()
-    difference = (call().float() - expected).abs().max() / expected.abs().max()
-    return replace(row, difference=float(difference)), call
+    expected, found = inference(network, size, batch, full)(), call().float()
+    difference = float((found - expected).abs().max() / expected.abs().max())
+    if conditions.precision == "float32" and not difference <= OFF:  # nor is NaN
+        raise EngineError(f"does not compute what PyTorch computes: a logit is off by {difference:.0e} of the largest")
+    return replace(row, difference=difference), call
 
 
 def _time(

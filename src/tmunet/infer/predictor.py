@@ -18,10 +18,11 @@ from tmunet.data.config import MIN_SIZE
 from tmunet.data.normalise import normalise, unit
 from tmunet.data.preprocess import prepare
 from tmunet.data.read import read_image, to_channels
-from tmunet.errors import InputError, UsageError
+from tmunet.errors import EngineError, InputError, UsageError
 from tmunet.export.engines import PACKAGES, Run, require_engine, start
 from tmunet.export.names import EAGER, EngineName, Precision
 from tmunet.export.onnx_file import write_onnx
+from tmunet.export.parity import check_parity, shapes_in_noise
 from tmunet.extras import require
 from tmunet.infer.window import sliding_window
 from tmunet.logits import labels, probabilities
@@ -60,7 +61,7 @@ class Predictor:
             that side over the image at its own scale and blends the overlaps: for images much larger than those of training.
         flips: average over the image and its three flips; four times the work.
         engine: what runs the network: "eager" is PyTorch as it is, "compile" its compiler; "onnx" and "openvino" export the
-            network when the predictor is made, which takes half a minute.
+            network when the predictor is made, which takes half a minute, and check it against PyTorch in float32.
         device: "auto" takes cuda, then mps, then the CPU.
         precision: "float32", or "bfloat16" where the device is fast at it.
 
@@ -68,7 +69,7 @@ class Predictor:
         ModelError: the model cannot be loaded.
         UsageError: the device is not there, the window is too small, or there is no such precision or engine.
         MissingExtraError: a window needs MONAI, or the engine a package, which is not installed.
-        EngineError: the engine cannot run the network on this device or in this precision.
+        EngineError: the engine cannot run the network on this device or in this precision, or computes something else.
     """
 
     def __init__(
@@ -102,10 +103,22 @@ class Predictor:
         if self.engine not in PACKAGES:
             return start(self.engine, self.network, images, torch.get_num_threads(), self.precision)
         require_engine(self.engine)
+        try:
+            return self._export(images)
+        except EngineError as error:
+            raise EngineError(
+                f"{self.config.network} with the engine {self.engine}: {error}. Use the engine {EAGER}."
+            ) from error
+
+    def _export(self, images: Tensor) -> Run:
         with tempfile.TemporaryDirectory() as folder:  # the runtime has read the file when this ends
             file = Path(folder) / "network.onnx"
             write_onnx(folded(self.network), images.cpu(), file)
-            return start(self.engine, self.network, images, torch.get_num_threads(), self.precision, file)
+            run = start(self.engine, self.network, images, torch.get_num_threads(), self.precision, file)
+        if self.precision == "float32":
+            reference = start(EAGER, self.network, images, torch.get_num_threads(), "float32")
+            check_parity(run, reference, shapes_in_noise(1, images.shape[1], images.shape[2]))
+        return run
 
     def __call__(self, image: NDArray[Any] | Path | str) -> Prediction:
         """Predict one image.

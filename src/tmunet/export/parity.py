@@ -1,0 +1,50 @@
+"""Whether an engine computes what PyTorch computes."""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tmunet.errors import EngineError
+from tmunet.export.engines import Run
+from tmunet.logits import decide
+
+TOLERANCE = 1e-4  # of a logit, relative to the largest where that is above 1
+SAME_LABELS = 0.9999  # share of the pixels
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How near an engine comes to PyTorch.
+
+    Attributes:
+        difference: the largest of a logit, relative to the largest logit where that is above 1.
+        same_labels: share of the pixels with the same label.
+    """
+
+    difference: float
+    same_labels: float
+
+
+def check_parity(run: Run, reference: Run, images: Tensor) -> Parity:
+    """Run both on the same images (B, C, H, W).
+
+    Raises:
+        EngineError: the engine computes something else; some rearrange layers that may not be rearranged.
+    """
+    expected, found = reference(images), run(images)
+    difference = float((found - expected).abs().max() / expected.abs().max().clamp(min=1))
+    same = (decide(found) == decide(expected)).float().mean().item()
+    if not (difference <= TOLERANCE and same >= SAME_LABELS):  # NaN is neither
+        raise EngineError(
+            f"does not compute what PyTorch computes: expected logits within {TOLERANCE:g} and {SAME_LABELS:.2%} equal "
+            f"labels, but found {difference:.1e} and {same:.3%}"
+        )
+    return Parity(difference, same)
+
+
+def shapes_in_noise(batch: int, channels: int, side: int) -> Tensor:
+    """Images (B, C, S, S) with smooth shapes under noise, the same each time."""
+    images = torch.randn(batch, channels, side, side, generator=torch.Generator().manual_seed(0))
+    return F.avg_pool2d(images, 9, 1, 4) * 4 + images / 4
