@@ -125,7 +125,7 @@ def test_the_compiler_is_asked_with_the_form_for_inference(monkeypatch: pytest.M
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("name", ["tmunet_b", "unet", "tinyunet", "ulite", "rolling_unet_s", "monai_basicunet"])
+@pytest.mark.parametrize("name", ["tmunet_b", "unet", "tinyunet", "rolling_unet_s", "monai_basicunet"])
 def test_networks_of_the_comparison_can_be_exported(name: str, tmp_path: Path) -> None:
     network, images = create_model(name).eval(), torch.rand(2, 3, 128, 128)
     write_onnx(folded(network), images[:1], tmp_path / "network.onnx")
@@ -134,3 +134,13 @@ def test_networks_of_the_comparison_can_be_exported(name: str, tmp_path: Path) -
     for engine in ("onnx", "openvino"):
         logits = start(engine, network, images, 1, "float32", tmp_path / "network.onnx")(images)  # type: ignore[arg-type]
         assert (logits - expected).abs().max() <= 1e-4 * expected.abs().max()
+
+
+@pytest.mark.nightly
+def test_openvino_changes_what_u_lite_computes_and_is_refused(tmp_path: Path) -> None:
+    """OpenVINO 2026.4 is off by 2e-3 of the largest logit; when it no longer is, U-Lite belongs into the test above."""
+    plan = Plan(sizes=(128,), batches=(1,), rounds=1, warm_up=0, reference="ulite@onnx")
+    conditions = Conditions(exports=str(tmp_path))
+    onnx, openvino = measure(parse_candidates(["ulite@onnx", "ulite@openvino"]), plan, conditions, None)
+    assert onnx.seconds is not None
+    assert "does not compute what PyTorch computes" in openvino.note
