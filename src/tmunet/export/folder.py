@@ -1,10 +1,12 @@
 """A trained model for other runtimes, as a folder: the model file, what its use needs, and a script that uses it."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -139,7 +141,7 @@ def _description(
 ) -> dict[str, Any]:
     """What `model.json` holds."""
     config = trained.config
-    packages = {name: _version(name) for name in dict.fromkeys([*PACKAGES.get(to, ()), "torch"])}
+    packages = {name: version(name) for name in dict.fromkeys([*PACKAGES.get(to, ()), "torch"])}
     return {
         "format": 1,
         "runtime": RUNTIMES[to],
@@ -152,7 +154,7 @@ def _description(
         "colours": [colour(label) for label in range(len(config.classes))],
         "network": config.network,
         "options": config.options,
-        "weights_sha256": _weights(trained.network),
+        "weights_sha256": hashlib.sha256(serialise(trained.network)).hexdigest(),
         "largest_difference_from_torch": difference,
         "trained": config.provenance,
         "versions": {**versions(), **packages},
@@ -165,15 +167,3 @@ def _normalise(by: Literal["imagenet", "image"], channels: int) -> str | dict[st
     if channels == 3:
         return {"mean": list(IMAGENET_MEAN), "sd": list(IMAGENET_SD)}
     return {"mean": [sum(IMAGENET_MEAN) / 3], "sd": [sum(IMAGENET_SD) / 3]}
-
-
-def _weights(network: nn.Module) -> str:
-    import hashlib
-
-    return hashlib.sha256(serialise(network)).hexdigest()
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import version
-
-    return version(package)
