@@ -177,7 +177,7 @@ def _weigh(
 def _start(
     candidate: Candidate, network: nn.Module, row: Measurement, conditions: Conditions
 ) -> tuple[Measurement, Call]:
-    """The call that is timed, and how far its logits are from those of PyTorch in float32; a note if the engine fails."""
+    """The call that is timed, and how far its logits are from PyTorch's in float32; an EngineError if that is too far."""
     size, batch, full = row.size, row.batch, replace(conditions, precision="float32")
     call = inference(network, size, batch, conditions, candidate.engine, exported(candidate, size, conditions))
     if (candidate.engine, conditions) == (EAGER, full):
