@@ -94,8 +94,8 @@ def test_row_2_hands_the_map_itself_to_the_memory() -> None:
     [
         ({"xlstm": False}, "Expected `pooling` and `dwconv` to be false where `xlstm` is false"),
         ({"xlstm": False, "pooling": False}, "they feed the token memory"),
-        ({"layers": 0}, "Expected `layers`, `heads` and `chunk_size` to be at least 1, but got 0, 4, 32."),
-        ({"heads": 0}, "to be at least 1, but got 1, 0, 32."),
+        ({"layers": 0}, "Expected `layers`, `heads` and `chunk_size` to be at least 1, but got 0, 4, None."),
+        ({"heads": 0}, "to be at least 1, but got 1, 0, None."),
         ({"chunk_size": -1}, "to be at least 1, but got 1, 4, -1."),
         ({"scales": (5, 8)}, r"Expected `scales` to be odd window sides, but got \(5, 8\)."),
         ({"scales": (-1,)}, "odd window sides"),

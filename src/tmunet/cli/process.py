@@ -9,8 +9,10 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_MAX = -1, -2, -4  # <malloc.h>
 
 def prepare_process() -> None:
     """Set the process up for networks on the CPU; call it before torch is imported."""
-    # Threads that wait in a loop for the slowest one make everything crawl when another program uses a core.
+    # Threads that wait in a loop for the slowest one make everything crawl when another program uses a core, and threads that
+    # sleep at once take as long to wake as a small layer takes: 1000 turns are some microseconds.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     _prepare_process()
 
 

@@ -2,12 +2,12 @@
 
 The same function as `tmunet.nn.mlstm.mlstm_chunkwise`, whose notation is used. There every token t has a scale mu_t of its own,
 so that no gate can overflow, which takes S x S exponentials in each chunk. Here chunk n has one scale c_n, the largest of its
-mu_t, and the gates go into the keys: k'_s = k_s exp(g_s - c_n). With b_n, the sum of log f over all chunks before chunk n, what
-is left is products with triangular matrices:
+mu_t, and the gates go into the values: v'_s = exp(g_s - c_n) [v_s, 1]. With b_n, the sum of log f over all chunks before chunk n,
+what is left is products with triangular matrices:
 
-    U_n = sum of k'_s [v_s, 1]^T over the tokens s of chunk n                         what the chunk adds to the memory
+    U_n = sum of k_s v'_s^T over the tokens s of chunk n                              what the chunk adds to the memory
     C_n = sum over chunks j < n of M_nj U_j,  M_nj = exp((b_n - c_n) - (b_j - c_j))   the memory that enters the chunk
-    [N_t, d_t] = sum_{s <= t} (q_t . k'_s) [v_s, 1] + q_t C_n                         h_t = N_t / max(|d_t|, exp(-F_t - c_n))
+    [N_t, d_t] = sum_{s <= t} (q_t . k_s) v'_s + q_t C_n                              h_t = N_t / max(|d_t|, exp(-F_t - c_n))
 
 This is exact as long as mu grows by less than `RANGE` in every chunk, so that exp(mu_t - c_n) does not vanish. Gates that forget
 almost everything at once break this; then the specification itself is computed.
@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tmunet.nn.mlstm import ForgetGate, chunks, gated, mlstm_chunkwise
+from tmunet.nn.mlstm import ForgetGate, chunks, chunkwise_fraction, gated, mlstm_chunkwise
 
 RANGE = 60.0  # exp(-60) is 1e-26, and float32 keeps all its digits down to 1e-38
 GROUP = 64  # chunks that one triangular product joins; more are joined group after group
@@ -44,6 +44,18 @@ def mlstm(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, forget_gate: Fo
     return h
 
 
+def mlstm_fraction(
+    q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, forget_gate: ForgetGate, chunk_size: int
+) -> tuple[Tensor, Tensor]:
+    """N (B, NH, T, D) and divisor (B, NH, T, 1) of h, without a gradient, for a norm that can divide on its way."""
+    with torch.autocast(q.device.type, enabled=False):
+        x = None if torch.compiler.is_compiling() else _scale(q, k, v, i, f, forget_gate, chunk_size)
+        if x is None:
+            return chunkwise_fraction(q, k, v, i, f, forget_gate, chunk_size)
+        N, divisor = _fraction(x, _read(x)[0])
+        return _joined(N, q.shape[2]), _joined(divisor, q.shape[2])
+
+
 class ChunkwiseMLSTM(torch.autograd.Function):
     """The function and its gradient."""
 
@@ -58,8 +70,8 @@ class ChunkwiseMLSTM(torch.autograd.Function):
             ctx.scaled = x is not None
             if x is None:
                 return mlstm_chunkwise(q, k, v, i, f, forget_gate, chunk_size)
-            read, _, _ = _read(x)
-            return _joined(read[..., :-1] / _divisor(x, read[..., -1:]), q.shape[2]).to(q.dtype)
+            N, divisor = _fraction(x, _read(x)[0])
+            return _joined(N / divisor, q.shape[2]).to(q.dtype)
 
     @staticmethod
     @once_differentiable
@@ -78,8 +90,8 @@ class _Scaled(NamedTuple):
     """The inputs in chunks."""
 
     q: Tensor  # (B, NH, N, S, D)
-    k: Tensor  # k', (B, NH, N, S, D)
-    v1: Tensor  # [v, 1], (B, NH, N, S, D + 1)
+    k: Tensor  # (B, NH, N, S, D)
+    v: Tensor  # v', (B, NH, N, S, D + 1)
     gate: Tensor  # exp(g - c), (B, NH, N, S, 1)
     F_t: Tensor  # (B, NH, N, S)
     c: Tensor  # (B, NH, N)
@@ -88,7 +100,7 @@ class _Scaled(NamedTuple):
 def _scale(
     q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, forget_gate: ForgetGate, chunk_size: int
 ) -> _Scaled | None:
-    """Cut into chunks and scale the keys; None where one scale does not do for a chunk."""
+    """Cut into chunks and scale the values; None where one scale does not do for a chunk."""
     S = min(chunk_size, q.shape[2])
     q, k, v, log_i, log_f = gated(q, k, v, i, f, forget_gate)
     F_t = chunks(log_f[..., None], S).squeeze(-1).cumsum(-1)  # (B, NH, N, S)
@@ -101,20 +113,27 @@ def _scale(
     if type(q) is not Tensor or not bool((growth < RANGE).all()):  # a tensor without values has no range
         return None
     gate = torch.exp(g - c[..., None])[..., None]
-    return _Scaled(chunks(q, S), chunks(k, S) * gate, chunks(F.pad(v, (0, 1), value=1.0), S), gate, F_t, c)
+    q, k, v = (chunks(y, S) for y in (q, k, v))
+    scaled = v.new_empty(*v.shape[:-1], v.shape[-1] + 1)
+    torch.mul(v, gate, out=scaled[..., :-1])
+    scaled[..., -1:] = gate
+    return _Scaled(q, k, scaled, gate, F_t, c)
 
 
 def _read(x: _Scaled) -> tuple[Tensor, Tensor, Tensor]:
-    """[N, d] (B, NH, N, S, D + 1), the products q . k' (B, NH, N, S, S) and the memories C (B, NH, N, D, D + 1)."""
-    C = _carry(x, x.k.mT @ x.v1)
+    """[N, d] (B, NH, N, S, D + 1), the products q . k (B, NH, N, S, S) and the memories C (B, NH, N, D, D + 1)."""
+    C = _carry(x, x.k.mT @ x.v)
     products = (x.q @ x.k.mT).tril_()
-    return (products @ x.v1).add_(x.q @ C), products, C
+    read = x.q @ C
+    read.flatten(0, 2).baddbmm_(products.flatten(0, 2), x.v.flatten(0, 2))
+    return read, products, C
 
 
-def _divisor(x: _Scaled, d: Tensor) -> Tensor:
-    """max(|d|, exp(-F - c)), (B, NH, N, S, 1), not 0 where a padded token has none."""
+def _fraction(x: _Scaled, read: Tensor) -> tuple[Tensor, Tensor]:
+    """N and max(|d|, exp(-F - c)), (B, NH, N, S, 1), which is not 0 where a padded token has none."""
     floor = torch.exp(-(x.F_t + x.c[..., None]))[..., None]
-    return torch.maximum(d.abs(), floor).clamp_(min=torch.finfo(d.dtype).tiny)
+    d = read[..., -1:]
+    return read[..., :-1], torch.maximum(d.abs(), floor).clamp_(min=torch.finfo(d.dtype).tiny)
 
 
 def _gradients(inputs: Inputs, dh: Tensor, forget_gate: ForgetGate, chunk_size: int) -> list[Tensor]:
@@ -122,23 +141,23 @@ def _gradients(inputs: Inputs, dh: Tensor, forget_gate: ForgetGate, chunk_size: 
     x = _scale(*inputs, forget_gate, chunk_size)
     assert x is not None  # as the forward pass has seen
     read, products, C = _read(x)
-    h, d, divisor = read[..., :-1], read[..., -1:], _divisor(x, read[..., -1:])
+    d, (N, divisor) = read[..., -1:], _fraction(x, read)
     dN = chunks(dh.to(d.dtype), x.q.shape[3]) / divisor
-    dd = -(dN * h).sum(-1, keepdim=True) / divisor * d.sign() * (d.abs() == divisor)
+    dd = -(dN * N).sum(-1, keepdim=True) / divisor * d.sign() * (d.abs() == divisor)
     r = torch.cat([dN, dd], dim=-1)  # (B, NH, N, S, D + 1)
 
     R = _carry(x, x.q.mT @ r, transposed=True)
-    dproducts = (r @ x.v1.mT).tril_()
+    dproducts = (r @ x.v.mT).tril_()
     from_memory = r @ C.mT  # (B, NH, N, S, D)
     dq = (dproducts @ x.k).add_(from_memory)
-    dk = (dproducts.mT @ x.q).add_(x.v1 @ R.mT)  # of k'
-    dv = (products.mT @ dN).add_(x.k @ R[..., :-1])
+    dk = (dproducts.mT @ x.q).add_(x.v @ R.mT)
+    dv = (products.mT @ dN).add_(x.k @ R[..., :-1]).mul_(x.gate)
     di = (x.k * dk).sum(-1)  # (B, NH, N, S)
     dF = (x.q * dq).sum(-1) - di
     entering = (C * R).sum((-2, -1)) + (x.q * from_memory).sum((-2, -1))  # (B, NH, N)
     df = entering[..., None] - F.pad(dF.cumsum(-1)[..., :-1], (1, 0))
     T = dh.shape[2]
-    gradients = [_joined(y, T) for y in (dq, dk.mul_(x.gate), dv, di, df)]
+    gradients = [_joined(y, T) for y in (dq, dk, dv, di, df)]
     if forget_gate == "sigmoid":
         gradients[-1] = gradients[-1] * torch.sigmoid(-inputs[4].to(df.dtype))
     return [y.to(one.dtype) for y, one in zip(gradients, inputs, strict=True)]
@@ -146,13 +165,16 @@ def _gradients(inputs: Inputs, dh: Tensor, forget_gate: ForgetGate, chunk_size: 
 
 def _carry(x: _Scaled, U: Tensor, transposed: bool = False) -> Tensor:
     """M U or M^T U for U of shape (B, NH, N, D, D + 1), group by group of chunks."""
-    N, out = U.shape[2], torch.empty_like(U)
+    N = U.shape[2]
+    if N <= GROUP:
+        M = _reach(x, 0, N)
+        return _times(M.mT if transposed else M, U)
+    out = torch.empty_like(U)
     starts = range(0, N, GROUP)
     for start in reversed(starts) if transposed else starts:
         stop = min(start + GROUP, N)
         end = min(stop + 1, N)  # a group reaches to the first chunk of the next one
-        z = _before(x.F_t[:, :, start:end, -1]) - x.c[..., start:end]
-        M = torch.exp((z[..., :, None] - z[..., None, :]).tril_(-1)).tril_(-1)
+        M = _reach(x, start, end)
         if transposed:
             out[:, :, start:stop] = _times(M[..., : stop - start, : stop - start].mT, U[:, :, start:stop])
             if end > stop:
@@ -162,9 +184,15 @@ def _carry(x: _Scaled, U: Tensor, transposed: bool = False) -> Tensor:
             first = out[:, :, start].clone() if start else None
             out[:, :, start:end] = _times(M[..., : stop - start], U[:, :, start:stop])
             if first is not None:
-                reach = torch.exp(z - z[..., :1])[..., None, None]
+                reach = torch.cat([torch.ones_like(M[..., :1, :1]), M[..., 1:, :1]], dim=2)[..., None]
                 out[:, :, start:end].addcmul_(reach, first[:, :, None])
     return out
+
+
+def _reach(x: _Scaled, start: int, end: int) -> Tensor:
+    """M between the chunks from `start` to `end`, (B, NH, n, n)."""
+    z = _before(x.F_t[:, :, start:end, -1]) - x.c[..., start:end]
+    return torch.exp((z[..., :, None] - z[..., None, :]).tril_(-1)).tril_(-1)
 
 
 def _times(M: Tensor, U: Tensor) -> Tensor:

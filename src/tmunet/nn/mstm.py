@@ -29,15 +29,15 @@ class MSTMConfig:
     """Heads NH of each mLSTM."""
     forget_gate: ForgetGate = "sigmoid"
     """"sigmoid" or "exponential" (Eq. 3)."""
-    chunk_size: int = 32
-    """Tokens S in one chunk of the mLSTM."""
+    chunk_size: int | None = None
+    """Tokens S in one chunk of the mLSTM; None is what is fastest for the width of a head."""
 
     def __post_init__(self) -> None:
         if not self.xlstm and (self.pooling or self.dwconv):
             raise ValueError(
                 "Expected `pooling` and `dwconv` to be false where `xlstm` is false: they feed the token memory."
             )
-        if self.layers < 1 or self.chunk_size < 1 or self.heads < 1:
+        if self.layers < 1 or self.heads < 1 or (self.chunk_size is not None and self.chunk_size < 1):
             raise ValueError(
                 "Expected `layers`, `heads` and `chunk_size` to be at least 1, but got "
                 f"{self.layers}, {self.heads}, {self.chunk_size}."

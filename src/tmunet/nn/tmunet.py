@@ -62,7 +62,7 @@ class TMUNet(nn.Module):
         """Image (B, C0, H, W) -> logits (B, num_classes, H, W)."""
         self.image_size.check(x, self.config.in_channels)
         x = x.contiguous(memory_format=torch.channels_last)  # a map in this layout is its tokens in order
-        e1 = self.encoder1(x)  # (B, C1, H/2, W/2)
+        e1 = self.first(x)  # (B, C1, H/2, W/2)
         e2 = self.encoder2(e1)  # (B, C2, H/4, W/4)
         e3 = self.encoder3(e2)  # (B, C3, H/8, W/8)
         e4 = self.encoder4(e3)  # (B, C4, H/16, W/16)
@@ -71,9 +71,24 @@ class TMUNet(nn.Module):
         d4 = self.decoder4(_upsample_and_join(d5, e3))  # (B, C3, H/8, W/8)
         d3 = self.decoder3(_upsample_and_join(d4, e2))  # (B, C2, H/4, W/4)
         d2 = self.decoder2(_upsample_and_join(d3, e1))  # (B, C1, H/2, W/2)
-        d1 = self.decoder1(_upsample(d2, x))  # (B, C1, H, W)
-        logits: Tensor = self.head(d1)  # (B, num_classes, H, W)
+        return self.last(d2, (x.shape[2], x.shape[3]))  # (B, num_classes, H, W)
+
+    def first(self, x: Tensor) -> Tensor:
+        """E1: image (B, C0, H, W) -> (B, C1, H/2, W/2)."""
+        e1: Tensor = self.encoder1(x)
+        return e1
+
+    def last(self, d2: Tensor, size: tuple[int, int]) -> Tensor:
+        """D1 and the head: (B, C1, H/2, W/2) -> logits (B, num_classes, H, W) for H, W = `size`."""
+        d1 = self.decoder1(_upsample(d2, size))  # (B, C1, H, W)
+        logits: Tensor = self.head(d1)
         return logits
+
+    def inference_form(self) -> nn.Module:
+        """The same function without a gradient, in less memory."""
+        from tmunet.nn.tmunet_folded import FoldedTMUNet
+
+        return FoldedTMUNet(self)
 
 
 class ConvStage(nn.Sequential):
@@ -130,12 +145,12 @@ def _mstm(dim: int, config: MSTMConfig) -> nn.Module:
     return MSTMBlock(dim, config) if config.xlstm else nn.Identity()
 
 
-def _upsample(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, size=like.shape[2:], mode="bilinear", align_corners=False)
+def _upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 def _upsample_and_join(x: Tensor, skip: Tensor) -> Tensor:
-    return torch.cat([_upsample(x, skip), skip], dim=1)
+    return torch.cat([_upsample(x, (skip.shape[2], skip.shape[3])), skip], dim=1)
 
 
 SIZES = {

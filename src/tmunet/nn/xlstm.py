@@ -11,9 +11,15 @@ from torch import Tensor, nn
 
 from tmunet.nn.mlstm import ForgetGate
 from tmunet.nn.mlstm_fast import mlstm
+from tmunet.nn.xlstm_folded import FoldedXLSTM
 
 DIRECTIONS = 2  # forward and backward; both run as one mLSTM with twice the heads
 PROJECTION_BLOCK = 4  # q, k and v mix channels in blocks of 4
+
+
+def chunk_of(D: int) -> int:
+    """Tokens S of a chunk for heads of D channels: what was fastest (benchmarks/chunk.md)."""
+    return 32 if D < 64 else 64
 
 
 class MatrixLSTM(nn.Module):
@@ -27,16 +33,17 @@ class MatrixLSTM(nn.Module):
         dim: channels d of one direction, a multiple of `heads` and of 4.
         heads: heads NH of one direction; D = d / NH.
         forget_gate: "sigmoid" or "exponential" (Eq. 3).
-        chunk_size: tokens S of one chunk.
+        chunk_size: tokens S of one chunk; None is what is fastest for the width of a head.
     """
 
-    def __init__(self, dim: int, heads: int, forget_gate: ForgetGate, chunk_size: int) -> None:
+    def __init__(self, dim: int, heads: int, forget_gate: ForgetGate, chunk_size: int | None) -> None:
         super().__init__()
         if dim % heads or dim % PROJECTION_BLOCK:
             raise ValueError(
                 f"Expected `dim` to be a multiple of {heads} heads and of {PROJECTION_BLOCK}, but got {dim}."
             )
-        self.heads, self.forget_gate, self.chunk_size = heads, forget_gate, chunk_size
+        self.heads, self.forget_gate = heads, forget_gate
+        self.chunk_size = chunk_size or chunk_of(dim // heads)
         blocks = DIRECTIONS * dim // PROJECTION_BLOCK
         self.qkv_weight = nn.Parameter(torch.empty(blocks, PROJECTION_BLOCK, 3 * PROJECTION_BLOCK))
         self.gate_weight = nn.Parameter(torch.empty(DIRECTIONS, dim, 2 * heads))  # i~ of all heads, then f~
@@ -90,10 +97,10 @@ class XLSTMLayer(nn.Module):
         dim: channels d of the tokens.
         heads: heads of each mLSTM.
         forget_gate: "sigmoid" or "exponential" (Eq. 3).
-        chunk_size: tokens S of one chunk.
+        chunk_size: tokens S of one chunk; None is what is fastest for the width of a head.
     """
 
-    def __init__(self, dim: int, heads: int, forget_gate: ForgetGate, chunk_size: int) -> None:
+    def __init__(self, dim: int, heads: int, forget_gate: ForgetGate, chunk_size: int | None) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.project_in = nn.Linear(dim, DIRECTIONS * dim)  # Linear_f and Linear_b
@@ -107,3 +114,8 @@ class XLSTMLayer(nn.Module):
         read = self.mlstm(torch.stack([forward, backward.flip(1)], dim=2))  # (B, T, 2, d)
         y: Tensor = self.project_out(read[:, :, 1].flip(1) * read[:, :, 0])  # (B, T, d)
         return y + x
+
+    def inference_form(self) -> nn.Module:
+        """The same function without a gradient, in fewer steps; itself where blocks of channels do not divide the heads."""
+        whole = (self.norm.weight.shape[0] // self.mlstm.heads) % PROJECTION_BLOCK == 0
+        return FoldedXLSTM(self) if whole else self

@@ -1,0 +1,72 @@
+"""The xLSTM layer for inference, against the layer that is trained."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tmunet.nn.folding import folded
+from tmunet.nn.mlstm import ForgetGate
+from tmunet.nn.mstm import MSTMBlock, MSTMConfig
+from tmunet.nn.xlstm import XLSTMLayer
+from tmunet.nn.xlstm_folded import FoldedXLSTM
+
+from .random_weights import randomised
+from .tokens import GATES, distance
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    B=st.integers(1, 3),
+    T=st.integers(1, 40),
+    width=st.sampled_from([(4, 1), (8, 2), (16, 2), (24, 3)]),
+    chunk_size=st.sampled_from([1, 4, 16, None]),
+    forget_gate=st.sampled_from(GATES),
+)
+@torch.no_grad()
+def test_it_is_the_layer(
+    B: int, T: int, width: tuple[int, int], chunk_size: int | None, forget_gate: ForgetGate
+) -> None:
+    layer = randomised(XLSTMLayer(*width, forget_gate, chunk_size))
+    form = layer.inference_form()
+    assert isinstance(form, FoldedXLSTM)
+    x = torch.randn(B, T, width[0], dtype=torch.float64)
+    assert distance(form(x), layer(x)) < 1e-9
+
+
+@torch.no_grad()
+def test_gates_that_one_scale_does_not_fit_are_read_as_the_layer_reads_them() -> None:
+    layer = randomised(XLSTMLayer(8, 2, "exponential", 16))
+    layer.mlstm.gate_weight.mul_(100)  # input gates from exp(-300) to exp(300) in one chunk
+    x = torch.randn(2, 50, 8, dtype=torch.float64)
+    assert distance(layer.inference_form()(x), layer(x)) < 1e-9
+
+
+@torch.no_grad()
+def test_heads_narrower_than_a_block_of_channels_keep_the_layer() -> None:
+    block = randomised(MSTMBlock(8, MSTMConfig(scales=(3,), heads=4)))
+    form, x = folded(block), torch.randn(1, 8, 6, 5, dtype=torch.float64)
+    assert [type(layer) for layer in form.xlstm] == [XLSTMLayer]
+    assert distance(form(x), block(x)) < 1e-12
+
+
+@torch.no_grad()
+def test_autocast_changes_the_last_digits_only() -> None:
+    torch.manual_seed(0)
+    layer = XLSTMLayer(32, 4, "sigmoid", None).eval()
+    x = torch.randn(1, 70, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        lower = layer.inference_form()(x)
+    torch.testing.assert_close(lower.float(), layer(x), rtol=2**-5, atol=2**-5)
+
+
+@pytest.mark.parametrize("forget_gate", GATES)
+def test_the_layer_goes_on_training(forget_gate: ForgetGate) -> None:
+    layer = XLSTMLayer(8, 2, forget_gate, 4)
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    form = folded(layer)
+    with torch.no_grad():
+        for value in form.buffers():
+            value.add_(1)
+    assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
+    assert all(parameter.requires_grad for parameter in layer.parameters())
