@@ -67,6 +67,13 @@ class DeepSupervisionLoss(nn.Module):
         return total
 
 
+def loss_of(network: nn.Module, cross_entropy: float, dice: float) -> nn.Module:
+    """The loss that a network is trained with: at several resolutions if it has `supervision_weights`."""
+    plain = SegmentationLoss(cross_entropy, dice)
+    weights: Sequence[float] | None = getattr(network, "supervision_weights", None)
+    return plain if weights is None else DeepSupervisionLoss(plain, weights)
+
+
 def dice_loss(probability: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     """Soft Dice loss of each image, (B, C, H, W) twice and the valid pixels (B, H, W) -> (B,)."""
     p, g = (x * valid.unsqueeze(1) for x in (probability, truth))

@@ -1,4 +1,4 @@
-"""Prediction as it is measured: the conditions, and the call that is timed."""
+"""Prediction, or a training step, as it is measured: the conditions, and the call that is timed."""
 
 import re
 from collections.abc import Callable
@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.bench.candidate import CHANNELS, Candidate
-from tmunet.errors import UsageError
+from tmunet.errors import EngineError, UsageError
 from tmunet.export.engines import start
 from tmunet.export.names import EAGER, EngineName, Precision
 from tmunet.export.onnx_file import write_onnx
+from tmunet.nn.checkpointing import checkpoint_stages
 from tmunet.nn.folding import folded
+from tmunet.training_step import training_step
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,11 @@ class Conditions:
         memory_limit: bytes that one prediction may take on the CPU; on a GPU its memory is the limit.
         seconds: that the calls of one network may take at one size and batch.
         exports: folder of the files that engines other than PyTorch run.
+        training: a call is a full training step (forward, loss, backward, Adam) and no prediction.
+        checkpointing: activations are computed again in the backward pass of a training step.
 
     Raises:
-        UsageError: there are no threads, or a limit is not above 0.
+        UsageError: there are no threads, a limit is not above 0, or there is no training to checkpoint.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
@@ -39,6 +43,8 @@ class Conditions:
     memory_limit: int = 8_000_000_000
     seconds: float = 60.0
     exports: str = ""
+    training: bool = False
+    checkpointing: bool = False
 
     def __post_init__(self) -> None:
         if self.threads < 1:
@@ -47,6 +53,8 @@ class Conditions:
             raise UsageError(
                 f"Expected the limits to be above 0, but got {self.memory_limit} bytes and {self.seconds} seconds."
             )
+        if self.checkpointing and not self.training:
+            raise UsageError("Expected `training` with `checkpointing`: a prediction keeps no activations.")
 
     def synchronise(self) -> None:
         """Wait until the device has finished."""
@@ -62,10 +70,10 @@ def inference(
     engine: EngineName = EAGER,
     file: Path | None = None,
 ) -> Callable[[], Tensor]:
-    """A call that predicts one batch of noise, all conditions met; it sets the threads of this process.
+    """A call that predicts, or trains on, one batch of noise, all conditions met; it sets the threads of this process.
 
     Args:
-        network: in eval mode; it is moved to the device.
+        network: in eval mode; it is moved to the device. A training step changes its weights.
         size: side of the square images, in pixels.
         batch: number of images.
         conditions: of the run.
@@ -73,7 +81,7 @@ def inference(
         file: what engines other than PyTorch run; see `export`.
 
     Returns:
-        The call; it gives logits (batch, classes, size, size).
+        The call; it gives logits (batch, classes, size, size), or the loss of a training step.
 
     Raises:
         EngineError: the engine cannot run this network under these conditions.
@@ -82,8 +90,21 @@ def inference(
     torch.set_num_threads(conditions.threads)
     network.to(conditions.device)
     images = torch.randn(batch, CHANNELS, size, size, generator=torch.Generator().manual_seed(0)).to(conditions.device)
+    if conditions.training:
+        return _training(network, images, conditions, engine)
     run = start(engine, network, images, conditions.threads, conditions.precision, file)
     return lambda: run(images)
+
+
+def _training(network: nn.Module, images: Tensor, conditions: Conditions, engine: EngineName) -> Callable[[], Tensor]:
+    if engine not in (EAGER, "compile"):
+        raise EngineError(f"{engine} does not train")
+    masks = (torch.rand(images[:, 0].shape, generator=torch.Generator().manual_seed(1)) < 0.5).to(images.device)
+    if conditions.checkpointing:
+        checkpoint_stages(network)
+    if engine == "compile":
+        network.compile(dynamic=False)
+    return training_step(network, images, masks.to(torch.uint8), conditions.precision == "bfloat16")
 
 
 def export(candidate: Candidate, network: nn.Module, size: int, conditions: Conditions) -> None:
@@ -96,7 +117,7 @@ def export(candidate: Candidate, network: nn.Module, size: int, conditions: Cond
 
 def exported(candidate: Candidate, size: int, conditions: Conditions) -> Path | None:
     """Where the file lies that an engine runs; PyTorch needs none, and engines other than it share one."""
-    if candidate.engine in (EAGER, "compile"):
+    if candidate.engine in (EAGER, "compile") or conditions.training:
         return None
     network = candidate.label.removesuffix(f"@{candidate.engine}")
     return Path(conditions.exports) / f"{re.sub(r'[^A-Za-z0-9]+', '-', network)}-{size}.onnx"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -15,6 +16,7 @@ from tmunet.bench.speed import Spread, ratio, take_turns
 from tmunet.errors import EngineError
 from tmunet.export.names import EAGER
 from tmunet.model import serialise
+from tmunet.nn.checkpointing import checkpoint_stages
 from tmunet.nn.image_size import image_size_of
 
 OFF = 1e-3  # of the largest logit: far above rounding in float32
@@ -36,13 +38,14 @@ class Measurement:
         engine: what ran the network.
         device: where.
         precision: arithmetic.
+        work: what a call does.
         parameters: learnable values.
         weights_bytes: of the safetensors file.
         macs: multiply-accumulates of one image, counted in full.
         macs_by_hooks: as the papers' tool counts.
         activation_bytes: what a training step keeps for its backward pass.
         difference: the largest of a logit from PyTorch's in float32 on the same noise, relative to the largest logit.
-        peak_bytes: highest memory of a prediction; see `measure_peak` for what it includes.
+        peak_bytes: highest memory of a call; see `measure_peak` for what it includes.
         seconds: of a call.
         times_reference: seconds over those of the reference, by rounds.
         note: why it was not run, or ran fewer rounds; or nothing.
@@ -54,6 +57,7 @@ class Measurement:
     engine: str
     device: str
     precision: str
+    work: Literal["Prediction", "Training step"]
     parameters: int
     weights_bytes: int
     macs: int | None = None
@@ -110,6 +114,8 @@ def measure(
         One measurement for each network, size and batch, in the order network within batch within size.
     """
     networks = {candidate.label: candidate.create() for candidate in candidates}
+    if conditions.checkpointing:
+        networks = {label: checkpoint_stages(network) for label, network in networks.items()}
     found: list[Measurement] = []
     for size in plan.sizes:
         watch(f"{size} px: arithmetic of {len(networks)} networks")
@@ -139,6 +145,7 @@ def _count(candidate: Candidate, network: nn.Module, size: int, conditions: Cond
         engine=candidate.engine,
         device=conditions.device,
         precision=conditions.precision,
+        work="Training step" if conditions.training else "Prediction",
         parameters=count_parameters(network),
         weights_bytes=len(serialise(network)),
     )
@@ -180,7 +187,7 @@ def _start(
     """The call that is timed, and how far its logits are from PyTorch's in float32; an EngineError if that is too far."""
     size, batch, full = row.size, row.batch, replace(conditions, precision="float32")
     call = inference(network, size, batch, conditions, candidate.engine, exported(candidate, size, conditions))
-    if (candidate.engine, conditions) == (EAGER, full):
+    if conditions.training or (candidate.engine, conditions) == (EAGER, full):
         return row, call
     expected, found = inference(network, size, batch, full)(), call().float()
     difference = float((found - expected).abs().max() / expected.abs().max())

@@ -1,4 +1,4 @@
-"""Memory that a prediction needs, and the limit that keeps one too large from taking the machine down."""
+"""Memory that a prediction or a training step needs, and the limit that keeps one too large from taking the machine down."""
 
 import sys
 import time

@@ -44,7 +44,7 @@ def cost_plot(rows: Sequence[Measurement], machine: str) -> str:
     for row, bubble, place in zip(rows, bubbles, places, strict=True):
         parts += _whisker(row, bubble, y)
         parts += bubble_label(bubble, place)
-    title = f"{first.size} x {first.size} pixels, batch {first.batch}; {machine}"
+    title = f"{first.work}, {first.size} x {first.size} pixels, batch {first.batch}; {machine}"
     return document(WIDTH, HEIGHT, title, parts)
 
 

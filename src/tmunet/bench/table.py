@@ -22,11 +22,15 @@ def measurement_table(rows: Sequence[Measurement], reference: str) -> str:
         batches = [list(group) for _, group in groupby(of_size, key=lambda row: row.batch)]
         parts.append(f"Cost of one {size} x {size} image:\n{aligned([COST, *map(_cost, batches[0])])}")
         parts += [
-            f"{size} x {size} pixels, batch {group[0].batch}, {group[0].precision} on {group[0].device}, {_engines(group)}; "
-            f"reference {reference}:\n{aligned([SPEED, *map(_speed, group)])}"
-            for group in batches
+            f"{_heading(group)}; reference {reference}:\n{aligned([SPEED, *map(_speed, group)])}" for group in batches
         ]
     return "\n\n".join(parts)
+
+
+def _heading(rows: Sequence[Measurement]) -> str:
+    """What was measured, of rows of one size and batch."""
+    row = rows[0]
+    return f"{row.work}, {row.size} x {row.size} pixels, batch {row.batch}, {row.precision} on {row.device}, {_engines(rows)}"
 
 
 def _engines(rows: Sequence[Measurement]) -> str:

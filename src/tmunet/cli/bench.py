@@ -49,6 +49,10 @@ class BenchConfig:
     """GB that a network may take on the CPU; one that needs more is not run."""
     reference: str | None = None
     """Network that times are divided by; by default tmunet_b, or the first if that is not measured."""
+    training: bool = False
+    """Time a full training step (forward, loss, backward, Adam) instead of a prediction."""
+    checkpointing: bool = False
+    """With --training: compute activations again in the backward pass instead of keeping them."""
     growth: bool = False
     """Measure how time and memory grow with the image instead, at batch 1; writes growth.csv, growth.json and growth.svg."""
     paper: bool = False
@@ -57,6 +61,8 @@ class BenchConfig:
     """Folder for the results."""
 
     def __post_init__(self) -> None:
+        if self.training and (self.growth or self.paper):
+            raise UsageError("Expected --training without --growth and --paper, which measure no training.")
         if self.growth and self.paper:
             raise UsageError("Expected --growth or --paper, but got both.")
         if self.growth and not self.memory:
@@ -161,6 +167,8 @@ def _conditions(config: BenchConfig) -> "Conditions":
         threads=config.threads if config.threads is not None else torch.get_num_threads(),
         memory_limit=round(config.memory_limit * 1e9),
         seconds=config.seconds,
+        training=config.training,
+        checkpointing=config.checkpointing,
     )
 
 

@@ -20,7 +20,7 @@ _PLACES = (
     "out",
     "recipe",
 )  # of files, which may move; the split is compared by its hash, the recipe by what it sets
-_MACHINE = ("device",)  # where it ran; the run's provenance has it
+_MACHINE = ("device", "checkpointing")  # where and how it ran; the run's provenance has it
 _BEFORE_CONFIG = ("split.json", "provenance.json")  # what a run that is killed at its start may leave alone
 
 

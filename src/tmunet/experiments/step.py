@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.bench.speed import take_turns
-from tmunet.losses import DeepSupervisionLoss, SegmentationLoss
 from tmunet.model_config import ModelConfig
+from tmunet.nn.checkpointing import checkpoint_stages
 from tmunet.train.config import TrainConfig
+from tmunet.training_step import training_step
 
 ROUNDS, WARM_UP, SECONDS = 3, 1, 20.0  # few: an estimate is wanted, not a benchmark
 CPU_IMAGES = 2  # measured in a step on the CPU, whose time and memory grow with the images alike
@@ -72,21 +73,11 @@ def measure_step(
 
 
 def _training(network: nn.Module, config: TrainConfig, images: Tensor, masks: Tensor) -> Callable[[], object]:
-    plain = SegmentationLoss(config.loss.cross_entropy, config.loss.dice)
-    weights = getattr(network, "supervision_weights", None)  # of a network with logits at several resolutions
-    loss = plain if weights is None else DeepSupervisionLoss(plain, weights)
-    optimiser = torch.optim.Adam(network.parameters(), lr=config.optimiser.learning_rate)
     lower = config.precision == "bfloat16" or (config.precision == "auto" and images.is_cuda)
-
-    def step() -> None:
-        network.train()
-        optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(images.device.type, torch.bfloat16, enabled=lower):
-            value: Tensor = loss(network(images), masks).mean()
-        torch.autograd.backward([value])
-        optimiser.step()
-
-    return step
+    weights = config.loss.cross_entropy, config.loss.dice
+    if config.checkpointing:
+        checkpoint_stages(network)
+    return training_step(network, images, masks, lower, *weights, config.optimiser.learning_rate)
 
 
 @torch.no_grad()

@@ -9,8 +9,9 @@ For each head, with query q_t, key k_t (already divided by sqrt(D)), value v_t a
     n_t = exp(log f_t + m_{t-1} - m_t) n_{t-1} + exp(log i_t - m_t) k_t                              its normaliser
     h_t = C_t^T q_t / max(|n_t . q_t|, exp(-m_t))
 
-One contract for all forms: q, k, v of shape (B, NH, T, D), i~ and f~ of shape (B, NH, T), T >= 1; the result h has the shape of v
-and the type of q. Inside, everything is float32 (float64 for float64 input) whatever the autocast type is.
+One contract for all forms: q, k, v of shape (B, NH, T, D), i~ and f~ of shape (B, NH, T), T >= 1, images and heads in any order;
+the result h has the shape of v and the type of q. Inside, everything is float32 (float64 for float64 input) whatever the
+autocast type is.
 
 - `mlstm_recurrent`: one step a token, O(T D^2), with a state that can be handed on. The specification.
 - `mlstm_parallel`: every pair of tokens, O(T^2 D). For checking and for very short sequences.

@@ -9,12 +9,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tmunet.nn.block_projection import BLOCK, project_blocks
 from tmunet.nn.mlstm import ForgetGate
 from tmunet.nn.mlstm_fast import mlstm
 from tmunet.nn.xlstm_folded import FoldedXLSTM
 
 DIRECTIONS = 2  # forward and backward; both run as one mLSTM with twice the heads
-PROJECTION_BLOCK = 4  # q, k and v mix channels in blocks of 4
 
 
 def chunk_of(D: int) -> int:
@@ -38,14 +38,12 @@ class MatrixLSTM(nn.Module):
 
     def __init__(self, dim: int, heads: int, forget_gate: ForgetGate, chunk_size: int | None) -> None:
         super().__init__()
-        if dim % heads or dim % PROJECTION_BLOCK:
-            raise ValueError(
-                f"Expected `dim` to be a multiple of {heads} heads and of {PROJECTION_BLOCK}, but got {dim}."
-            )
+        if dim % heads or dim % BLOCK:
+            raise ValueError(f"Expected `dim` to be a multiple of {heads} heads and of {BLOCK}, but got {dim}.")
         self.heads, self.forget_gate = heads, forget_gate
         self.chunk_size = chunk_size or chunk_of(dim // heads)
-        blocks = DIRECTIONS * dim // PROJECTION_BLOCK
-        self.qkv_weight = nn.Parameter(torch.empty(blocks, PROJECTION_BLOCK, 3 * PROJECTION_BLOCK))
+        blocks = DIRECTIONS * dim // BLOCK
+        self.qkv_weight = nn.Parameter(torch.empty(blocks, BLOCK, 3 * BLOCK))
         self.gate_weight = nn.Parameter(torch.empty(DIRECTIONS, dim, 2 * heads))  # i~ of all heads, then f~
         self.input_gate_bias = nn.Parameter(torch.empty(DIRECTIONS, heads))
         self.forget_gate_bias = nn.Parameter(torch.empty(DIRECTIONS, heads))
@@ -58,7 +56,7 @@ class MatrixLSTM(nn.Module):
     def reset_parameters(self) -> None:
         """Initialise as xLSTM does: forget gates start open (bias 3 to 6 over the heads), gates do not depend on the input."""
         dim = self.norm_weight.shape[1]
-        nn.init.normal_(self.qkv_weight, std=math.sqrt(2 / (5 * PROJECTION_BLOCK)))
+        nn.init.normal_(self.qkv_weight, std=math.sqrt(2 / (5 * BLOCK)))
         nn.init.zeros_(self.gate_weight)
         nn.init.normal_(self.input_gate_bias, std=0.1)
         with torch.no_grad():
@@ -71,21 +69,20 @@ class MatrixLSTM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Tokens of both directions (B, T, 2, d) -> their readings (B, T, 2, d)."""
         B, T, _, d = x.shape
-        NH = DIRECTIONS * self.heads
-        blocks = x.reshape(B * T, -1, PROJECTION_BLOCK).transpose(0, 1)  # (2 d / 4, B T, 4)
-        qkv = torch.bmm(blocks, self.qkv_weight).reshape(-1, B * T, 3, PROJECTION_BLOCK)  # (2 d / 4, B T, 3, 4)
-        qkv = qkv.permute(2, 1, 0, 3).reshape(3, B, T, NH, -1).transpose(2, 3)  # (3, B, NH, T, D)
-        q, k, v = qkv[0], qkv[1] / math.sqrt(d // self.heads), qkv[2]
+        NH, D = DIRECTIONS * self.heads, d // self.heads
+        scale = x.new_tensor([1.0, 1 / math.sqrt(D), 1.0])[:, None]  # of q, k, v
+        weight = (self.qkv_weight.reshape(-1, BLOCK, 3, BLOCK) * scale).flatten(2)
+        q, k, v = project_blocks(x.reshape(B * T, DIRECTIONS * d), weight, NH).reshape(3, NH, B, T, D)
         directions = x.permute(2, 0, 1, 3).reshape(DIRECTIONS, B * T, d)
-        gates = torch.bmm(directions, self.gate_weight).reshape(DIRECTIONS, B * T, 2, self.heads)  # (2, B T, 2, heads)
-        gates = gates.permute(2, 0, 3, 1).reshape(2, NH, B, T).transpose(1, 2)  # (2, B, NH, T)
-        i = gates[0] + self.input_gate_bias.reshape(NH, 1)
-        f = gates[1] + self.forget_gate_bias.reshape(NH, 1)
-        h = mlstm(q, k, v, i, f, self.forget_gate, self.chunk_size)  # (B, NH, T, D)
-        h = F.layer_norm(h, h.shape[-1:]).transpose(1, 2).reshape(B, T, DIRECTIONS, d)
-        h = h * self.norm_weight + self.norm_bias
+        gates = torch.bmm(directions, self.gate_weight).reshape(DIRECTIONS, B, T, 2, self.heads)
+        gates = gates.permute(3, 0, 4, 1, 2).reshape(2, NH, B, T)
+        i = gates[0] + self.input_gate_bias.reshape(NH, 1, 1)
+        f = gates[1] + self.forget_gate_bias.reshape(NH, 1, 1)
+        h = mlstm(q, k, v, i, f, self.forget_gate, self.chunk_size)  # (NH, B, T, D)
+        h = F.layer_norm(h, (D,)).reshape(DIRECTIONS, self.heads, B * T, D).transpose(1, 2).flatten(2)  # (2, B T, d)
+        h = h * self.norm_weight[:, None] + self.norm_bias[:, None]
         o = torch.baddbmm(self.output_gate_bias[:, None], directions, self.output_gate_weight)  # (2, B T, d)
-        return torch.sigmoid(o).reshape(DIRECTIONS, B, T, d).permute(1, 2, 0, 3) * h  # (B, T, 2, d)
+        return (torch.sigmoid(o) * h).reshape(DIRECTIONS, B, T, d).permute(1, 2, 0, 3)
 
 
 class XLSTMLayer(nn.Module):
@@ -117,5 +114,5 @@ class XLSTMLayer(nn.Module):
 
     def inference_form(self) -> nn.Module:
         """The same function without a gradient, in fewer steps; itself where blocks of channels do not divide the heads."""
-        whole = (self.norm.weight.shape[0] // self.mlstm.heads) % PROJECTION_BLOCK == 0
+        whole = (self.norm.weight.shape[0] // self.mlstm.heads) % BLOCK == 0
         return FoldedXLSTM(self) if whole else self

@@ -19,6 +19,7 @@ from tmunet.data.twins import Signature
 from tmunet.errors import DataError, InputError, InterruptedRunError, TMUNetWarning, UsageError
 from tmunet.model import check_size, save_model
 from tmunet.model_config import ModelConfig
+from tmunet.nn.checkpointing import checkpoint_stages
 from tmunet.train.callbacks import MetricsLog, ProgressBar, Throughput
 from tmunet.train.config import TrainConfig
 from tmunet.train.module import SegmentationModule
@@ -67,6 +68,8 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     model_config = ModelConfig(config.model, config.options, dataset.info.classes, config.preprocess)
     network = model_config.create_network()
     check_size(network, config.preprocess.size, "preprocess.size")
+    if config.checkpointing:
+        checkpoint_stages(network)
     module = SegmentationModule(network, config, train_cases.names, -(-len(train_cases) // config.batch_size))
     title = (
         f"{config.model} ({sum(p.numel() for p in network.parameters()):,} parameters), {config.epochs} epochs of "

@@ -15,7 +15,7 @@ from tmunet.data.normalise import normalise, unit
 from tmunet.errors import NonFiniteLossError
 from tmunet.labels import IGNORE_LABEL
 from tmunet.logits import decide
-from tmunet.losses import DeepSupervisionLoss, SegmentationLoss
+from tmunet.losses import SegmentationLoss, loss_of
 from tmunet.metrics import EMPTY_POLICY, confusion, dice, outcome_of
 from tmunet.train.config import TrainConfig
 from tmunet.train.schedule import learning_rate_factor
@@ -37,8 +37,7 @@ class SegmentationModule(pl.LightningModule):
         self.network, self.settings, self.names = network, config, tuple(names)
         self.steps_per_epoch = steps_per_epoch
         self.loss = SegmentationLoss(config.loss.cross_entropy, config.loss.dice)
-        weights = getattr(network, "supervision_weights", None)  # of a network with logits at several resolutions
-        self.training_loss = self.loss if weights is None else DeepSupervisionLoss(self.loss, weights)
+        self.training_loss = loss_of(network, config.loss.cross_entropy, config.loss.dice)
         self.validation: list[tuple[float, float]] = []  # loss and Dice of each validation image
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
