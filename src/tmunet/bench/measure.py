@@ -12,6 +12,7 @@ from tmunet.bench.cost import count_macs, count_parameters
 from tmunet.bench.hooks import hooked
 from tmunet.bench.inference import Conditions, export, exported, inference
 from tmunet.bench.memory import Alone, TooMuch
+from tmunet.bench.peak import PRODUCT, matrix_product, peak_share
 from tmunet.bench.speed import Spread, ratio, take_turns
 from tmunet.errors import EngineError
 from tmunet.export.names import EAGER
@@ -48,6 +49,8 @@ class Measurement:
         peak_bytes: highest memory of a call; see `measure_peak` for what it includes.
         seconds: of a call.
         times_reference: seconds over those of the reference, by rounds.
+        peak_share: multiply-accumulates a second of a prediction over those of a large matrix product, by rounds; what an
+            engine computes beyond `macs` does not count.
         note: why it was not run, or ran fewer rounds; or nothing.
     """
 
@@ -67,6 +70,7 @@ class Measurement:
     peak_bytes: int | None = None
     seconds: Spread | None = None
     times_reference: Spread | None = None
+    peak_share: float | None = None
     note: str = ""
 
     @property
@@ -201,7 +205,8 @@ def _time(
 ) -> list[Measurement]:
     """The time of all networks that fit at one size and batch, in turns."""
     watch(f"{rows[0].size} px, batch {rows[0].batch}: time of {len(calls)} networks, in turns")
-    times = take_turns(calls, plan.rounds, plan.warm_up, conditions.seconds, conditions.synchronise)
+    product = {} if conditions.training or not calls else {PRODUCT: matrix_product(conditions)}
+    times = take_turns({**calls, **product}, plan.rounds, plan.warm_up, conditions.seconds, conditions.synchronise)
     return [_timed(row, times, plan) for row in rows]
 
 
@@ -210,6 +215,11 @@ def _timed(row: Measurement, times: Mapping[str, Sequence[float]], plan: Plan) -
         return row
     own, reference = times[row.network], times.get(plan.reference)
     fewer = f"{len(own)} of {plan.rounds} rounds: its time was up" if len(own) < plan.rounds else ""
+    product = times.get(PRODUCT)
     return replace(
-        row, seconds=Spread.of(own), times_reference=ratio(own, reference) if reference else None, note=fewer
+        row,
+        seconds=Spread.of(own),
+        times_reference=ratio(own, reference) if reference else None,
+        peak_share=peak_share(row.macs * row.batch, own, product) if product and row.macs else None,
+        note=fewer,
     )

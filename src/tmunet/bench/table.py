@@ -7,7 +7,19 @@ from tmunet.bench.measure import Measurement
 from tmunet.export.names import EAGER
 
 COST = ("", "parameters", "weights MB", "GMAC", "GMAC by hooks")
-SPEED = ("", "ms", "quartiles", "images/s", "x reference", "quartiles", "training MB", "peak MB", "difference", "")
+SPEED = (
+    "",
+    "ms",
+    "quartiles",
+    "images/s",
+    "x reference",
+    "quartiles",
+    "of peak",
+    "training MB",
+    "peak MB",
+    "difference",
+    "",
+)
 
 
 def measurement_table(rows: Sequence[Measurement], reference: str) -> str:
@@ -58,6 +70,7 @@ def _speed(row: Measurement) -> tuple[str, ...]:
         _number(row.images_per_second, 1, 2),
         f"{ratio.median:.2f}" if ratio else "-",
         f"{ratio.low:.2f} to {ratio.high:.2f}" if ratio else "-",
+        "-" if row.peak_share is None else f"{row.peak_share:.0%}",
         _number(row.activation_bytes, 1e6, 0),
         _number(row.peak_bytes, 1e6, 0),
         "-" if row.difference is None else f"{row.difference:.0e}",
