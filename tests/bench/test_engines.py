@@ -72,7 +72,7 @@ def test_an_engine_that_computes_something_else_is_not_timed(
 ) -> None:
     assert rows
     right = engines._onnxruntime
-    monkeypatch.setattr(engines, "_onnxruntime", lambda *words: lambda images: right(*words)(images) * 1.01)
+    monkeypatch.setitem(engines.LOADERS, "onnx", lambda *words: lambda images: right(*words)(images) * 1.01)
     plan = Plan(sizes=(64,), batches=(1,), rounds=1, warm_up=0, reference="tmunet_t@onnx")
     (row,) = measure(parse_candidates(["tmunet_t@onnx"]), plan, Conditions(exports=str(folder)), None)
     assert row.seconds is None

@@ -102,6 +102,13 @@ class ConvStage(nn.Sequential):
             nn.ReLU(inplace=True),
         )
 
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) -> (B, out_channels, H/2, W/2)."""
+        convolution, norm, pool, relu = self
+        x = norm(convolution(x))
+        y: Tensor = pool(relu(x)) if torch.compiler.is_compiling() else relu(pool(x))  # a compiler's convolutions end in ReLU
+        return y
+
 
 class Tokenisation(nn.Sequential):
     """E4, E5: 3x3 convolution with stride 2, LayerNorm over channels."""
