@@ -5,14 +5,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tmunet import Predictor
 from tmunet.cli.demo import sample_folder
 from tmunet.cli.main import main
 from tmunet.data.dataset import open_dataset
+from tmunet.data.normalise import normalise, unit
+from tmunet.data.preprocess import prepare
+from tmunet.data.read import read_image
 from tmunet.evaluation import evaluate
 from tmunet.infer.predictor import packaged_model
 from tmunet.metrics import get_protocol
+from tmunet.nn.folding import folded
 from tmunet.train.config import list_recipes
 
 
@@ -22,6 +27,16 @@ def test_it_segments_the_sample_s_test_images() -> None:
     assert summary["n"] == 14
     assert summary["n_missed"] == 0
     assert summary["metrics"]["dice"]["mean"] > 0.85
+
+
+@torch.no_grad()
+def test_the_form_for_inference_gives_its_logits_on_every_sample_image() -> None:
+    predictor = Predictor()
+    form, preprocess = folded(predictor.network), predictor.config.preprocess
+    for image in sorted((sample_folder() / "images").iterdir()):
+        pixels = torch.tensor(prepare(read_image(image), preprocess)).permute(2, 0, 1)[None]
+        x = normalise(unit(pixels), preprocess.normalise)
+        torch.testing.assert_close(form(x), predictor.network(x), rtol=1e-3, atol=1e-3)
 
 
 def test_its_training_never_saw_the_sample_s_test_images() -> None:

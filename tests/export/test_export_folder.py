@@ -1,8 +1,6 @@
 """Exported models: the folder, its check against PyTorch, and its script in a process that has no torch."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,29 +15,18 @@ from tmunet.files import sha256
 from tmunet.infer import predictor as predictor_module
 from tmunet.infer.predictor import Predictor, packaged_model
 from tmunet.model import load_model
+from tmunet.nn.image_size import ImageSize
 
 from ..small_models import bright_model, coloured_model
-
-SAMPLE = Path(packaged_model()).parents[1] / "sample" / "images"
-WITHOUT_TORCH = """
-import runpy, sys
-sys.modules["torch"] = sys.modules["tmunet"] = None  # importing them fails
-sys.argv = sys.argv[1:]
-runpy.run_path(sys.argv[0], run_name="__main__")
-"""
-
-
-def run_exported(folder: Path, *images: Path, out: Path) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-c", WITHOUT_TORCH, folder / "run.py", *images, "-o", out]
-    return subprocess.run(words, capture_output=True, text=True, timeout=120)
+from .exported import SAMPLE, run_exported
 
 
 @pytest.fixture(scope="module")
 def nuclei(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("nuclei") / "nuclei-onnx"
     done = export_model(load_model(packaged_model()), "onnx", None, folder)
-    assert done.difference < 1e-4
-    assert done.same_labels > 0.9999
+    assert done.parity.difference < 1e-4
+    assert done.parity.same_labels > 0.9999
     return folder
 
 
@@ -82,10 +69,10 @@ def test_a_damaged_file_is_not_run(nuclei: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("to", "files"), [("openvino", ["model.bin", "model.xml"]), ("torch", ["model.pt2"])])
 def test_other_formats_compute_the_same(to: str, files: list[str], tmp_path: Path) -> None:
     done = export_model(coloured_model(), to, 64, tmp_path / "out")  # type: ignore[arg-type]
-    assert done.difference < 1e-4
+    assert done.parity.difference < 1e-4
     about = json.loads((done.folder / "model.json").read_text())
     assert sorted(about["files"]) == files
-    assert (about["size"], len(about["colours"])) == (64, 3)
+    assert (about["size"], about["sizes"], len(about["colours"])) == (64, {"only": 64}, 3)
 
 
 def test_several_classes_are_a_palette(tmp_path: Path) -> None:
@@ -103,9 +90,9 @@ def test_several_classes_are_a_palette(tmp_path: Path) -> None:
 def test_a_file_that_computes_something_else_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = folder_module.WRITERS["torch"]
 
-    def wrong(network: torch.nn.Module, images: torch.Tensor, folder: Path) -> Path:
+    def wrong(_: torch.nn.Module, images: torch.Tensor, folder: Path, sizes: ImageSize | None) -> Path:
         other = bright_model(gain=7).network
-        return write(folder_module.folded(other), images, folder)
+        return write(folder_module.folded(other), images, folder, sizes)
 
     monkeypatch.setitem(folder_module.WRITERS, "torch", wrong)
     with pytest.raises(

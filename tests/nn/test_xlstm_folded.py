@@ -70,3 +70,16 @@ def test_the_layer_goes_on_training(forget_gate: ForgetGate) -> None:
             value.add_(1)
     assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
     assert all(parameter.requires_grad for parameter in layer.parameters())
+
+
+@torch.no_grad()
+def test_readings_whose_squares_vanish_stay_finite() -> None:
+    torch.manual_seed(0)
+    layer = XLSTMLayer(16, 2, "sigmoid", 4).eval()
+    layer.mlstm.input_gate_bias.fill_(-60.0)  # numerators and divisors near exp(-60)
+    layer.mlstm.forget_gate_bias.fill_(60.0)
+    layer.mlstm.qkv_weight[:, :, 8:] *= 1e-20
+    x = torch.randn(1, 40, 16)
+    found = layer.inference_form()(x)
+    assert found.isfinite().all()
+    torch.testing.assert_close(found, layer(x), rtol=1e-4, atol=1e-5)

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tmunet.cli.arguments import parse
 from tmunet.cli.process import prepare_process
-from tmunet.export.names import ExportFormat
+from tmunet.export.names import ExportFormat, ExportSize
+
+if TYPE_CHECKING:
+    from tmunet.export.folder import Exported
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,11 @@ class ExportConfig:
     """Run folder or model folder."""
     format: ExportFormat = "onnx"
     """onnx: for ONNX Runtime and others. openvino: for Intel's. torch: a program of torch.export, without code of tmunet."""
-    size: int | None = None
-    """Side of the square images that the file takes, in pixels; by default that of training."""
+    size: ExportSize | None = None
+    """Side of the square images that the file takes, in pixels, or any: every height and width that the network takes; by
+    default that of training."""
+    int8: str | None = None
+    """Folder or pattern of images like those to predict, without masks: convolutions in int8, for openvino."""
     out: str | None = None
     """New folder; by default MODEL-FORMAT beside the model."""
 
@@ -28,14 +35,27 @@ def run(arguments: Sequence[str]) -> int:
     config = parse(ExportConfig, arguments, "export", positional={"model": "run folder or model folder"})
     prepare_process()
     from tmunet.export.folder import RUNNER, export_model
+    from tmunet.infer.folder import find_images
     from tmunet.model import load_model
 
     path = Path(config.model)
-    out = Path(config.out) if config.out else path.with_name(f"{path.resolve().name}-{config.format}")
-    done = export_model(load_model(path), config.format, config.size, out)
+    kind = config.format if config.int8 is None else f"{config.format}-int8"
+    out = Path(config.out) if config.out else path.with_name(f"{path.resolve().name}-{kind}")
+    images = [] if config.int8 is None else find_images([config.int8])
+    done = export_model(load_model(path), config.format, config.size, out, images)
     print(
-        f"Written: {done.folder}. Checked against PyTorch: logits within {done.difference:.0e}, "
-        f"{done.same_labels:.2%} of the labels equal.\n"
+        f"Written: {done.folder}. Checked against PyTorch: {_said(done)}.\n"
         f"Use it: python {done.folder / RUNNER} IMAGES -o MASKS"
     )
     return 0
+
+
+def _said(done: "Exported") -> str:
+    """How the file was checked."""
+    if done.agreement is None:
+        return f"logits within {done.parity.difference:.0e}, {done.parity.same_labels:.2%} of the labels equal"
+    of = done.agreement
+    return (
+        f"in int8, {of.same_labels:.2%} of the labels equal and a Dice of {of.dice:.4f} between the masks "
+        f"(lowest {of.lowest_dice:.4f}) on {of.images} images"
+    )

@@ -44,13 +44,22 @@ def start(
         return _pytorch(folded(network), images.device, precision)
     if engine == "compile":
         return _compiled(folded(network), images.device, precision)
-    starters = {"onnx": _onnxruntime, "openvino": _openvino}
-    if engine not in starters or file is None:
+    if engine not in LOADERS or file is None:
         raise UsageError(f"Expected `engine` to be eager, compile, onnx or openvino, with a file, but got {engine!r}.")
     if images.device.type != "cpu":
         raise EngineError(f"{engine} runs on the CPU only here")
+    return load(engine, file, threads, precision)
+
+
+def load(engine: EngineName, file: Path, threads: int, precision: Precision) -> Run:
+    """A file as a runtime other than PyTorch runs it on the CPU; see `start`.
+
+    Raises:
+        EngineError: the runtime does not take the file, or has not this precision.
+        MissingExtraError: its packages are not installed.
+    """
     require_engine(engine)
-    return starters[engine](file, threads, precision)
+    return LOADERS[engine](file, threads, precision)
 
 
 def require_engine(engine: EngineName) -> None:
@@ -121,3 +130,6 @@ def _openvino(file: Path, threads: int, precision: Precision) -> Run:
         return torch.from_numpy(model(images.numpy())[0].copy())
 
     return run
+
+
+LOADERS: dict[EngineName, Callable[[Path, int, Precision], Run]] = {"onnx": _onnxruntime, "openvino": _openvino}

@@ -1,30 +1,30 @@
 """A trained model for other runtimes, as a folder: the model file, what its use needs, and a script that uses it."""
 
-import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from tmunet.data.normalise import IMAGENET_MEAN, IMAGENET_SD
-from tmunet.data.picture import colour
 from tmunet.errors import EngineError, UsageError
-from tmunet.export.engines import PACKAGES, Run, start
-from tmunet.export.names import ExportFormat
-from tmunet.export.onnx_file import write_onnx
-from tmunet.export.parity import Parity, check_parity, shapes_in_noise
+from tmunet.export.agreement import Agreement, check_agreement
+from tmunet.export.description import describe
+from tmunet.export.engines import PACKAGES
+from tmunet.export.formats import WRITERS, eager, running
+from tmunet.export.int8 import Calibration, quantise, require_nncf
+from tmunet.export.names import ANY, ExportFormat, ExportSize
+from tmunet.export.parity import OTHER_SIZES, TOLERANCE, Parity, check_parity, shapes_in_noise
+from tmunet.export.sizes import checked_sizes, sizes_of
 from tmunet.extras import require
-from tmunet.files import sha256, write_json
-from tmunet.model import TrainedModel, check_size, serialise
+from tmunet.files import write_json
+from tmunet.model import TrainedModel, check_size
 from tmunet.nn.folding import folded
-from tmunet.versions import versions
+from tmunet.nn.image_size import ImageSize
 
 DESCRIPTION, RUNNER = "model.json", "run.py"
 CHECKED = (1, 3)  # images in a call
@@ -36,134 +36,116 @@ class Exported:
 
     Attributes:
         folder: where it lies.
-        difference: the largest of a logit from PyTorch's.
-        same_labels: share of the pixels with the same label.
+        parity: how near the file in float32 comes to PyTorch, at worst of all sizes and batches.
+        agreement: of the masks in int8, where the file is in int8.
     """
 
     folder: Path
-    difference: float
-    same_labels: float
+    parity: Parity
+    agreement: Agreement | None
 
 
-def export_model(trained: TrainedModel, to: ExportFormat, size: int | None, out: Path) -> Exported:
+@dataclass(frozen=True)
+class _Order:
+    """What is to be written: a network in its form for inference."""
+
+    network: nn.Module
+    to: ExportFormat
+    channels: int
+    side: int
+    sizes: ImageSize | None
+    calibration: Calibration | None
+
+
+def export_model(
+    trained: TrainedModel, to: ExportFormat, size: ExportSize | None, out: Path, int8: Sequence[Path] = ()
+) -> Exported:
     """Write a model for another runtime, and see that it computes the same before it gets its place.
 
     Args:
         trained: the model.
         to: "onnx", "openvino" or "torch" (a program of `torch.export`, which needs no code of tmunet).
-        size: side of the images that the file takes, in pixels; None is that of training.
+        size: side of the images that the file takes, in pixels; "any" is every height and width that the network takes; None is
+            that of training.
         out: a new or empty folder.
+        int8: image files from which the scales of int8 are found; none leaves the file in float32.
 
     Raises:
-        UsageError: `out` is not empty, or the network does not take the size.
+        UsageError: `out` is not empty, the network does not take the size, or int8 is asked of another format than OpenVINO.
         MissingExtraError: a package is not installed.
-        EngineError: the network cannot be written in this format, or the file computes something else; nothing is left then.
+        InputError: an image for int8 cannot be read.
+        EngineError: the network cannot be written in this format or for any size, or the file computes something else; nothing is
+            left then.
     """
-    side = size or trained.config.preprocess.size
+    preprocess = trained.config.preprocess
+    side = preprocess.size if size is None or size == ANY else size
     check_size(trained.network, side, "size")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: expected a new or empty folder, but found files; choose another with -o.")
-    for package in PACKAGES.get(to, ()):
-        require(package, extra=to)
+    packages = _packages(to, int8)
+    calibration = Calibration(int8, replace(preprocess, size=side)) if int8 else None
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
         folder = Path(temporary) / "export"
         folder.mkdir()
         try:
-            model, parity = _write_and_check(
-                folded(trained.network), to, trained.config.preprocess.channels, side, folder
-            )
+            sizes = sizes_of(trained.network) if size == ANY else None
+            order = _Order(folded(trained.network), to, preprocess.channels, side, sizes, calibration)
+            model, parity, agreement = _write(order, folder)
         except EngineError as error:
             raise EngineError(f"{trained.config.network} as {to}: {error}. Nothing was written.") from error
         runner = resources.files("tmunet.export") / "runner.py"
         (folder / RUNNER).write_bytes(runner.read_bytes())
-        write_json(folder / DESCRIPTION, _description(trained, to, side, folder, model, parity.difference))
+        about = describe(trained, to, side, sizes, model, packages)
+        write_json(folder / DESCRIPTION, {**about, **_checked(parity, agreement)})
         if out.exists():
             out.rmdir()
         shutil.move(folder, out)
-    return Exported(out, parity.difference, parity.same_labels)
+    return Exported(out, parity, agreement)
 
 
-def _write_and_check(
-    network: nn.Module, to: ExportFormat, channels: int, side: int, folder: Path
-) -> tuple[Path, Parity]:
-    """The model file, and how near it comes to PyTorch at worst."""
-    images = torch.zeros(1, channels, side, side)
-    model = WRITERS[to](network, images, folder)
-    run, reference = _running(to, network, model, images), start("eager", network, images, 1, "float32")
-    found = [check_parity(run, reference, shapes_in_noise(batch, channels, side)) for batch in CHECKED]
+def _packages(to: ExportFormat, int8: Sequence[Path]) -> list[str]:
+    """The packages that write the file, which are there."""
+    packages = list(PACKAGES.get(to, ()))
+    for package in packages:
+        require(package, extra=to)
+    if int8 and to != "openvino":
+        raise UsageError(f"Expected the format openvino for int8, but got {to}; use --format openvino.")
+    if int8:
+        require_nncf()
+        packages.append("nncf")
+    return packages
+
+
+def _write(order: _Order, folder: Path) -> tuple[Path, Parity, Agreement | None]:
+    """The model file, how near it comes to PyTorch at worst, and how its masks agree in int8."""
+    if order.calibration is None:
+        return *_write_float32(order, folder), None
+    with tempfile.TemporaryDirectory() as elsewhere:
+        float32, parity = _write_float32(order, Path(elsewhere))
+        model = folder / float32.name
+        quantise(float32, order.calibration, model)
+    seen = map(order.calibration.see, order.calibration.images)
+    return model, parity, check_agreement(running(order.to, model), eager(order.network), seen)
+
+
+def _write_float32(order: _Order, folder: Path) -> tuple[Path, Parity]:
+    model = WRITERS[order.to](
+        order.network, torch.zeros(1, order.channels, order.side, order.side), folder, order.sizes
+    )
+    run, reference = running(order.to, model), eager(order.network)
+    own = (order.side, order.side)
+    found = [
+        check_parity(
+            run, reference, shapes_in_noise(batch, order.channels, *shape), TOLERANCE if shape == own else OTHER_SIZES
+        )
+        for shape in [own, *(checked_sizes(order.sizes, order.side) if order.sizes else [])]
+        for batch in CHECKED
+    ]
     return model, Parity(max(one.difference for one in found), min(one.same_labels for one in found))
 
 
-def _write_onnx(network: nn.Module, images: Tensor, folder: Path) -> Path:
-    write_onnx(network, images, folder / "model.onnx")
-    return folder / "model.onnx"
-
-
-def _write_openvino(network: nn.Module, images: Tensor, folder: Path) -> Path:
-    import openvino
-
-    with tempfile.TemporaryDirectory() as elsewhere:
-        onnx = _write_onnx(network, images, Path(elsewhere))
-        openvino.save_model(openvino.Core().read_model(onnx), folder / "model.xml", compress_to_fp16=False)
-    return folder / "model.xml"
-
-
-def _write_torch(network: nn.Module, images: Tensor, folder: Path) -> Path:
-    several = images.expand(2, -1, -1, -1)
-    try:
-        with torch.no_grad():
-            program = torch.export.export(network, (several,), dynamic_shapes=({0: torch.export.Dim.DYNAMIC},))
-    except Exception as error:  # whatever the exporter stumbles over
-        raise EngineError(f"cannot be exported: {str(error).strip().splitlines()[0][:200]}") from error
-    torch.export.save(program, folder / "model.pt2")
-    return folder / "model.pt2"
-
-
-WRITERS: dict[ExportFormat, Callable[[nn.Module, Tensor, Path], Path]] = {
-    "onnx": _write_onnx,
-    "openvino": _write_openvino,
-    "torch": _write_torch,
-}
-RUNTIMES = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
-
-
-def _running(to: ExportFormat, network: nn.Module, model: Path, images: Tensor) -> Run:
-    """The file as its runtime runs it."""
-    if to == "torch":
-        program = torch.export.load(model).module()
-        return lambda images: torch.as_tensor(program(images))
-    return start(to, network, images, torch.get_num_threads(), "float32", model)
-
-
-def _description(
-    trained: TrainedModel, to: ExportFormat, side: int, folder: Path, model: Path, difference: float
-) -> dict[str, Any]:
-    """What `model.json` holds."""
-    config = trained.config
-    packages = {name: version(name) for name in dict.fromkeys([*PACKAGES.get(to, ()), "torch"])}
-    return {
-        "format": 1,
-        "runtime": RUNTIMES[to],
-        "model": model.name,
-        "files": {file.name: sha256(file) for file in sorted(folder.iterdir()) if file.stem == "model"},
-        "size": side,
-        "channels": config.preprocess.channels,
-        "normalise": _normalise(config.preprocess.normalise, config.preprocess.channels),
-        "classes": list(config.classes),
-        "colours": [colour(label) for label in range(len(config.classes))],
-        "network": config.network,
-        "options": config.options,
-        "weights_sha256": hashlib.sha256(serialise(trained.network)).hexdigest(),
-        "largest_difference_from_torch": difference,
-        "trained": config.provenance,
-        "versions": {**versions(), **packages},
-    }
-
-
-def _normalise(by: Literal["imagenet", "image"], channels: int) -> str | dict[str, list[float]]:
-    if by == "image":
-        return by
-    if channels == 3:
-        return {"mean": list(IMAGENET_MEAN), "sd": list(IMAGENET_SD)}
-    return {"mean": [sum(IMAGENET_MEAN) / 3], "sd": [sum(IMAGENET_SD) / 3]}
+def _checked(parity: Parity, agreement: Agreement | None) -> dict[str, Any]:
+    if agreement is None:
+        return {"largest_difference_from_torch": parity.difference}
+    return {"int8_masks_against_torch": asdict(agreement)}

@@ -1,8 +1,10 @@
-"""The names of engines and formats. Plain data, so that flags load nothing heavy."""
+"""The names of engines, formats and sizes. Plain data, so that flags load nothing heavy."""
 
 from typing import Literal
 
 EngineName = Literal["eager", "compile", "onnx", "openvino"]
 ExportFormat = Literal["onnx", "openvino", "torch"]
+ExportSize = int | Literal["any"]
 Precision = Literal["float32", "bfloat16"]
 EAGER: EngineName = "eager"  # PyTorch as it is
+ANY: Literal["any"] = "any"  # the file takes every size that the network takes

@@ -1,4 +1,4 @@
-"""A network as an ONNX file, for images of one size and any number of them in a call."""
+"""A network as an ONNX file, for any number of images in a call."""
 
 import logging
 import warnings
@@ -8,19 +8,22 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.errors import EngineError
+from tmunet.export.sizes import traced
 from tmunet.extras import require
 from tmunet.files import write_bytes
+from tmunet.nn.image_size import ImageSize
 
 INPUT, OUTPUT = "images", "logits"
 
 
-def write_onnx(network: nn.Module, images: Tensor, file: Path) -> None:
+def write_onnx(network: nn.Module, images: Tensor, file: Path, sizes: ImageSize | None = None) -> None:
     """Trace a network in eval mode and write it, atomically.
 
     Args:
         network: maps images (B, C, H, W) to logits (B, K, H, W).
-        images: an example; H and W are those of the file, B may differ later.
+        images: an example (B, C, S, S); B may differ later.
         file: with the suffix .onnx.
+        sizes: that the file takes; None is S x S alone.
 
     Raises:
         MissingExtraError: the exporter's packages are not installed.
@@ -36,16 +39,18 @@ def write_onnx(network: nn.Module, images: Tensor, file: Path) -> None:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                network,
+                network if sizes is None else traced(network, images, sizes),
                 (several,),
                 dynamo=True,
                 verbose=False,
                 input_names=[INPUT],
                 output_names=[OUTPUT],
-                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},),
+                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},) if sizes is None else None,
             )
             assert program is not None
             content = program.model_proto.SerializeToString()
+    except EngineError:
+        raise
     except Exception as error:  # whatever the exporter stumbles over
         raise EngineError(f"cannot be written as ONNX: {_reason(error)}") from error
     write_bytes(file, content)

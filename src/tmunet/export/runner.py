@@ -1,5 +1,6 @@
 """Predict masks with the model of this folder: python run.py IMAGE [IMAGE ...] -o FOLDER
 
+Images are resized to the size that the model was trained for; a model for any size takes others by --size.
 Needs numpy, Pillow and the runtime that model.json names (onnxruntime, openvino or torch), and nothing else; written by
 `tmunet export`. Research software, not a medical device.
 """
@@ -19,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def load(folder: Path) -> tuple[dict[str, Any], Callable[[Any], Any]]:
-    """The description of the model, and a call from images (B, C, S, S) to logits (B, K, S, S), both float32."""
+    """The description of the model, and a call from images (B, C, H, W) to logits (B, K, H, W), both float32."""
     about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     for name, expected in about["files"].items():
         found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -48,7 +49,8 @@ def _openvino(file: Path) -> Callable[[Any], Any]:
 def _torch(file: Path) -> Callable[[Any], Any]:
     import torch
 
-    network = torch.export.load(file).module()
+    # Its guards also ask for the memory layout of the traced example; what it computes was checked without them at the export.
+    network = torch.export.load(file).module(check_guards=False)
 
     def run(images: Any) -> Any:
         with torch.no_grad():
@@ -60,10 +62,20 @@ def _torch(file: Path) -> Callable[[Any], Any]:
 STARTERS = {"onnxruntime": _onnxruntime, "openvino": _openvino, "torch": _torch}
 
 
-def prepare(picture: Image.Image, about: dict[str, Any]) -> Any:
-    """What the network sees of a picture of 8 bits: (1, C, S, S), float32."""
+def check_size(size: int, sizes: dict[str, Any]) -> None:
+    """Leave with a message where the model does not take square images of this side."""
+    if "only" in sizes:
+        fits, expected = size == sizes["only"], f"{sizes['only']}, the one size of this model; export with --size any"
+    else:
+        fits = size >= sizes["minimum"] and size % sizes["multiple"] == 0
+        expected = f"at least {sizes['minimum']}, divisible by {sizes['multiple']}"
+    if not fits:
+        sys.exit(f"--size: expected {expected}, but got {size}.")
+
+
+def prepare(picture: Image.Image, about: dict[str, Any], size: int) -> Any:
+    """What the network sees of a picture of 8 bits: (1, C, size, size), float32."""
     picture = ImageOps.exif_transpose(picture).convert("RGB" if about["channels"] == 3 else "L")
-    size = about["size"]
     if picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.BILINEAR)
     values = np.asarray(picture, dtype=np.float32).reshape(size, size, -1).transpose(2, 0, 1)[None] / np.float32(255)
@@ -99,7 +111,7 @@ def resize(values: Any, height: int, width: int) -> Any:
     return values
 
 
-def predict(path: Path, about: dict[str, Any], run: Callable[[Any], Any]) -> Image.Image:
+def predict(path: Path, about: dict[str, Any], run: Callable[[Any], Any], size: int) -> Image.Image:
     """The mask of an image at its own size: two classes as 0 and 255, more as a palette whose index is the label."""
     with Image.open(path) as picture:
         if picture.mode.startswith(("I", "F")):
@@ -107,7 +119,7 @@ def predict(path: Path, about: dict[str, Any], run: Callable[[Any], Any]) -> Ima
                 f"{path}: expected 8 bits a channel, but found mode {picture.mode}; use `tmunet predict` for 16 bits."
             )
         upright = ImageOps.exif_transpose(picture)
-        probability = resize(probabilities(run(prepare(picture, about)))[0], upright.height, upright.width)
+        probability = resize(probabilities(run(prepare(picture, about, size)))[0], upright.height, upright.width)
     if len(probability) == 2:
         return Image.fromarray(np.where(probability[1] > 0.5, 255, 0).astype(np.uint8))
     mask = Image.fromarray(probability.argmax(0).astype(np.uint8), mode="P")
@@ -120,11 +132,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", type=Path, nargs="+")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for NAME.png")
+    parser.add_argument(
+        "--size", type=int, help="side in pixels that images are resized to; by default that of training"
+    )
     given = parser.parse_args()
     about, run = load(HERE)
+    size = about["size"] if given.size is None else given.size
+    check_size(size, about["sizes"])
     given.out.mkdir(parents=True, exist_ok=True)
     for path in given.images:
-        predict(path, about, run).save(given.out / f"{path.stem}.png")
+        predict(path, about, run, size).save(given.out / f"{path.stem}.png")
     print(f"{len(given.images)} masks in {given.out}; classes: {', '.join(about['classes'])}")
 
 

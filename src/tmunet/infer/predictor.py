@@ -117,7 +117,7 @@ class Predictor:
             run = start(self.engine, self.network, images, torch.get_num_threads(), self.precision, file)
         if self.precision == "float32":
             reference = start(EAGER, self.network, images, torch.get_num_threads(), "float32")
-            check_parity(run, reference, shapes_in_noise(1, images.shape[1], images.shape[2]))
+            check_parity(run, reference, shapes_in_noise(1, *images.shape[1:]))
         return run
 
     def __call__(self, image: NDArray[Any] | Path | str) -> Prediction:

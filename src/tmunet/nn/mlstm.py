@@ -119,16 +119,8 @@ def mlstm_chunkwise(
     in proportion to T. No Python loop over tokens or chunks. In float32 the sums of log f over a chunk lose digits where they
     are large: gates of -50 and chunks up to 64 tokens cost a relative error of about 1e-4, trained gates none that counts.
     """
-    N, divisor = chunkwise_fraction(q, k, v, i, f, forget_gate, chunk_size)
-    return (N / divisor).to(q.dtype)
-
-
-def chunkwise_fraction(
-    q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, forget_gate: ForgetGate, chunk_size: int
-) -> tuple[Tensor, Tensor]:
-    """Numerator (B, NH, T, D) and divisor (B, NH, T, 1) of `mlstm_chunkwise`, for a norm that can divide on its way."""
     with torch.autocast(q.device.type, enabled=False):
-        T = q.shape[2]
+        dtype, T = q.dtype, q.shape[2]
         S = min(chunk_size, T)
         q, k, v, log_i, log_f = gated(q, k, v, i, f, forget_gate)
         v1 = F.pad(v, (0, 1), value=1.0)  # the column of ones turns sums of weights into the normaliser n . q
@@ -149,8 +141,8 @@ def chunkwise_fraction(
         q_memory = q * torch.exp(m[..., None] - mu)[..., None]
         read = (torch.exp(g - mu[..., None]) * (q @ k.mT)) @ v1 + q_memory @ C  # (B, NH, N, S, D + 1)
         read, m = read.flatten(2, 3)[:, :, :T], (F_t + mu).flatten(2)[..., :T]  # a padded token could be 0 / 0
-        N, norm = read[..., :-1], read[..., -1:]
-        return N, torch.maximum(norm.abs(), torch.exp(-m)[..., None])
+        h, norm = read[..., :-1], read[..., -1:]
+        return (h / torch.maximum(norm.abs(), torch.exp(-m)[..., None])).to(dtype)  # (B, NH, T, D)
 
 
 def gated(

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tmunet.nn.mlstm import ForgetGate, chunks, chunkwise_fraction, gated, mlstm_chunkwise
+from tmunet.nn.mlstm import ForgetGate, chunks, gated, mlstm_chunkwise
 
 RANGE = 60.0  # exp(-60) is 1e-26, and float32 keeps all its digits down to 1e-38
 GROUP = 64  # chunks that one triangular product joins; more are joined group after group
@@ -42,18 +42,6 @@ def mlstm(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, forget_gate: Fo
         return mlstm_chunkwise(q, k, v, i, f, forget_gate, chunk_size)
     h: Tensor = ChunkwiseMLSTM.apply(q, k, v, i, f, forget_gate, chunk_size)  # type: ignore[no-untyped-call]
     return h
-
-
-def mlstm_fraction(
-    q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, forget_gate: ForgetGate, chunk_size: int
-) -> tuple[Tensor, Tensor]:
-    """N (B, NH, T, D) and divisor (B, NH, T, 1) of h, without a gradient, for a norm that can divide on its way."""
-    with torch.autocast(q.device.type, enabled=False):
-        x = None if torch.compiler.is_compiling() else _scale(q, k, v, i, f, forget_gate, chunk_size)
-        if x is None:
-            return chunkwise_fraction(q, k, v, i, f, forget_gate, chunk_size)
-        N, divisor = _fraction(x, _read(x)[0])
-        return _joined(N, q.shape[2]), _joined(divisor, q.shape[2])
 
 
 class ChunkwiseMLSTM(torch.autograd.Function):

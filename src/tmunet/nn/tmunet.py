@@ -106,7 +106,9 @@ class ConvStage(nn.Sequential):
         """(B, in_channels, H, W) -> (B, out_channels, H/2, W/2)."""
         convolution, norm, pool, relu = self
         x = norm(convolution(x))
-        y: Tensor = pool(relu(x)) if torch.compiler.is_compiling() else relu(pool(x))  # a compiler's convolutions end in ReLU
+        y: Tensor = (
+            pool(relu(x)) if torch.compiler.is_compiling() else relu(pool(x))
+        )  # a compiler's convolutions end in ReLU
         return y
 
 

@@ -1,10 +1,10 @@
-"""The xLSTM layer for inference: whatever is linear in a row becomes one matrix, and the norm of the heads takes a division in.
+"""The xLSTM layer for inference: whatever is linear in a row becomes one matrix, and the norm of the heads has no mean to take.
 
 Nothing but rounding differs from `tmunet.nn.xlstm.XLSTMLayer`, whose notation is used. With n = LayerNorm(x) before its weights,
 
     u, o~, i~, f~ are linear in n                      two matrices for each direction
     q, k, v are linear in the channels of u of a head  one D x 3D matrix; v without its mean over the head, as the norm has it
-    norm(N / divisor) = N / sqrt(mean(N^2) + eps divisor^2)
+    norm(h) = h / sqrt(mean(h^2) + eps)                so that the norm is a length alone
 """
 
 import math
@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tmunet.nn.mlstm_fast import mlstm_fraction
+from tmunet.nn.mlstm_fast import mlstm
 
 if TYPE_CHECKING:
     from tmunet.nn.xlstm import XLSTMLayer
@@ -69,9 +69,8 @@ class FoldedXLSTM(nn.Module):
         u = y[..., :d].reshape(2, B * T, heads, D).transpose(1, 2).reshape(2 * heads, B * T, D)
         q, k, v = torch.bmm(u, self.qkv_weight).reshape(2 * heads, B, T, 3 * D).chunk(3, dim=-1)
         gates = y[..., d:].reshape(2, B, T, 2, heads).permute(3, 0, 4, 1, 2).reshape(2, 2 * heads, B, T)
-        N, divisor = mlstm_fraction(q, k, v, gates[0], gates[1], self.forget_gate, self.chunk_size)
-        variance = (N * N).mean(-1, keepdim=True)
-        h = N * torch.rsqrt(variance + EPS * divisor * divisor)  # (2 heads, B, T, D)
+        h = mlstm(q, k, v, gates[0], gates[1], self.forget_gate, self.chunk_size)  # (2 heads, B, T, D)
+        h = h * torch.rsqrt((h * h).mean(-1, keepdim=True) + EPS)
         h = torch.addcmul(self.norm_bias, h, self.norm_weight)
         h = h.reshape(2, heads, B * T, D).transpose(1, 2).reshape(2, B * T, d)
         o = torch.sigmoid(torch.baddbmm(self.out_gate_bias, n, self.out_gate_weight))
