@@ -176,6 +176,7 @@ def test_the_recipe_paper_is_the_paper_and_nothing_else() -> None:
             "colour": 0.0,
         },
         "precision": "float32",
+        "checkpointing": False,
         "keep": "lowest_loss",
         "device": "auto",
         "devices": 1,

@@ -15,9 +15,9 @@ from tmunet.nn.folding import folded
 from tmunet.registry import create_model, list_models
 
 PINNED = {  # name: (parameters, multiply-accumulates of one 3 x 512 x 512 image)
-    "tmunet_t": (266_017, 523_035_648),
-    "tmunet_s": (1_016_577, 1_771_112_448),
-    "tmunet_b": (3_971_521, 6_447_304_704),
+    "tmunet_t": (266_017, 525_388_032),
+    "tmunet_s": (1_016_577, 1_786_855_936),
+    "tmunet_b": (3_971_521, 6_508_823_552),
     "unet": (13_395_329, 123_681_636_352),
     "unet_classic": (31_037_633, 192_669_548_544),
     "nnunet": (46_323_111, 59_735_277_568),
