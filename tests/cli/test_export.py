@@ -31,3 +31,24 @@ def test_a_model_that_is_not_there_and_a_format_that_is_none(tmunet: Run, tmp_pa
     assert answer.code == 3
     assert "expected a model folder" in answer.err
     assert tmunet("export", tmp_path / "nothing", "--format", "caffe").code == 2
+
+
+def test_a_file_for_any_size_says_so(tmunet: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tmunet.model.load_model", lambda _: bright_model())
+    answer = tmunet("export", tmp_path / "mine", "--format", "torch", "--size", "any")
+    assert answer.code == 0, answer.err
+    assert "minimum" in json.loads((tmp_path / "mine-torch" / "model.json").read_text())["sizes"]
+    assert tmunet("export", tmp_path / "mine", "--size", "some").code == 2
+
+
+def test_int8_takes_images_and_openvino(tmunet: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tmunet.model.load_model", lambda _: bright_model())
+    (tmp_path / "empty").mkdir()
+    answer = tmunet("export", tmp_path / "mine", "--format", "openvino", "--int8", tmp_path / "empty")
+    assert answer.code == 3
+    assert "empty" in answer.err
+    images = Path(__file__).parents[2] / "src/tmunet/sample/images"
+    answer = tmunet("export", tmp_path / "mine", "--format", "onnx", "--int8", images)
+    assert answer.code == 2
+    assert "use --format openvino" in answer.err
+    assert [path.name for path in tmp_path.iterdir()] == ["empty"]

@@ -2,20 +2,24 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from tmunet.errors import EngineError
 from tmunet.export.folder import export_model
+from tmunet.export.parity import OTHER_SIZES, TOLERANCE, shapes_in_noise
 from tmunet.export.sizes import checked_sizes
 from tmunet.infer.predictor import Predictor, packaged_model
 from tmunet.model import TrainedModel, load_model
-from tmunet.nn.image_size import ImageSize
+from tmunet.nn.folding import folded
+from tmunet.nn.image_size import ImageSize, image_size_of
 
 from ..small_models import bright_model, coloured_model
 from .exported import SAMPLE, run_exported
@@ -120,3 +124,17 @@ def test_what_is_checked_is_taken_and_smaller_larger_and_not_square(sizes: Image
 def test_tmunet_takes_any_size(to: str, tmp_path: Path) -> None:
     done = export_model(load_model(packaged_model()), to, "any", tmp_path / "out")  # type: ignore[arg-type]
     assert done.parity.difference <= 1e-3
+
+
+@pytest.mark.nightly
+@torch.no_grad()
+def test_far_from_training_float32_itself_is_beyond_the_tolerance_of_training_and_within_the_other() -> None:
+    model = load_model(packaged_model())
+    network, exact = folded(model.network), deepcopy(model.network).double()
+    side = model.config.preprocess.size
+    errors = []
+    for shape in checked_sizes(image_size_of(model.network), side):
+        images = shapes_in_noise(1, 3, *shape)
+        expected = exact(images.double())
+        errors.append(float((network(images) - expected).abs().max() / expected.abs().max().clamp(min=1)))
+    assert TOLERANCE < max(errors) < OTHER_SIZES

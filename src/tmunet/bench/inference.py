@@ -27,7 +27,7 @@ class Conditions:
         device: where to compute.
         precision: arithmetic of the network.
         threads: of the CPU.
-        memory_limit: bytes that one prediction may take on the CPU; on a GPU its memory is the limit.
+        memory_limit: bytes that one call may take on the CPU; on a GPU its memory is the limit.
         seconds: that the calls of one network may take at one size and batch.
         exports: folder of the files that engines other than PyTorch run.
         training: a call is a full training step (forward, loss, backward, Adam) and no prediction.
@@ -60,6 +60,12 @@ class Conditions:
         """Wait until the device has finished."""
         if self.device == "cuda":
             torch.cuda.synchronize()
+
+
+def network_of(candidate: Candidate, conditions: Conditions) -> nn.Module:
+    """The network of a candidate as it is measured; see `Candidate.create` for errors."""
+    network = candidate.create()
+    return checkpoint_stages(network) if conditions.checkpointing else network
 
 
 def inference(
@@ -100,8 +106,6 @@ def _training(network: nn.Module, images: Tensor, conditions: Conditions, engine
     if engine not in (EAGER, "compile"):
         raise EngineError(f"{engine} does not train")
     masks = (torch.rand(images[:, 0].shape, generator=torch.Generator().manual_seed(1)) < 0.5).to(images.device)
-    if conditions.checkpointing:
-        checkpoint_stages(network)
     if engine == "compile":
         network.compile(dynamic=False)
     return training_step(network, images, masks.to(torch.uint8), conditions.precision == "bfloat16")

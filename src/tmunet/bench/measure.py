@@ -10,14 +10,13 @@ from tmunet.bench.activations import activation_memory
 from tmunet.bench.candidate import Candidate
 from tmunet.bench.cost import count_macs, count_parameters
 from tmunet.bench.hooks import hooked
-from tmunet.bench.inference import Conditions, export, exported, inference
+from tmunet.bench.inference import Conditions, export, exported, inference, network_of
 from tmunet.bench.memory import Alone, TooMuch
 from tmunet.bench.peak import PRODUCT, matrix_product, peak_share
 from tmunet.bench.speed import Spread, ratio, take_turns
 from tmunet.errors import EngineError
 from tmunet.export.names import EAGER
 from tmunet.model import serialise
-from tmunet.nn.checkpointing import checkpoint_stages
 from tmunet.nn.image_size import image_size_of
 
 OFF = 1e-3  # of the largest logit: far above rounding in float32
@@ -117,9 +116,7 @@ def measure(
     Returns:
         One measurement for each network, size and batch, in the order network within batch within size.
     """
-    networks = {candidate.label: candidate.create() for candidate in candidates}
-    if conditions.checkpointing:
-        networks = {label: checkpoint_stages(network) for label, network in networks.items()}
+    networks = {candidate.label: network_of(candidate, conditions) for candidate in candidates}
     found: list[Measurement] = []
     for size in plan.sizes:
         watch(f"{size} px: arithmetic of {len(networks)} networks")

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from tmunet.bench.candidate import parse_candidate
-from tmunet.bench.inference import Conditions, exported, inference
+from tmunet.bench.inference import Conditions, exported, inference, network_of
 from tmunet.errors import EngineError, UsageError
 
 STATUS = Path("/proc/self/status")
@@ -60,7 +60,7 @@ def measure_peak(label: str, size: int, batch: int, conditions: Conditions) -> P
         with memory_limit(conditions.memory_limit if conditions.device == "cpu" else None):
             candidate = parse_candidate(label)
             file = exported(candidate, size, conditions)
-            predict = inference(candidate.create(), size, batch, conditions, candidate.engine, file)
+            predict = inference(network_of(candidate, conditions), size, batch, conditions, candidate.engine, file)
             before = _bytes("VmRSS", conditions.device)
             start = time.perf_counter()
             predict()

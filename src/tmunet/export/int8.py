@@ -1,10 +1,11 @@
 """Convolutions in int8 for OpenVINO, by NNCF, from images and without training.
 
-What stays in float32 was measured on `nuclei-t` (Dice of the masks with those of float32, mean and lowest of 30 sample images):
+What stays in float32, and why (`benchmarks/int8.py` has the masks of `nuclei-t` for each choice):
 
 - All but the convolutions. The token memory exponentiates sums of gates, and pads them with -inf, which int8 does not have.
-- The convolution that reads the image: dark and bright images share no scale. Dice 0.991 and 0.963; with it 0.986 and 0.871.
-- Symmetric scales (NNCF's preset PERFORMANCE): with zero points (MIXED) 0.983 and 0.911.
+- The convolution that reads the image: dark and bright images share no scale.
+
+Scales are symmetric (NNCF's preset PERFORMANCE), which was nearer than with zero points (MIXED).
 """
 
 import logging
@@ -85,7 +86,7 @@ def quantise(model: Path, calibration: Calibration, out: Path) -> None:
     import openvino
 
     network = openvino.Core().read_model(model)
-    left = _left(network)
+    left = left_in_float32(network)
 
     def see(image: Path) -> Any:
         return calibration.see(image).numpy()
@@ -106,7 +107,7 @@ def quantise(model: Path, calibration: Calibration, out: Path) -> None:
         raise EngineError(f"NNCF cannot quantise it: {str(error).strip().splitlines()[0][:200]}") from error
 
 
-def _left(network: Any) -> list[str]:
+def left_in_float32(network: Any) -> list[str]:
     """Names of the operations that stay in float32."""
     operations = network.get_ordered_ops()
     convolutions = [one.get_friendly_name() for one in operations if one.get_type_name() in CONVOLUTIONS]
