@@ -1,10 +1,12 @@
 """TM-UNet for inference: its fine stages strip by strip, against the network in one piece."""
 
+from typing import Literal
+
 import pytest
 import torch
 from torch import Tensor
 
-import tmunet.nn.tmunet_folded as folded_module
+import tmunet.nn.strips as strips
 from tmunet.nn.folding import folded
 from tmunet.nn.mstm import MSTMConfig
 from tmunet.nn.tmunet import SIZES, TMUNet, TMUNetConfig
@@ -13,15 +15,16 @@ from .random_weights import randomised
 from .tokens import distance
 
 
-def small() -> TMUNet:
-    return randomised(TMUNet(TMUNetConfig(1, 3, (4, 4, 8, 8, 8), mstm=MSTMConfig(scales=(3,), heads=2))))
+def small(refine: Literal["separable", "full"] = "separable", xlstm: bool = True) -> TMUNet:
+    mstm = MSTMConfig(scales=(3,), heads=2) if xlstm else MSTMConfig(xlstm=False, pooling=False, dwconv=False)
+    return randomised(TMUNet(TMUNetConfig(1, 3, (4, 4, 8, 8, 8), refine, mstm)))
 
 
 @pytest.fixture
 def heights(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Everything is large, and a strip has two rows of a 40 pixel wide map; the heights that the first stage sees."""
-    monkeypatch.setattr(folded_module, "LARGE", 0)
-    monkeypatch.setattr(folded_module, "STRIP", 2 * 2 * 4 * 40 * 8)
+    monkeypatch.setattr(strips, "LARGE", 0)
+    monkeypatch.setattr(strips, "STRIP", 2 * 2 * 4 * 40 * 8)
     seen: list[int] = []
     whole = TMUNet.first
 
@@ -35,9 +38,12 @@ def heights(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.mark.parametrize("size", [(32, 40), (34, 37), (37, 40), (33, 33)])
 @pytest.mark.parametrize("B", [1, 3])
+@pytest.mark.parametrize("refine", ["separable", "full"])
 @torch.no_grad()
-def test_strips_are_the_whole(size: tuple[int, int], B: int, heights: list[int]) -> None:
-    network = small()
+def test_strips_are_the_whole(
+    size: tuple[int, int], B: int, refine: Literal["separable", "full"], heights: list[int]
+) -> None:
+    network = small(refine)
     x = torch.randn(B, 1, *size, dtype=torch.float64)
     expected = network(x)
     heights.clear()
@@ -47,11 +53,17 @@ def test_strips_are_the_whole(size: tuple[int, int], B: int, heights: list[int])
 
 
 @torch.no_grad()
+def test_a_decoder_without_token_memory(heights: list[int]) -> None:
+    network, x = small(xlstm=False), torch.randn(1, 1, 64, 80, dtype=torch.float64)
+    assert distance(folded(network)(x), network(x)) < 1e-9
+
+
+@torch.no_grad()
 def test_a_small_image_stays_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(folded_module, "_in_strips", fail)
+    monkeypatch.setattr(strips, "_strips", fail)
     network, x = small(), torch.randn(2, 1, 64, 64, dtype=torch.float64)
     assert distance(folded(network)(x), network(x)) < 1e-9
 

@@ -27,9 +27,10 @@ def folded(network: nn.Module) -> nn.Module:
     Only layers that follow each other in an `nn.Sequential` are folded: of others the order is not known.
     """
     network = deepcopy(network).eval()
-    for module in list(network.modules()):
+    for module in network.modules():
         if isinstance(module, nn.Sequential):
             _fold(module)
+    for module in list(network.modules()):
         for name, child in module.named_children():
             if isinstance(child, HasInferenceForm):
                 setattr(module, name, child.inference_form())

@@ -60,7 +60,7 @@ class MultiScalePooling(nn.Module):
         p = -len(self.scales) * x
         for k in self.scales:
             rows = F.avg_pool2d(x, (k, 1), 1, (k // 2, 0), count_include_pad=False)  # a square mean is a mean of means
-            p = p + F.avg_pool2d(rows, (1, k), 1, (0, k // 2), count_include_pad=False)
+            p += F.avg_pool2d(rows, (1, k), 1, (0, k // 2), count_include_pad=False)
         return p
 
 

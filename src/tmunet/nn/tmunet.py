@@ -67,10 +67,10 @@ class TMUNet(nn.Module):
         e3 = self.encoder3(e2)  # (B, C3, H/8, W/8)
         e4 = self.encoder4(e3)  # (B, C4, H/16, W/16)
         e5 = self.encoder5(e4)  # (B, C5, H/32, W/32)
-        d5 = self.decoder5(_upsample_and_join(e5, e4))  # (B, C4, H/16, W/16)
-        d4 = self.decoder4(_upsample_and_join(d5, e3))  # (B, C3, H/8, W/8)
-        d3 = self.decoder3(_upsample_and_join(d4, e2))  # (B, C2, H/4, W/4)
-        d2 = self.decoder2(_upsample_and_join(d3, e1))  # (B, C1, H/2, W/2)
+        d5 = self.decode(self.decoder5, e5, e4)  # (B, C4, H/16, W/16)
+        d4 = self.decode(self.decoder4, d5, e3)  # (B, C3, H/8, W/8)
+        d3 = self.decode(self.decoder3, d4, e2)  # (B, C2, H/4, W/4)
+        d2 = self.decode(self.decoder2, d3, e1)  # (B, C1, H/2, W/2)
         return self.last(d2, (x.shape[2], x.shape[3]))  # (B, num_classes, H, W)
 
     def first(self, x: Tensor) -> Tensor:
@@ -78,9 +78,14 @@ class TMUNet(nn.Module):
         e1: Tensor = self.encoder1(x)
         return e1
 
+    def decode(self, stage: nn.Module, x: Tensor, skip: Tensor) -> Tensor:
+        """D5-D2: (B, C, h, w) and the skip connection (B, C', H, W) -> (B, C', H, W)."""
+        d: Tensor = stage(torch.cat([upsample(x, (skip.shape[2], skip.shape[3])), skip], dim=1))
+        return d
+
     def last(self, d2: Tensor, size: tuple[int, int]) -> Tensor:
         """D1 and the head: (B, C1, H/2, W/2) -> logits (B, num_classes, H, W) for H, W = `size`."""
-        d1 = self.decoder1(_upsample(d2, size))  # (B, C1, H, W)
+        d1 = self.decoder1(upsample(d2, size))  # (B, C1, H, W)
         logits: Tensor = self.head(d1)
         return logits
 
@@ -110,6 +115,12 @@ class ConvStage(nn.Sequential):
             pool(relu(x)) if torch.compiler.is_compiling() else relu(pool(x))
         )  # a compiler's convolutions end in ReLU
         return y
+
+    def inference_form(self) -> nn.Module:
+        """The same function without a gradient, and without the places of the maxima."""
+        from tmunet.nn.conv_stage_folded import FoldedConvStage
+
+        return FoldedConvStage(self)
 
 
 class Tokenisation(nn.Sequential):
@@ -154,12 +165,9 @@ def _mstm(dim: int, config: MSTMConfig) -> nn.Module:
     return MSTMBlock(dim, config) if config.xlstm else nn.Identity()
 
 
-def _upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
+def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Bilinear: (B, C, h, w) -> (B, C, H, W) for H, W = `size`."""
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
-
-
-def _upsample_and_join(x: Tensor, skip: Tensor) -> Tensor:
-    return torch.cat([_upsample(x, (skip.shape[2], skip.shape[3])), skip], dim=1)
 
 
 SIZES = {

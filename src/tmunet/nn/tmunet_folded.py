@@ -1,25 +1,19 @@
-"""TM-UNet for inference: the two stages whose maps are as fine as the image run strip by strip, in the processor's cache.
+"""TM-UNet for inference: fine maps strip by strip, and no map joined with its skip connection."""
 
-A strip is some rows of the half-resolution map, and one row more on either side: enough for a 3x3 convolution at full resolution
-next to a 2x2 pooling or a bilinear upsampling. What the additional rows would give is cut off, so nothing differs.
-"""
+from itertools import pairwise
 
-from collections.abc import Callable, Iterator
-
-import torch
 from torch import Tensor, nn
 
-from tmunet.nn.tmunet import TMUNet
-
-LARGE = 16 * 2**20  # bytes of a map: what is smaller is as fast in one piece; measured on 32 MiB of shared cache
-STRIP = 4 * 2**20  # bytes of a strip's map
+from tmunet.nn.skip_refinement import SkipRefinement
+from tmunet.nn.strips import in_strips, rows_of_a_strip
+from tmunet.nn.tmunet import SeparableRefinement, TMUNet
 
 
 class FoldedTMUNet(TMUNet):
     """A `TMUNet` without a gradient, made of its stages.
 
     Args:
-        network: in eval mode.
+        network: in eval mode, its BatchNorms folded.
     """
 
     def __init__(self, network: TMUNet) -> None:
@@ -27,58 +21,58 @@ class FoldedTMUNet(TMUNet):
         self.config = network.config
         for name, stage in network.named_children():
             self.add_module(name, stage)
+        if self.config.refine == "separable":
+            deepest_first = self.config.widths[::-1]
+            for level, (channels, _) in zip((5, 4, 3, 2), pairwise(deepest_first), strict=True):
+                stage = getattr(self, f"decoder{level}")
+                setattr(self, f"decoder{level}", FoldedDecoderStage(stage, channels))
         self.eval()
 
     def first(self, x: Tensor) -> Tensor:
         """Image (B, C0, H, W) -> (B, C1, H/2, W/2)."""
         whole = super().first
-        height, rows = x.shape[2] // 2, self._rows(x, x.shape[3])
+        height = x.shape[2] // 2
+        rows = rows_of_a_strip(x, height, self.config.widths[0], x.shape[3])
         if not rows:
             return whole(x)
 
-        def strip(image: Tensor, low: int, high: int) -> Tensor:
-            return whole(image[:, :, 2 * low : x.shape[2] if high == height else 2 * high])
+        def strip(image: int, low: int, high: int) -> Tensor:
+            return whole(x[image : image + 1, :, 2 * low : x.shape[2] if high == height else 2 * high])
 
-        return _in_strips(strip, x, height, rows, scale=1)
+        return in_strips(strip, len(x), height, rows, scale=1)
+
+    def decode(self, stage: nn.Module, x: Tensor, skip: Tensor) -> Tensor:
+        """D5-D2: (B, C, h, w) and the skip connection (B, C', H, W) -> (B, C', H, W)."""
+        if isinstance(stage, FoldedDecoderStage):
+            d: Tensor = stage(x, skip)
+            return d
+        return super().decode(stage, x, skip)
 
     def last(self, d2: Tensor, size: tuple[int, int]) -> Tensor:
         """(B, C1, H/2, W/2) -> logits (B, num_classes, H, W)."""
         whole = super().last
-        height, rows = d2.shape[2], self._rows(d2, size[1])
+        height = d2.shape[2]
+        rows = rows_of_a_strip(d2, height, self.config.widths[0], size[1])
         if not rows or size[0] != 2 * height:  # rows of an odd image lie otherwise between those of the map
             return whole(d2, size)
 
-        def strip(image: Tensor, low: int, high: int) -> Tensor:
-            return whole(image[:, :, low:high], (2 * (high - low), size[1]))
+        def strip(image: int, low: int, high: int) -> Tensor:
+            return whole(d2[image : image + 1, :, low:high], (2 * (high - low), size[1]))
 
-        return _in_strips(strip, d2, height, rows, scale=2)
-
-    def _rows(self, x: Tensor, width: int) -> int:
-        """Rows at half resolution of one strip; 0 is the whole map at once."""
-        if torch.compiler.is_compiling() or x.device.type != "cpu":  # compilers and GPUs have better ways
-            return 0
-        row = 2 * self.config.widths[0] * width * x.element_size()
-        large = len(x) * row * x.shape[2] > LARGE
-        return max(STRIP // row, 1) if large else 0
+        return in_strips(strip, len(d2), height, rows, scale=2)
 
 
-def _in_strips(stage: Callable[[Tensor, int, int], Tensor], x: Tensor, height: int, rows: int, scale: int) -> Tensor:
-    """What `stage` makes of each image from row `low` to row `high`, without the additional rows, put together.
+class FoldedDecoderStage(nn.Module):
+    """D5-D2: separable refinement of two maps that are not joined, and the token memory where there is one."""
 
-    `height` and rows count at half resolution; `scale` is the output's resolution over that.
-    """
-    images = []
-    for image in x.chunk(len(x)):
-        strips = [
-            stage(image, low, high)[:, :, scale * (start - low) : scale * (stop - low)]
-            for start, stop, low, high in _strips(height, rows)
-        ]
-        images.append(torch.cat(strips, dim=2))
-    return torch.cat(images) if len(images) > 1 else images[0]
+    def __init__(self, stage: nn.Module, channels: int) -> None:
+        super().__init__()
+        refinement, *memory = [stage] if isinstance(stage, SeparableRefinement) else stage.children()
+        assert isinstance(refinement, SeparableRefinement)
+        self.refinement = SkipRefinement(refinement, channels)
+        self.memory = nn.Sequential(*memory)
 
-
-def _strips(height: int, rows: int) -> Iterator[tuple[int, int, int, int]]:
-    """First row and end of each strip, without and with the additional rows."""
-    for start in range(0, height, rows):
-        stop = min(start + rows, height)
-        yield start, stop, max(start - 1, 0), min(stop + 1, height)
+    def forward(self, x: Tensor, skip: Tensor) -> Tensor:
+        """(B, C, h, w) and the skip connection (B, C', H, W) -> (B, C', H, W)."""
+        d: Tensor = self.memory(self.refinement(x, skip))
+        return d

@@ -70,13 +70,12 @@ class FoldedXLSTM(nn.Module):
         q, k, v = torch.bmm(u, self.qkv_weight).reshape(2 * heads, B, T, 3 * D).chunk(3, dim=-1)
         gates = y[..., d:].reshape(2, B, T, 2, heads).permute(3, 0, 4, 1, 2).reshape(2, 2 * heads, B, T)
         h = mlstm(q, k, v, gates[0], gates[1], self.forget_gate, self.chunk_size)  # (2 heads, B, T, D)
-        h = h * torch.rsqrt((h * h).mean(-1, keepdim=True) + EPS)
-        h = torch.addcmul(self.norm_bias, h, self.norm_weight)
+        h = h.mul_(torch.rsqrt((h * h).mean(-1, keepdim=True) + EPS)).mul_(self.norm_weight).add_(self.norm_bias)
         h = h.reshape(2, heads, B * T, D).transpose(1, 2).reshape(2, B * T, d)
-        o = torch.sigmoid(torch.baddbmm(self.out_gate_bias, n, self.out_gate_weight))
-        forward, backward = (o * h).reshape(2, B, T, d)
+        o = torch.baddbmm(self.out_gate_bias, n, self.out_gate_weight).sigmoid_()
+        forward, backward = o.mul_(h).reshape(2, B, T, d)
         tokens: Tensor = self.project_out(forward * backward.flip(1))
-        return tokens + x
+        return tokens.add_(x)
 
 
 def _of_heads(blocks: Tensor, heads: int) -> Tensor:
