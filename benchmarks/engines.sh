@@ -5,6 +5,7 @@ out=${1:-benchmarks}
 common=(--sizes 512 --batches 1 --rounds 7 --seconds 15 --memory=false)
 networks=()
 for network in tmunet_{t,s,b} ulite tinyunet; do networks+=("$network" "$network"@{onnx,openvino}); done
+networks+=({rolling_unet_s,nnunet,unet}@openvino zigrir)  # Zig-RiR cannot be written as ONNX
 for folder in engines bfloat16; do mkdir -p "$out/$folder"; done
 tmunet bench "${networks[@]}" tmunet_released_b "${common[@]}" --reference tmunet_released_b --out "$out/engines" \
   | tee "$out/engines/bench.txt"

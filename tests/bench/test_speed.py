@@ -35,13 +35,18 @@ def test_every_round_begins_with_another_candidate() -> None:
     assert times == {name: [1.0] * 4 for name in "abc"}
 
 
-def test_warm_up_is_not_timed() -> None:
+def test_each_turn_warms_up_untimed() -> None:
     clock = Clock()
-    times = take_turns({"a": clock.candidate("a", 1.0)}, 2, 3, clock=lambda: clock.now)
-    assert (len(clock.calls), times) == (5, {"a": [1.0, 1.0]})
+
+    def cold() -> None:  # slow after another candidate
+        clock.candidate("c", 1.0 if clock.calls[-1:] == ["c"] else 9.0)()
+
+    times = take_turns({"a": clock.candidate("a", 1.0), "c": cold}, 2, 1, clock=lambda: clock.now)
+    assert "".join(clock.calls) == "aacc" + "ccaa"
+    assert times == {"a": [1.0, 1.0], "c": [1.0, 1.0]}
 
 
-@pytest.mark.parametrize(("seconds", "rounds", "calls"), [(35.0, 2, 4), (15.0, 1, 3), (5.0, 1, 2)])
+@pytest.mark.parametrize(("seconds", "rounds", "calls"), [(35.0, 2, 6), (15.0, 1, 3), (5.0, 1, 3)])
 def test_a_slow_candidate_has_fewer_rounds_and_one_at_least(seconds: float, rounds: int, calls: int) -> None:
     clock = Clock()
     candidates = {"slow": clock.candidate("slow", 10.0), "fast": clock.candidate("fast", 0.1)}
@@ -53,7 +58,7 @@ def test_a_slow_candidate_has_fewer_rounds_and_one_at_least(seconds: float, roun
 def test_the_device_has_finished_before_and_after_each_call() -> None:
     events: list[str] = []
     take_turns({"a": lambda: events.append("call")}, 2, 1, synchronise=lambda: events.append("wait"))
-    assert events == ["wait", "call", "wait"] * 3
+    assert events == ["wait", "call", "wait"] * 4
 
 
 def test_the_real_clock_runs() -> None:

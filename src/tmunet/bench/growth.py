@@ -64,7 +64,7 @@ def measure_growth(
         candidates: the networks.
         sizes: sides of square images, in pixels, ascending.
         rounds: timed calls of each network at each size.
-        warm_up: calls before them.
+        warm_up: calls in each turn before the timed one.
         conditions: with the limits: a network ends at the size where one prediction exceeds them.
         alone: predicts in a process of its own.
         watch: told what is done next.

@@ -86,7 +86,7 @@ class Plan:
         sizes: sides of square images, in pixels.
         batches: images in a call.
         rounds: timed calls of each network.
-        warm_up: calls before them.
+        warm_up: calls in each turn before the timed one.
         reference: label of the network that times are divided by.
     """
 

@@ -48,10 +48,12 @@ def take_turns(
 ) -> dict[str, list[float]]:
     """Time candidates in turns: each once a round, and each round begins with another one.
 
+    What another candidate left in the caches, and threads of its that still wait for work, fall on the calls that are not timed.
+
     Args:
         candidates: what to time, by name.
         rounds: timed calls of each.
-        warm_up: calls of each before, not timed.
+        warm_up: calls in each turn before the timed one.
         seconds: a candidate whose calls, warm-up included, have taken this long takes no further part; it is timed at least once.
         synchronise: waits until the device has finished, such as `torch.cuda.synchronize`; called before and after each call.
         clock: seconds that pass.
@@ -67,19 +69,19 @@ def take_turns(
     times: dict[str, list[float]] = {name: [] for name in candidates}
     spent = dict.fromkeys(candidates, 0.0)
     names = list(candidates)
-    for turn in range(-warm_up, rounds):
+    for turn in range(rounds):
         first = turn % len(names) if names else 0
         for name in names[first:] + names[:first]:
-            if spent[name] >= seconds and (turn < 0 or times[name]):
+            if spent[name] >= seconds and times[name]:
                 continue
-            synchronise()
-            start = clock()
-            candidates[name]()
-            synchronise()
-            passed = clock() - start
-            spent[name] += passed
-            if turn >= 0:
-                times[name].append(passed)
+            for _ in range(warm_up + 1):
+                synchronise()
+                start = clock()
+                candidates[name]()
+                synchronise()
+                passed = clock() - start
+                spent[name] += passed
+            times[name].append(passed)
     return times
 
 

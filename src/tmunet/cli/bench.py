@@ -39,8 +39,8 @@ class BenchConfig:
     """Threads of the CPU; by default what torch takes, one for each core."""
     rounds: int = 7
     """Timed calls of each network; they take turns."""
-    warm_up: int = 2
-    """Calls before them."""
+    warm_up: int = 1
+    """Calls in each turn before the timed one."""
     seconds: float = 60.0
     """Time that one network's calls may take at one size and batch; a slower network has fewer rounds."""
     memory: bool = True
@@ -194,7 +194,7 @@ def _tell(about: Mapping[str, Any], files: Sequence[Path]) -> None:
     from tmunet.bench.facts import machine
 
     print(
-        f"\n{machine(about)}; medians of {about['rounds']} rounds in turns, {about['warm_up']} to warm up; "
+        f"\n{machine(about)}; medians of {about['rounds']} rounds in turns, {about['warm_up']} to warm up in each; "
         f"limits {about['memory_limit_bytes'] / 1e9:g} GB and {about['seconds_limit']:g} s.\n"
         f"Written: {', '.join(str(path) for path in files)}"
     )
