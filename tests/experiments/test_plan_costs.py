@@ -28,6 +28,7 @@ BARE = "tmunet_t:mstm.xlstm=false,mstm.pooling=false,mstm.dwconv=false"
 def bench_file(folder: Path, **changes: Any) -> None:
     row = {"network": BARE, "size": 512, "batch": 1, "device": "cpu", "images_per_second": 12.5, **changes}
     about = {"device": "cpu", "processor": "Z80", "threads": 1, "precision": "float32"}
+    folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "bench.json", {**about, "measurements": [row]})
 
 
@@ -52,26 +53,40 @@ def test_times_that_are_there_are_taken_and_others_are_measured(
         return ""
 
     monkeypatch.setattr(measure_costs, "_bench", bench)
-    timed = {"bare": Cost(1, 2, 3, 12.5, "Z80, 1 thread, float32")}
-    assert time_costs(PLAN, costs, "cpu", tmp_path, None) == (timed, "")
-    assert time_costs(PLAN, costs, "cpu", tmp_path, None) == (timed, "")
+    timed = {"bare": Cost(1, 2, 3, 12.5, "Z80, 1 thread, float32", "bench/table1/bench.csv")}
+    assert time_costs(PLAN, costs, "cpu", tmp_path, "table1", None) == (timed, "")
+    assert time_costs(PLAN, costs, "cpu", tmp_path, "figure1", None) == (timed, "")
     assert asked == [[BARE]]
     for other in ({"network": "unet"}, {"device": "cuda"}, {"size": 256}):
-        bench_file(tmp_path, **other)
-        assert time_costs(PLAN, costs, "cpu", tmp_path, None) == (timed, "")
+        bench_file(tmp_path / "bench" / "table1", **other)
+        assert time_costs(PLAN, costs, "cpu", tmp_path, "table1", None) == (timed, "")
     assert len(asked) == 4
+
+
+def test_a_benchmark_of_other_networks_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench_file(tmp_path / "bench" / "table1", network="unet")
+    before = (tmp_path / "bench" / "table1" / "bench.json").read_bytes()
+
+    def bench(networks: list[str], device: str, folder: Path, seconds: float | None) -> str:
+        bench_file(folder)
+        return ""
+
+    monkeypatch.setattr(measure_costs, "_bench", bench)
+    found, _ = time_costs(PLAN, {"bare": Cost(1, 2, 3, None, "")}, "cpu", tmp_path, "table2", None)
+    assert found["bare"].bench == "bench/table2/bench.csv"
+    assert (tmp_path / "bench" / "table1" / "bench.json").read_bytes() == before
 
 
 def test_a_benchmark_that_fails_or_has_no_time_leaves_the_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     costs = {"bare": Cost(1, 2, 3, None, "")}
-    found, fault = time_costs(PLAN, costs, "cpu", tmp_path, 0.0)
+    found, fault = time_costs(PLAN, costs, "cpu", tmp_path, "table1", 0.0)
     assert (found, fault) == (costs, "images per second were not measured: the time was up")
     failing = tmp_path / "failing"
     failing.write_text("#!/bin/sh\necho no such thing\nexit 3\n")
     failing.chmod(0o755)
     monkeypatch.setattr(measure_costs.sys, "executable", str(failing))
-    found, fault = time_costs(PLAN, costs, "cpu", tmp_path, None)
+    found, fault = time_costs(PLAN, costs, "cpu", tmp_path, "table1", None)
     assert found == costs
     assert fault.endswith("tmunet bench failed:\n    no such thing")

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -77,6 +78,9 @@ def test_costs_stand_beside_the_papers_and_name_the_machine(tmp_path: Path) -> N
     assert cells(cost, "TM-UNet") == ["3,971,521", "6.55", "5.100", "6.447", "87.55", "8.00", "Z80, 1 thread"]
     assert cells(cost, "U-Net") == ["–", "124.48", "–", "–", "27.72", "–", "–"]
     assert "NVIDIA A100" in cost
+    linked = {"TM-UNet": replace(COSTS["TM-UNet"], bench="bench/table1/bench.csv")}
+    page = written(tmp_path, "table1", SMALL, [], costs=linked)["table1.md"]
+    assert cells(section(page, "Cost"), "TM-UNet")[-1] == "[Z80, 1 thread](bench/table1/bench.csv)"
 
 
 def test_without_results_every_cell_is_empty_with_the_reason(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def _costs(
     faults = [f"{label} has no cost: {reason}" for label, reason in left_out.items()]
     if any(state.name == "done" for _, state in examined):
         device = "cuda" if _cuda(config) else "cpu"
-        costs, fault = time_costs(plan, costs, device, Path(config.out) / "bench", _left(until))
+        costs, fault = time_costs(plan, costs, device, Path(config.out), config.target, _left(until))
         faults += [fault] if fault else []
     for fault in faults:
         print(f"tmunet reproduce: {fault}", file=sys.stderr)

@@ -13,6 +13,7 @@ class Cost:
         macs_by_hooks: as the paper's tool counts.
         images_per_second: at batch 1; None where it was not timed.
         machine: what it was timed on.
+        bench: table of the benchmark that timed it, relative to the folder of the pages; "" where none did.
     """
 
     parameters: int
@@ -20,3 +21,4 @@ class Cost:
     macs_by_hooks: int
     images_per_second: float | None
     machine: str
+    bench: str = ""

@@ -99,12 +99,16 @@ def _cost(label: str, printed: PaperRow | None, cost: Cost | None) -> list[str]:
             plain(cost.macs_by_hooks / 1e9, 3),
             plain(cost.macs / 1e9, 3),
             plain(cost.images_per_second, 2),
-            DASH if cost.images_per_second is None else escaped(cost.machine),
+            DASH if cost.images_per_second is None else _linked(cost.machine, cost.bench),
         )
     )
     flops, fps = (DASH, DASH) if printed is None else (plain(printed.flops, 2), plain(printed.fps, 2))
     parameters, by_hooks, in_full, speed, machine = ours
     return [escaped(label), parameters, flops, by_hooks, in_full, fps, speed, machine]
+
+
+def _linked(text: str, target: str) -> str:
+    return f"[{escaped(text)}]({target})" if target else escaped(text)
 
 
 def _block(table: Table, block: Block, folder: Path) -> Iterator[str]:

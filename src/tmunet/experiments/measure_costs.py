@@ -19,6 +19,7 @@ from tmunet.experiments.nesting import dotted
 from tmunet.experiments.plan import Plan, PlannedNetwork
 
 SIZE = 512  # pixels, as in the paper
+FOLDER = "bench"
 BENCH = "bench.json"
 
 
@@ -53,29 +54,30 @@ def count_costs(plan: Plan) -> tuple[dict[str, Cost], dict[str, str]]:
 
 
 def time_costs(
-    plan: Plan, costs: Mapping[str, Cost], device: str, folder: Path, seconds: float | None
+    plan: Plan, costs: Mapping[str, Cost], device: str, out: Path, target: str, seconds: float | None
 ) -> tuple[dict[str, Cost], str]:
-    """Add images per second at batch 1, by `tmunet bench`, unless its file is there and has the same networks on the device.
+    """Add images per second at batch 1, by `tmunet bench`, unless one in `out` has all the networks on the device.
 
     Args:
         plan: the plan.
         costs: of those networks of the plan that can be built.
         device: "cpu" or "cuda".
-        folder: of the benchmark.
+        out: folder of the pages; benchmarks lie in its folder `bench`, one for each target that needed one.
+        target: the folder's name if a benchmark is needed now.
         seconds: that it may take; None waits.
 
     Returns:
         By label: the costs; and why there are no times, or nothing.
     """
     names = {label: candidate_of(plan.networks[label]).label for label in costs}
-    timed = _read(folder, set(names.values()), device)
+    timed = _find(out, set(names.values()), device)
     fault = ""
     if timed is None and names:
-        fault = _bench(list(dict.fromkeys(names.values())), device, folder, seconds)
-        timed = _read(folder, set(names.values()), device)
-    speeds, measured_on = timed or ({}, "")
+        fault = _bench(list(dict.fromkeys(names.values())), device, out / FOLDER / target, seconds)
+        timed = _find(out, set(names.values()), device)
+    speeds, measured_on, bench = timed or ({}, "", "")
     return {
-        label: replace(cost, images_per_second=speeds.get(names[label]), machine=measured_on)
+        label: replace(cost, images_per_second=speeds.get(names[label]), machine=measured_on, bench=bench)
         for label, cost in costs.items()
     }, fault
 
@@ -100,11 +102,12 @@ def _bench(networks: list[str], device: str, folder: Path, seconds: float | None
     return ""
 
 
-def _read(folder: Path, networks: set[str], device: str) -> tuple[dict[str, float | None], str] | None:
-    """Images per second by network, and the machine; None if other networks were measured, or elsewhere."""
-    if not (folder / BENCH).is_file():
-        return None
-    about: dict[str, Any] = json.loads((folder / BENCH).read_text(encoding="utf-8"))
-    rows = [row for row in about["measurements"] if (row["size"], row["batch"], row["device"]) == (SIZE, 1, device)]
-    found = {row["network"]: row["images_per_second"] for row in rows}
-    return (found, machine(about)) if networks <= found.keys() else None
+def _find(out: Path, networks: set[str], device: str) -> tuple[dict[str, float | None], str, str] | None:
+    """Images per second by network, the machine, and the table; None if other networks were measured, or elsewhere."""
+    for file in sorted((out / FOLDER).glob(f"*/{BENCH}")):
+        about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        rows = [row for row in about["measurements"] if (row["size"], row["batch"], row["device"]) == (SIZE, 1, device)]
+        found = {row["network"]: row["images_per_second"] for row in rows}
+        if networks <= found.keys():
+            return found, machine(about), file.with_suffix(".csv").relative_to(out).as_posix()
+    return None
