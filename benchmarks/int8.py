@@ -1,18 +1,22 @@
-"""Which convolutions of nuclei-t int8 takes, and with which scales: the masks of each choice beside those of float32.
+"""Which convolutions int8 takes, and with which scales: the masks of nuclei-t in each choice beside those of float32, and time.
 
     python benchmarks/int8.py [--out benchmarks/int8.md]
 
-Scales are found on every other image of the sample, masks compared on the rest. `tmunet.export.int8` follows from the page.
+Scales are found on every other image of the sample, masks compared on the rest. Times are of the base size with fresh weights, in
+turns. `tmunet.export.int8` follows from the page.
 """
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import torch
 
+from tmunet.bench.facts import processor
+from tmunet.bench.speed import Spread, ratio, take_turns
 from tmunet.cli.demo import sample_folder
 from tmunet.cli.process import prepare_process
 from tmunet.export.engines import load
@@ -24,31 +28,61 @@ from tmunet.logits import decide
 from tmunet.metrics.overlap import confusion, dice
 from tmunet.model import load_model
 from tmunet.nn.folding import folded
+from tmunet.registry import create_model
 from tmunet.versions import versions
 
-CHOICES = {  # preset, whether the convolution that reads the image is among them
-    "all convolutions, symmetric": ("PERFORMANCE", True),
-    "all convolutions, with zero points": ("MIXED", True),
-    "all but the first, symmetric (chosen)": ("PERFORMANCE", False),
-    "all but the first, with zero points": ("MIXED", False),
+CHOSEN = "no depthwise and not the first, symmetric (chosen)"
+CHOICES = {  # preset, whether the convolution that reads the image and the depthwise ones are among them
+    "all convolutions, symmetric": ("PERFORMANCE", True, True),
+    "all but the first, symmetric": ("PERFORMANCE", False, True),
+    "all but the first, with zero points": ("MIXED", False, True),
+    "no depthwise, symmetric": ("PERFORMANCE", True, False),
+    CHOSEN: ("PERFORMANCE", False, False),
+    "no depthwise and not the first, with zero points": ("MIXED", False, False),
 }
 
 
-def quantised(file: Path, calibration: Calibration, preset: str, first: bool) -> Any:
-    """The OpenVINO model with one choice."""
+def quantised(file: Path, images: list[Any], preset: str, first: bool, depthwise: bool) -> Any:
+    """The OpenVINO model with one choice; `images` are those from which the scales are found."""
     import openvino
 
     nncf = require_nncf()
     network = openvino.Core().read_model(file)
-    left = left_in_float32(network)
-    images = nncf.Dataset(list(calibration.images), lambda image: calibration.see(image).numpy())
+    reads_the_image, *left = left_in_float32(network)
+    if depthwise:
+        kind = {one.get_friendly_name(): one.get_type_name() for one in network.get_ordered_ops()}
+        left = [name for name in left if kind[name] != "GroupConvolution"]
     return nncf.quantize(
         network,
-        images,
+        nncf.Dataset(images),
         preset=nncf.QuantizationPreset[preset],
-        subset_size=len(calibration.images),
-        ignored_scope=nncf.IgnoredScope(names=left[1:] if first else left, validate=False),
+        subset_size=len(images),
+        ignored_scope=nncf.IgnoredScope(names=left if first else [reads_the_image, *left], validate=False),
     )
+
+
+def times(folder: Path, threads: int) -> list[str]:
+    """Lines of a table: the base size at 512 x 512, batch 1, in turns."""
+    import openvino
+
+    torch.manual_seed(0)
+    noise = torch.randn(1, 3, 512, 512)
+    base = WRITERS["openvino"](folded(create_model("tmunet_b").eval()), noise, folder, None)
+    chosen, with_depthwise = folder / "chosen.xml", folder / "depthwise.xml"
+    for file, choice in ((chosen, CHOSEN), (with_depthwise, "all but the first, symmetric")):
+        openvino.save_model(quantised(base, [noise.numpy()], *CHOICES[choice]), file, compress_to_fp16=False)
+    files = {"float32": base, "int8, depthwise ones too": with_depthwise, "int8": chosen}
+    runs = {
+        f"{name}, {rest}": load("openvino", file, threads, hint)
+        for hint, rest in (("float32", "the rest in float32"), ("bfloat16", "the rest in bfloat16"))
+        for name, file in files.items()
+    }
+    found = take_turns({name: partial(run, noise) for name, run in runs.items()}, rounds=15, warm_up=1)
+    reference = next(iter(found.values()))
+    return [
+        f"| {name} | {1e3 * Spread.of(values).median:.1f} | {ratio(values, reference).median:.2f} |"
+        for name, values in found.items()
+    ]
 
 
 def row(name: str, scores: list[float]) -> str:
@@ -68,19 +102,22 @@ def main() -> None:
     files = sorted((sample_folder() / "images").iterdir())
     calibration, others = Calibration(files[::2], trained.config.preprocess), files[1::2]
     images = [calibration.see(file) for file in others]
+    seen = [calibration.see(file).numpy() for file in calibration.images]
     threads, lines = torch.get_num_threads(), []
     with tempfile.TemporaryDirectory() as temporary:
         file = WRITERS["openvino"](folded(trained.network), torch.zeros_like(images[0]), Path(temporary), None)
         runs = {"float32 with the hint bfloat16": load("openvino", file, threads, "bfloat16")}
-        for name, (preset, first) in CHOICES.items():
+        for name, choice in CHOICES.items():
             out = Path(temporary) / f"{len(runs)}.xml"
-            openvino.save_model(quantised(file, calibration, preset, first), out, compress_to_fp16=False)
+            openvino.save_model(quantised(file, seen, *choice), out, compress_to_fp16=False)
             runs[name] = load("openvino", out, threads, "float32")
         reference = load("openvino", file, threads, "float32")
         expected = [decide(reference(image))[0].numpy() == 1 for image in images]
         for name, run in runs.items():
             found = [decide(run(image))[0].numpy() == 1 for image in images]
             lines.append(row(name, [dice(confusion(a, b)) for a, b in zip(expected, found, strict=True)]))
+        (Path(temporary) / "base").mkdir()
+        timed = "\n".join(times(Path(temporary) / "base", threads))
     table = "\n".join(lines)
     page = f"""# Convolutions in int8
 
@@ -90,6 +127,12 @@ def main() -> None:
 | choice | mean | lowest |
 |---|---|---|
 {table}
+
+Time of `tmunet_b` with fresh weights, 512 x 512, batch 1, {threads} threads of {processor()}; medians of 15 rounds in turns:
+
+| | ms | times float32 |
+|---|---|---|
+{timed}
 
 {", ".join(f"{name} {version}" for name, version in versions().items())}
 """

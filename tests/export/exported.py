@@ -15,8 +15,10 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
 
-def run_exported(folder: Path, *images: Path, out: Path, size: int | None = None) -> subprocess.CompletedProcess[str]:
-    """`python run.py IMAGES -o OUT [--size SIZE]`."""
-    sized = [] if size is None else ["--size", str(size)]
-    words = [sys.executable, "-c", WITHOUT_TORCH, folder / "run.py", *images, "-o", out, *sized]
+def run_exported(
+    folder: Path, *images: Path, out: Path, size: int | None = None, bfloat16: bool = False
+) -> subprocess.CompletedProcess[str]:
+    """`python run.py IMAGES -o OUT [--size SIZE] [--bfloat16]`."""
+    options = ([] if size is None else ["--size", str(size)]) + ["--bfloat16"] * bfloat16
+    words = [sys.executable, "-c", WITHOUT_TORCH, folder / "run.py", *images, "-o", out, *options]
     return subprocess.run(words, capture_output=True, text=True, timeout=120)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 import torch
 from PIL import Image
@@ -73,6 +74,28 @@ def test_other_formats_compute_the_same(to: str, files: list[str], tmp_path: Pat
     about = json.loads((done.folder / "model.json").read_text())
     assert sorted(about["files"]) == files
     assert (about["size"], about["sizes"], len(about["colours"])) == (64, {"only": 64}, 3)
+
+
+def test_bfloat16_moves_borders_a_little(tmp_path: Path) -> None:
+    exported = export_model(load_model(packaged_model()), "openvino", None, tmp_path / "out").folder
+    images = [next(SAMPLE.glob(f"{kind}_*.png")) for kind in ("dark", "bright", "stained")]
+    done = run_exported(exported, *images, out=tmp_path / "masks", bfloat16=True)
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        assert "this processor does not have it" in done.stderr
+        return
+    assert done.returncode == 0, done.stderr
+    predictor = Predictor()
+    same = [
+        np.mean((np.asarray(Image.open(tmp_path / "masks" / one.name)) > 0) == predictor(one).mask) for one in images
+    ]
+    assert 0.99 < min(same) < 1
+
+
+def test_bfloat16_is_refused_by_another_runtime(nuclei: Path, tmp_path: Path) -> None:
+    done = run_exported(nuclei, next(SAMPLE.iterdir()), out=tmp_path / "masks", bfloat16=True)
+    assert done.returncode != 0
+    assert "this one is for onnxruntime; export with --format openvino" in done.stderr
+    assert not (tmp_path / "masks").exists()
 
 
 def test_several_classes_are_a_palette(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Predict masks with the model of this folder: python run.py IMAGE [IMAGE ...] -o FOLDER
 
-Images are resized to the size that the model was trained for; a model for any size takes others by --size.
+Images are resized to the size that the model was trained for; a model for any size takes others by --size. With OpenVINO,
+--bfloat16 is faster on processors that have it, and moves the borders of masks a little.
 Needs numpy, Pillow and the runtime that model.json names (onnxruntime, openvino or torch), and nothing else; written by
 `tmunet export`. Research software, not a medical device.
 """
@@ -19,7 +20,7 @@ from PIL import Image, ImageOps
 HERE = Path(__file__).resolve().parent
 
 
-def load(folder: Path) -> tuple[dict[str, Any], Callable[[Any], Any]]:
+def load(folder: Path, bfloat16: bool = False) -> tuple[dict[str, Any], Callable[[Any], Any]]:
     """The description of the model, and a call from images (B, C, H, W) to logits (B, K, H, W), both float32."""
     about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     for name, expected in about["files"].items():
@@ -28,10 +29,11 @@ def load(folder: Path) -> tuple[dict[str, Any], Callable[[Any], Any]]:
             sys.exit(
                 f"{folder / name}: expected SHA-256 {expected}, but found {found}; the file is damaged. Export again."
             )
-    return about, STARTERS[about["runtime"]](folder / about["model"])
+    return about, STARTERS[about["runtime"]](folder / about["model"], bfloat16)
 
 
-def _onnxruntime(file: Path) -> Callable[[Any], Any]:
+def _onnxruntime(file: Path, bfloat16: bool) -> Callable[[Any], Any]:
+    _refuse(bfloat16, "onnxruntime")
     import onnxruntime
 
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
@@ -39,14 +41,18 @@ def _onnxruntime(file: Path) -> Callable[[Any], Any]:
     return lambda images: session.run(None, {name: images})[0]
 
 
-def _openvino(file: Path) -> Callable[[Any], Any]:
+def _openvino(file: Path, bfloat16: bool) -> Callable[[Any], Any]:
     import openvino
 
-    model = openvino.Core().compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    core = openvino.Core()
+    if bfloat16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        sys.exit("--bfloat16: this processor does not have it; leave the option out.")
+    model = core.compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32"})
     return lambda images: model(images)[0]
 
 
-def _torch(file: Path) -> Callable[[Any], Any]:
+def _torch(file: Path, bfloat16: bool) -> Callable[[Any], Any]:
+    _refuse(bfloat16, "torch")
     import torch
 
     # Its guards also ask for the memory layout of the traced example; what it computes was checked without them at the export.
@@ -57,6 +63,13 @@ def _torch(file: Path) -> Callable[[Any], Any]:
             return network(torch.from_numpy(images)).numpy()
 
     return run
+
+
+def _refuse(bfloat16: bool, runtime: str) -> None:
+    if bfloat16:
+        sys.exit(
+            f"--bfloat16: expected a model for OpenVINO, but this one is for {runtime}; export with --format openvino."
+        )
 
 
 STARTERS = {"onnxruntime": _onnxruntime, "openvino": _openvino, "torch": _torch}
@@ -135,8 +148,9 @@ def main() -> None:
     parser.add_argument(
         "--size", type=int, help="side in pixels that images are resized to; by default that of training"
     )
+    parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16 (OpenVINO)")
     given = parser.parse_args()
-    about, run = load(HERE)
+    about, run = load(HERE, given.bfloat16)
     size = about["size"] if given.size is None else given.size
     check_size(size, about["sizes"])
     given.out.mkdir(parents=True, exist_ok=True)
