@@ -2,7 +2,7 @@
 # The engines beside each other at 512 x 512, batch 1, in float32 and bfloat16: bash benchmarks/engines.sh [FOLDER]
 set -euo pipefail
 out=${1:-benchmarks}
-common=(--sizes 512 --batches 1 --rounds 7 --seconds 15 --memory=false)
+common=(--sizes 512 --batches 1 --rounds 7 --seconds 20 --memory=false)
 networks=()
 for network in tmunet_{t,s,b} ulite tinyunet; do networks+=("$network" "$network"@{onnx,openvino}); done
 networks+=({rolling_unet_s,nnunet,unet}@openvino zigrir)  # Zig-RiR cannot be written as ONNX

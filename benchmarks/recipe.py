@@ -65,8 +65,11 @@ def page(plan: Plan, rows: list[dict[str, Any]], missing: int, command: str) -> 
     lines = []
     for label, network in plan.networks.items():
         own = {**({"options": network.options} if network.options else {}), **network.settings}
+        differs = f"`{settings(own)}`" if own else "the recipe as it is"
+        if network.model != plan.networks[BASE].model:
+            differs = f"the network, `{network.model}`"
         values = " | ".join(cell(rows, label, data) for data in plan.data)
-        lines.append(f"| {label} | {f'`{settings(own)}`' if own else 'the recipe as it is'} | {values} |")
+        lines.append(f"| {label} | {differs} | {values} |")
     budgets = "\n".join(f"- {data}: `{settings(own)}`" for data, own in plan.data_settings.items())
     return f"""# {plan.title}
 
@@ -92,19 +95,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results/recipe.md"))
     parser.add_argument("--page-only", action="store_true", help="write the page of what there is")
     given = parser.parse_args()
+    command = "python benchmarks/recipe.py DATA"
+    if given.plan != parser.get_default("plan"):
+        command += f" --plan {given.plan} --runs {given.runs} --out {given.out}"
     plan = read_plan(given.plan)
     for run in plan_runs(plan, given.data, given.runs, "cpu"):
         if kept(run) is None and not given.page_only:
             train(run)
-            write(plan, given.data, given.runs, given.out)
-    write(plan, given.data, given.runs, given.out)
+            write(plan, given.data, given.runs, given.out, command)
+    write(plan, given.data, given.runs, given.out, command)
 
 
-def write(plan: Plan, data: Path, runs: Path, out: Path) -> None:
+def write(plan: Plan, data: Path, runs: Path, out: Path, command: str) -> None:
     """Write the page and the CSV."""
     planned = plan_runs(plan, data, runs, "cpu")
     rows = [row for run in planned if (row := kept(run)) is not None]
-    write_text(out, page(plan, rows, len(planned) - len(rows), "python benchmarks/recipe.py DATA"))
+    write_text(out, page(plan, rows, len(planned) - len(rows), command))
     write_csv(out.with_suffix(".csv"), COLUMNS, rows)
 
 
