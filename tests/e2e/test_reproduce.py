@@ -84,7 +84,7 @@ def test_a_plan_is_interrupted_resumed_reported_and_not_done_twice(
     assert [row["epoch"] for row in rows(run / "metrics.csv")] == [str(epoch) for epoch in range(1, 16)]
     assert (run / "evaluation" / "strict" / "per_image.csv").is_file()
     assert run.name in (tmp_path / "pages" / "table1.csv").read_text()
-    assert (tmp_path / "pages" / "bench" / "bench.json").is_file()
+    assert (tmp_path / "pages" / "bench" / "table1" / "bench.json").is_file()
 
     (tmp_path / "plan.yaml").write_text(PLAN % f"  U-Lite: {NETWORK}")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
