@@ -1,7 +1,5 @@
 """TM-UNet for inference: fine maps strip by strip, and no map joined with its skip connection."""
 
-from itertools import pairwise
-
 from torch import Tensor, nn
 
 from tmunet.nn.skip_refinement import SkipRefinement
@@ -22,9 +20,8 @@ class FoldedTMUNet(TMUNet):
         for name, stage in network.named_children():
             self.add_module(name, stage)
         if self.config.refine == "separable":
-            deepest_first = self.config.widths[::-1]
-            for level, (channels, _) in zip((5, 4, 3, 2), pairwise(deepest_first), strict=True):
-                stage = getattr(self, f"decoder{level}")
+            for level in (5, 4, 3, 2):  # what is upsampled there has the channels of that level
+                stage, channels = getattr(self, f"decoder{level}"), self.config.widths[level - 1]
                 setattr(self, f"decoder{level}", FoldedDecoderStage(stage, channels))
         self.eval()
 
