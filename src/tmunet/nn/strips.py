@@ -1,4 +1,4 @@
-"""A stage strip by strip: fine maps stay in the processor's cache, and need no large pieces of memory.
+"""A stage strip by strip: fine maps stay in the processor's cache, and need no large pieces of memory, which are slow to come by.
 
 A strip is some rows of the coarser of a stage's two maps, and one row more on either side: enough for a 3x3 convolution at twice
 the resolution next to a 2x2 pooling or a bilinear upsampling. What the additional rows would give is cut off, so nothing differs.
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-LARGE = 8 * 2**20  # bytes of a map: what is no larger is as fast in one piece; measured on 32 MiB of shared cache
+LARGE = 8 * 2**20  # bytes of a map: what is no larger is as fast in one piece (benchmarks/strips.md)
 STRIP = 4 * 2**20  # bytes of a strip's map
 
 
