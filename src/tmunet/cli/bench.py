@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet.cli.arguments import parse
-from tmunet.cli.process import prepare_process
+from tmunet.cli.process import keep_memory
 from tmunet.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run(arguments: Sequence[str]) -> int:
         "bench",
         words={"networks": "such as tmunet_b, tmunet_b:mstm.layers=2 or tmunet_b@onnx; by default all, eager"},
     )
-    prepare_process()
+    keep_memory()  # threads wait as PyTorch has them wait: nothing else should run beside a benchmark
     if config.paper:
         from tmunet.bench.paper import compare, paper_table
 

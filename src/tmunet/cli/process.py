@@ -13,10 +13,10 @@ def prepare_process() -> None:
     # sleep at once take as long to wake as a small layer takes: 1000 turns are some microseconds.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    _prepare_process()
+    keep_memory()
 
 
-def _prepare_process() -> None:
+def keep_memory() -> None:
     """Let glibc keep freed blocks for the next layer instead of giving their pages back to the system.
 
     A feature map is tens of megabytes, which glibc takes from the system and returns each time; touching new pages
