@@ -12,7 +12,7 @@ FORMS = forms(16, 64)
 
 
 def constant(i: float, f: float) -> Draw:
-    """Tokens whose gates never change: the decays add up to 50 T."""
+    """Tokens whose gates never change: the decays add up to 150 T; exp(150) is infinite in float32."""
 
     def draw(T: int, forget_gate: ForgetGate) -> Tokens:
         q, k, v, gate, _ = trained(T, forget_gate)
@@ -22,7 +22,7 @@ def constant(i: float, f: float) -> Draw:
 
 
 DRAWS: dict[str, Draw] = {"random": extreme} | {
-    f"i = {i}, f = {f}": constant(i, f) for i in (-50, 50) for f in (-50, 50)
+    f"i = {i}, f = {f}": constant(i, f) for i in (-150, -50, 50, 150) for f in (-150, -50, 50, 150)
 }
 
 

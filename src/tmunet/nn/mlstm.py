@@ -23,6 +23,7 @@ m_t = F_t + mu_t, mu_t = max_{s <= t} g_s, and token s enters C_t and n_t with t
 The result does not depend on the stabiliser (it divides numerator and denominator alike), so no gradient flows through mu.
 """
 
+import math
 from typing import Literal, NamedTuple
 
 import torch
@@ -82,7 +83,7 @@ def mlstm_recurrent(
             m = m_next
             read = torch.einsum("bhde,bhd->bhe", C, q[..., t, :])
             norm = torch.einsum("bhd,bhd->bh", n, q[..., t, :])
-            h.append(read / torch.maximum(norm.abs(), torch.exp(-m))[..., None])
+            h.append(read / torch.maximum(norm.abs(), least_divisor(m))[..., None])
         return torch.stack(h, dim=2).to(dtype), MLSTMState(C, n, m)
 
 
@@ -101,7 +102,7 @@ def mlstm_parallel(
         m = log_weights.detach().amax(-1, keepdim=True)  # (B, NH, T, 1)
         weights = torch.exp(log_weights - m) * (q @ k.mT)
         norm = weights.sum(-1, keepdim=True)
-        return (weights @ v / torch.maximum(norm.abs(), torch.exp(-m))).to(dtype)
+        return (weights @ v / torch.maximum(norm.abs(), least_divisor(m))).to(dtype)
 
 
 def mlstm_chunkwise(
@@ -142,7 +143,7 @@ def mlstm_chunkwise(
         read = (torch.exp(g - mu[..., None]) * (q @ k.mT)) @ v1 + q_memory @ C  # (B, NH, N, S, D + 1)
         read, m = read.flatten(2, 3)[:, :, :T], (F_t + mu).flatten(2)[..., :T]  # a padded token could be 0 / 0
         h, norm = read[..., :-1], read[..., -1:]
-        return (h / torch.maximum(norm.abs(), torch.exp(-m)[..., None])).to(dtype)  # (B, NH, T, D)
+        return (h / torch.maximum(norm.abs(), least_divisor(m)[..., None])).to(dtype)  # (B, NH, T, D)
 
 
 def gated(
@@ -158,6 +159,11 @@ def gated(
             -f, threshold=50.0
         )  # log sigmoid; ONNX takes the logarithm of a sigmoid, which is 0 for f < -104
     return q, k, v, log_i, f
+
+
+def least_divisor(m: Tensor) -> Tensor:
+    """exp(-m), kept finite: where gates are so shut that it is not, h is 0 to the last digit, but its gradient 0 * inf."""
+    return torch.exp((-m).clamp(max=math.log(torch.finfo(m.dtype).max) - 1))
 
 
 def _causal(g: Tensor) -> Tensor:

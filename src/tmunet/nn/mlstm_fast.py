@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from tmunet.nn.mlstm import ForgetGate, chunks, gated, mlstm_chunkwise
+from tmunet.nn.mlstm import ForgetGate, chunks, gated, least_divisor, mlstm_chunkwise
 
 RANGE = 60.0  # exp(-60) is 1e-26, and float32 keeps all its digits down to 1e-38
 GROUP = 64  # chunks that one triangular product joins; more are joined group after group
@@ -119,9 +119,9 @@ def _read(x: _Scaled) -> tuple[Tensor, Tensor, Tensor]:
 
 def _fraction(x: _Scaled, read: Tensor) -> tuple[Tensor, Tensor]:
     """N and max(|d|, exp(-F - c)), (B, NH, N, S, 1), which is not 0 where a padded token has none."""
-    floor = torch.exp(-(x.F_t + x.c[..., None]))[..., None]
+    least = least_divisor(x.F_t + x.c[..., None])[..., None]
     d = read[..., -1:]
-    return read[..., :-1], torch.maximum(d.abs(), floor).clamp_(min=torch.finfo(d.dtype).tiny)
+    return read[..., :-1], torch.maximum(d.abs(), least).clamp_(min=torch.finfo(d.dtype).tiny)
 
 
 def _gradients(inputs: Inputs, dh: Tensor, forget_gate: ForgetGate, chunk_size: int) -> list[Tensor]:
