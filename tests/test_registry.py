@@ -22,7 +22,6 @@ def test_networks_are_made_by_name() -> None:
         ("tmunet", {}, "There is no network 'tmunet'. Did you mean 'tmunet_"),
         ("tmunet_t", {"refin": "full"}, "options of tmunet_t: There is no setting 'refin'. Did you mean 'refine'?"),
         ("tmunet_t", {"mstm.heads": 0}, "options of tmunet_t: Expected `layers`, `heads`"),
-        ("tmunet_t", {"mstm.gate_cap": 0.0}, "options of tmunet_t: Expected `gate_cap` to be above 0"),
         ("tmunet_t", {"mstm.heads": 3}, "options of tmunet_t: Expected `dim` to be a multiple of 3 heads"),
         ("tmunet_t", {"mstm.layers": 10**6}, "options of tmunet_t: Expected `layers` to be at most 64"),
     ],

@@ -67,7 +67,7 @@ def mlstm_unstabilised(q: Array, k: Array, v: Array, i: Array, f: Array, forget_
     return h
 
 
-def xlstm_layer(x: Array, weights: Weights, heads: int, forget_gate: str, gate_cap: float = math.inf) -> Array:
+def xlstm_layer(x: Array, weights: Weights, heads: int, forget_gate: str) -> Array:
     """Eq. 4-6 for tokens (B, T, d)."""
     d = x.shape[-1]
     u = _layer_norm(x, weights["norm.weight"], weights["norm.bias"])
@@ -75,8 +75,7 @@ def xlstm_layer(x: Array, weights: Weights, heads: int, forget_gate: str, gate_c
     for direction, order in enumerate((slice(None), slice(None, None, -1))):
         rows = slice(direction * d, (direction + 1) * d)
         tokens = _linear(u, weights["project_in.weight"][rows], weights["project_in.bias"][rows])
-        read = _matrix_lstm(tokens[:, order], weights, direction, heads, forget_gate, gate_cap)
-        readings.append(read[:, order])
+        readings.append(_matrix_lstm(tokens[:, order], weights, direction, heads, forget_gate)[:, order])
     return _linear(readings[1] * readings[0], weights["project_out.weight"], weights["project_out.bias"]) + x
 
 
@@ -109,7 +108,7 @@ def mstm_block(
     return norm.transpose(0, 3, 1, 2) + x + h
 
 
-def _matrix_lstm(x: Array, weights: Weights, direction: int, heads: int, forget_gate: str, gate_cap: float) -> Array:
+def _matrix_lstm(x: Array, weights: Weights, direction: int, heads: int, forget_gate: str) -> Array:
     """One direction: projections, gates, memory, norm over a head, output gate. (B, T, d) -> (B, T, d)."""
     B, T, d = x.shape
     D = d // heads
@@ -119,8 +118,6 @@ def _matrix_lstm(x: Array, weights: Weights, direction: int, heads: int, forget_
     for b, head, t in np.ndindex(B, heads, T):
         i[b, head, t] = own["gate_weight"][:, head] @ x[b, t] + own["input_gate_bias"][head]
         f[b, head, t] = own["gate_weight"][:, heads + head] @ x[b, t] + own["forget_gate_bias"][head]
-    if gate_cap < math.inf:
-        i, f = gate_cap * np.tanh(i / gate_cap), gate_cap * np.tanh(f / gate_cap)
     h, _ = mlstm(q, k / math.sqrt(D), v, i, f, forget_gate)
     y = np.zeros(x.shape)
     for b, t, head in np.ndindex(B, T, heads):

@@ -22,18 +22,12 @@ from .tokens import GATES, distance
     width=st.sampled_from([(4, 1), (8, 2), (16, 2), (24, 3)]),
     chunk_size=st.sampled_from([1, 4, 16, None]),
     forget_gate=st.sampled_from(GATES),
-    gate_cap=st.sampled_from([None, 0.5, 15.0]),
 )
 @torch.no_grad()
 def test_it_is_the_layer(
-    B: int,
-    T: int,
-    width: tuple[int, int],
-    chunk_size: int | None,
-    forget_gate: ForgetGate,
-    gate_cap: float | None,
+    B: int, T: int, width: tuple[int, int], chunk_size: int | None, forget_gate: ForgetGate
 ) -> None:
-    layer = randomised(XLSTMLayer(*width, forget_gate, chunk_size, gate_cap))
+    layer = randomised(XLSTMLayer(*width, forget_gate, chunk_size))
     form = layer.inference_form()
     assert isinstance(form, FoldedXLSTM)
     x = torch.randn(B, T, width[0], dtype=torch.float64)

@@ -166,14 +166,6 @@ def least_divisor(m: Tensor) -> Tensor:
     return torch.exp((-m).clamp(max=math.log(torch.finfo(m.dtype).max) - 1))
 
 
-def soft_cap(gate: Tensor, cap: float | None) -> Tensor:
-    """Cap tanh(gate / cap): nearly the pre-activation where it is small, and never larger than the cap.
-
-    Beck et al., "xLSTM 7B", 2025, where the cap is 15. Without a cap the pre-activation itself.
-    """
-    return gate if cap is None else cap * torch.tanh(gate / cap)
-
-
 def _causal(g: Tensor) -> Tensor:
     """g_s for s <= t and -inf for s > t: (..., T) -> (..., T, T), t before s."""
     T = g.shape[-1]

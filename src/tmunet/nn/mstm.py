@@ -1,6 +1,5 @@
 """The multi-scale token-memory (MSTM) block. TM-UNet section 2.3, Eq. 7-8, Table 2."""
 
-import math
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -30,8 +29,6 @@ class MSTMConfig:
     """Heads NH of each mLSTM."""
     forget_gate: ForgetGate = "sigmoid"
     """"sigmoid" or "exponential" (Eq. 3)."""
-    gate_cap: float | None = None
-    """Size that no gate's pre-activation exceeds, by `soft_cap`; None leaves them free, as the paper does."""
     chunk_size: int | None = None
     """Tokens S in one chunk of the mLSTM; None is what is fastest for the width of a head."""
 
@@ -45,8 +42,6 @@ class MSTMConfig:
                 "Expected `layers`, `heads` and `chunk_size` to be at least 1, but got "
                 f"{self.layers}, {self.heads}, {self.chunk_size}."
             )
-        if self.gate_cap is not None and not 0 < self.gate_cap < math.inf:
-            raise ValueError(f"Expected `gate_cap` to be above 0, or none at all, but got {self.gate_cap}.")
         if self.layers > MAX_LAYERS:
             raise ValueError(f"Expected `layers` to be at most {MAX_LAYERS}, but got {self.layers}.")
         if self.pooling and (not self.scales or any(scale < 1 or scale % 2 == 0 for scale in self.scales)):
@@ -90,8 +85,7 @@ class MSTMBlock(nn.Module):
         self.pool = MultiScalePooling(config.scales) if config.pooling else nn.Identity()
         self.refine = nn.ModuleList(depthwise(dim) if config.dwconv else nn.Identity() for _ in range(config.layers))
         self.xlstm = nn.ModuleList(
-            XLSTMLayer(dim, config.heads, config.forget_gate, config.chunk_size, config.gate_cap)
-            for _ in range(config.layers)
+            XLSTMLayer(dim, config.heads, config.forget_gate, config.chunk_size) for _ in range(config.layers)
         )
         self.norm = ChannelNorm(dim)
 

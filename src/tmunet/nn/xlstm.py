@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tmunet.nn.block_projection import BLOCK, project_blocks
-from tmunet.nn.mlstm import ForgetGate, soft_cap
+from tmunet.nn.mlstm import ForgetGate
 from tmunet.nn.mlstm_fast import mlstm
 from tmunet.nn.xlstm_folded import FoldedXLSTM
 
@@ -34,16 +34,13 @@ class MatrixLSTM(nn.Module):
         heads: heads NH of one direction; D = d / NH.
         forget_gate: "sigmoid" or "exponential" (Eq. 3).
         chunk_size: tokens S of one chunk; None is what is fastest for the width of a head.
-        gate_cap: of i~ and f~, see `soft_cap`; None leaves them free.
     """
 
-    def __init__(
-        self, dim: int, heads: int, forget_gate: ForgetGate, chunk_size: int | None, gate_cap: float | None
-    ) -> None:
+    def __init__(self, dim: int, heads: int, forget_gate: ForgetGate, chunk_size: int | None) -> None:
         super().__init__()
         if dim % heads or dim % BLOCK:
             raise ValueError(f"Expected `dim` to be a multiple of {heads} heads and of {BLOCK}, but got {dim}.")
-        self.heads, self.forget_gate, self.gate_cap = heads, forget_gate, gate_cap
+        self.heads, self.forget_gate = heads, forget_gate
         self.chunk_size = chunk_size or chunk_of(dim // heads)
         blocks = DIRECTIONS * dim // BLOCK
         self.qkv_weight = nn.Parameter(torch.empty(blocks, BLOCK, 3 * BLOCK))
@@ -79,8 +76,8 @@ class MatrixLSTM(nn.Module):
         directions = x.permute(2, 0, 1, 3).reshape(DIRECTIONS, B * T, d)
         gates = torch.bmm(directions, self.gate_weight).reshape(DIRECTIONS, B, T, 2, self.heads)
         gates = gates.permute(3, 0, 4, 1, 2).reshape(2, NH, B, T)
-        i = soft_cap(gates[0] + self.input_gate_bias.reshape(NH, 1, 1), self.gate_cap)
-        f = soft_cap(gates[1] + self.forget_gate_bias.reshape(NH, 1, 1), self.gate_cap)
+        i = gates[0] + self.input_gate_bias.reshape(NH, 1, 1)
+        f = gates[1] + self.forget_gate_bias.reshape(NH, 1, 1)
         h = mlstm(q, k, v, i, f, self.forget_gate, self.chunk_size)  # (NH, B, T, D)
         h = F.layer_norm(h, (D,)).reshape(DIRECTIONS, self.heads, B * T, D).transpose(1, 2).flatten(2)  # (2, B T, d)
         h = h * self.norm_weight[:, None] + self.norm_bias[:, None]
@@ -98,16 +95,13 @@ class XLSTMLayer(nn.Module):
         heads: heads of each mLSTM.
         forget_gate: "sigmoid" or "exponential" (Eq. 3).
         chunk_size: tokens S of one chunk; None is what is fastest for the width of a head.
-        gate_cap: of the gates' pre-activations, see `soft_cap`; None leaves them free.
     """
 
-    def __init__(
-        self, dim: int, heads: int, forget_gate: ForgetGate, chunk_size: int | None, gate_cap: float | None = None
-    ) -> None:
+    def __init__(self, dim: int, heads: int, forget_gate: ForgetGate, chunk_size: int | None) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
         self.project_in = nn.Linear(dim, DIRECTIONS * dim)  # Linear_f and Linear_b
-        self.mlstm = MatrixLSTM(dim, heads, forget_gate, chunk_size, gate_cap)
+        self.mlstm = MatrixLSTM(dim, heads, forget_gate, chunk_size)
         self.project_out = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -14,7 +14,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tmunet.nn.mlstm import soft_cap
 from tmunet.nn.mlstm_fast import mlstm
 
 if TYPE_CHECKING:
@@ -43,7 +42,6 @@ class FoldedXLSTM(nn.Module):
         super().__init__()
         mlstm, d = layer.mlstm, layer.norm.weight.shape[0]
         self.heads, self.forget_gate, self.chunk_size = mlstm.heads, mlstm.forget_gate, mlstm.chunk_size
-        self.gate_cap = mlstm.gate_cap
         to_u = layer.project_in.weight.view(2, d, d).mT  # (2, d, d)
         u_bias = (layer.norm.bias @ to_u + layer.project_in.bias.view(2, d))[:, None]  # (2, 1, d)
         to_u = layer.norm.weight[:, None] * to_u
@@ -71,7 +69,6 @@ class FoldedXLSTM(nn.Module):
         u = y[..., :d].reshape(2, B * T, heads, D).transpose(1, 2).reshape(2 * heads, B * T, D)
         q, k, v = torch.bmm(u, self.qkv_weight).reshape(2 * heads, B, T, 3 * D).chunk(3, dim=-1)
         gates = y[..., d:].reshape(2, B, T, 2, heads).permute(3, 0, 4, 1, 2).reshape(2, 2 * heads, B, T)
-        gates = soft_cap(gates, self.gate_cap)
         h = mlstm(q, k, v, gates[0], gates[1], self.forget_gate, self.chunk_size)  # (2 heads, B, T, D)
         h = h.mul_(torch.rsqrt((h * h).mean(-1, keepdim=True) + EPS)).mul_(self.norm_weight).add_(self.norm_bias)
         h = h.reshape(2, heads, B * T, D).transpose(1, 2).reshape(2, B * T, d)
