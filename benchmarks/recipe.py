@@ -67,7 +67,7 @@ def page(plan: Plan, rows: list[dict[str, Any]], missing: int, command: str) -> 
         own = {**({"options": network.options} if network.options else {}), **network.settings}
         differs = f"`{settings(own)}`" if own else "the recipe as it is"
         if network.model != plan.networks[BASE].model:
-            differs = f"the network, `{network.model}`"
+            differs = f"the network, `{network.model}`" + (f", `{settings(own)}`" if own else "")
         values = " | ".join(cell(rows, label, data) for data in plan.data)
         lines.append(f"| {label} | {differs} | {values} |")
     budgets = "\n".join(f"- {data}: `{settings(own)}`" for data, own in plan.data_settings.items())
