@@ -49,3 +49,16 @@ def test_chunkwise_gradients_are_the_recurrent_ones(
     result = gradients(partial(form, chunk_size=chunk_size), forget_gate)
     for name, a, b in zip("qkvif", result, expected, strict=True):
         assert distance(a, b) < 1e-8, name
+
+
+@pytest.mark.parametrize("name", forms(2, 16, 64))
+def test_float32_keeps_the_gradients_of_gates_that_shut_by_more_than_it_can_tell(name: str) -> None:
+    """exp(150) is infinite in float32; q and k are positive, so that n . q does not cancel."""
+    q, k, v, i, f = trained(50, "sigmoid", dtype=torch.float64)
+    exact = each(Tensor.requires_grad_, (q.abs(), k.abs(), v, i.uniform_(-150, 150), f.uniform_(-150, 150)))
+    rounded = each(lambda x: x.detach().float().requires_grad_(), exact)
+    weights = torch.randn_like(v)
+    expected = torch.autograd.grad(recurrent(exact, "sigmoid"), exact, weights)
+    result = torch.autograd.grad(forms(2, 16, 64)[name](rounded, "sigmoid"), rounded, weights.float())
+    for one, a, b in zip("qkvif", result, expected, strict=True):
+        assert distance(a, b) < 1e-3, one
