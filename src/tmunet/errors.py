@@ -44,7 +44,7 @@ class EngineError(TMUNetError):
 
 
 class NonFiniteLossError(TMUNetError):
-    """The training loss became infinite or NaN."""
+    """The training loss or its gradient became infinite or NaN."""
 
 
 class InterruptedRunError(TMUNetError):

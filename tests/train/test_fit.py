@@ -15,6 +15,7 @@ from PIL import Image
 from tmunet.config import from_mapping, read_yaml
 from tmunet.data.split import read_split
 from tmunet.errors import DataError, InputError, NonFiniteLossError, UsageError
+from tmunet.losses import SegmentationLoss
 from tmunet.model import load_model
 from tmunet.train.config import TrainConfig, list_recipes, read_recipe
 
@@ -103,6 +104,21 @@ def test_a_loss_that_is_not_finite_names_the_images(make_dataset: Callable[..., 
     settings = {"name": "adam", "learning_rate": 1e30}
     with pytest.raises(NonFiniteLossError, match=r"epoch 1, step \d+, for: case\d.*learning_rate"):
         run_here(make_dataset(), tmp_path / "run", optimiser=settings)
+
+
+def test_a_gradient_that_is_not_finite_stops_before_it_reaches_the_weights(
+    make_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finite = SegmentationLoss.forward
+
+    def steep(self: SegmentationLoss, logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
+        return finite(self, logits, masks) + (0 * logits).sum((1, 2, 3)).sqrt()  # sqrt(0): adds nothing, slope infinite
+
+    monkeypatch.setattr(SegmentationLoss, "forward", steep)
+    with pytest.raises(
+        NonFiniteLossError, match=r"gradient .* epoch 1, step 1, though the loss is; first: \w+\..*case\d"
+    ):
+        run_here(make_dataset(), tmp_path / "run")
 
 
 def test_without_validation_images_the_last_epoch_is_kept_or_the_run_refused(

@@ -39,6 +39,7 @@ class SegmentationModule(pl.LightningModule):
         self.loss = SegmentationLoss(config.loss.cross_entropy, config.loss.dice)
         self.training_loss = loss_of(network, config.loss.cross_entropy, config.loss.dice)
         self.validation: list[tuple[float, float]] = []  # loss and Dice of each validation image
+        self.batch: tuple[str, ...] = ()  # names of the images of the step
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Scale, augment (in training) and normalise on the device."""
@@ -55,12 +56,28 @@ class SegmentationModule(pl.LightningModule):
         Raises:
             NonFiniteLossError: the loss of an image is infinite or NaN; the message names the images.
         """
+        self.batch = tuple(self.names[case] for case in batch["case"].tolist())
         losses: Tensor = self.training_loss(self.network(batch["image"]), batch["mask"])  # (B,)
-        if not bool(torch.isfinite(losses).all()):
-            self._report_non_finite(losses, batch["case"])
+        culprits = [
+            name for name, finite in zip(self.batch, torch.isfinite(losses).tolist(), strict=True) if not finite
+        ]
+        if culprits:
+            raise self._not_finite("loss", f"for: {', '.join(culprits)}", "Look at these images, or lower")
         loss = losses.mean()
         self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
         return loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """See that the gradient is finite before it reaches the weights: after it, every image would be blamed.
+
+        Raises:
+            NonFiniteLossError: it is not; the message names the first parameter and the images of the step.
+        """
+        gradients = {name: p.grad for name, p in self.network.named_parameters() if p.grad is not None}
+        if torch.isfinite(torch.nn.utils.get_total_norm(gradients.values())):
+            return
+        first = next((name for name, g in gradients.items() if not torch.isfinite(g).all()), "its norm")
+        raise self._not_finite("gradient", f"though the loss is; first: {first}", "Lower")
 
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
@@ -92,12 +109,10 @@ class SegmentationModule(pl.LightningModule):
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _report_non_finite(self, losses: Tensor, cases: Tensor) -> None:
-        batch = [self.names[case] for case in cases.tolist()]
-        culprits = [name for name, finite in zip(batch, torch.isfinite(losses).tolist(), strict=True) if not finite]
-        raise NonFiniteLossError(
-            f"The loss is not finite in epoch {self.current_epoch + 1}, step {self.global_step + 1}, for: {', '.join(culprits)} "
-            f"(batch: {', '.join(batch)}). The last checkpoint is from the epoch before. Look at these images, or lower "
+    def _not_finite(self, what: str, where: str, advice: str) -> NonFiniteLossError:
+        return NonFiniteLossError(
+            f"The {what} is not finite in epoch {self.current_epoch + 1}, step {self.global_step + 1}, {where} "
+            f"(batch: {', '.join(self.batch)}). The last checkpoint is from the epoch before. {advice} "
             "--optimiser.learning_rate, or set --optimiser.clip_norm 1."
         )
 
