@@ -1,13 +1,19 @@
 #!/usr/bin/env bash
-# What the networks cost on a CUDA device, in about ten minutes: bash benchmarks/gpu.sh [FOLDER]
-# Needs the package installed with its extras; writes FOLDER/float32, FOLDER/bfloat16, FOLDER/compiled and
-# FOLDER/training (bench.csv, .json, .svg).
+# What the networks cost on a CUDA device, sized for about ten minutes: bash benchmarks/gpu.sh [FOLDER]
+# Needs the package installed with its extras; writes FOLDER/bfloat16, tf32, float32 (PyTorch as it is), graph (all kernels
+# of an image started together), compiled and training, each with bench.csv, .json, .svg and .txt. What it writes first matters most.
 set -euo pipefail
 out=${1:-benchmarks/gpu}
-common=(--device cuda --sizes 512 --seconds 8)
-tmunet bench "${common[@]}" --batches 1,4,16 --precision float32 --out "$out/float32"
-tmunet bench "${common[@]}" --batches 1,4,16,64 --precision bfloat16 --out "$out/bfloat16"
-tmunet bench tmunet_{t,s,b} tmunet_{t,s,b}@compile tinyunet tinyunet@compile ulite ulite@compile "${common[@]}" --batches 1,16 \
-  --precision bfloat16 --out "$out/compiled"
-tmunet bench tmunet_{t,s,b} tmunet_released_{t,b} tinyunet ulite unet "${common[@]}" --batches 1,16 --training \
-  --precision bfloat16 --out "$out/training"
+
+measure() { # FOLDER ARGUMENTS...
+  mkdir -p "$out/$1"
+  tmunet bench "${@:2}" --device cuda --sizes 512 --seconds 8 --out "$out/$1" | tee "$out/$1/bench.txt"
+}
+
+every=(tmunet_{t,s,b} ulite tinyunet rolling_unet_{s,l} unet zigrir nnunet tmunet_released_{t,b})
+measure graph "${every[@]/%/@cudagraph}" --batches 1,4,16,64 --precision bfloat16 --memory=false --reference tmunet_b@cudagraph
+measure bfloat16 "${every[@]}" --batches 1,4,16,64 --precision bfloat16 --memory=false
+measure training tmunet_{t,s,b} tmunet_released_{t,b} tinyunet ulite unet --batches 16 --precision bfloat16 --training
+measure tf32 "${every[@]}" --batches 1,16,64 --precision tf32 --memory=false
+measure float32 "${every[@]}" --batches 1,16,64 --memory=false
+measure compiled tmunet_b@compile ulite@compile tinyunet@compile --batches 1,16 --precision bfloat16 --memory=false

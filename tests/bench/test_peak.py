@@ -3,7 +3,7 @@
 from tmunet.bench.candidate import parse_candidates
 from tmunet.bench.inference import Conditions
 from tmunet.bench.measure import Plan, measure
-from tmunet.bench.peak import PRODUCT_MACS, peak_share
+from tmunet.bench.peak import SIDES, peak_share
 from tmunet.bench.table import measurement_table
 
 
@@ -19,4 +19,4 @@ def test_every_prediction_says_its_share_and_no_training_does() -> None:
 
 
 def test_the_share_is_of_the_rounds_that_both_took_part_in() -> None:
-    assert peak_share(PRODUCT_MACS, [2.0, 4.0, 1.0], [1.0, 2.0, 1.0, 9.0]) == 0.5
+    assert peak_share(SIDES["cpu"] ** 3, [2.0, 4.0, 1.0], [1.0, 2.0, 1.0, 9.0], "cpu") == 0.5

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from tmunet.bench.candidate import CHANNELS, Candidate
 from tmunet.errors import EngineError, UsageError
-from tmunet.export.engines import start
+from tmunet.export.arithmetic import products, require_precision
+from tmunet.export.engines import PACKAGES, start
 from tmunet.export.names import EAGER, EngineName, Precision
 from tmunet.export.onnx_file import write_onnx
 from tmunet.nn.checkpointing import checkpoint_stages
@@ -35,6 +36,7 @@ class Conditions:
 
     Raises:
         UsageError: there are no threads, a limit is not above 0, or there is no training to checkpoint.
+        EngineError: the device does not have the precision.
     """
 
     device: Literal["cpu", "cuda"] = "cpu"
@@ -55,6 +57,7 @@ class Conditions:
             )
         if self.checkpointing and not self.training:
             raise UsageError("Expected `training` with `checkpointing`: a prediction keeps no activations.")
+        require_precision(self.precision, torch.device(self.device))
 
     def synchronise(self) -> None:
         """Wait until the device has finished."""
@@ -108,7 +111,13 @@ def _training(network: nn.Module, images: Tensor, conditions: Conditions, engine
     masks = (torch.rand(images[:, 0].shape, generator=torch.Generator().manual_seed(1)) < 0.5).to(images.device)
     if engine == "compile":
         network.compile(dynamic=False)
-    return training_step(network, images, masks.to(torch.uint8), conditions.precision == "bfloat16")
+    step = training_step(network, images, masks.to(torch.uint8), conditions.precision == "bfloat16")
+
+    def call() -> Tensor:
+        with products(images.device, conditions.precision):
+            return step()
+
+    return call
 
 
 def export(candidate: Candidate, network: nn.Module, size: int, conditions: Conditions) -> None:
@@ -121,7 +130,7 @@ def export(candidate: Candidate, network: nn.Module, size: int, conditions: Cond
 
 def exported(candidate: Candidate, size: int, conditions: Conditions) -> Path | None:
     """Where the file lies that an engine runs; PyTorch needs none, and engines other than it share one."""
-    if candidate.engine in (EAGER, "compile") or conditions.training:
+    if candidate.engine not in PACKAGES or conditions.training:
         return None
     network = candidate.label.removesuffix(f"@{candidate.engine}")
     return Path(conditions.exports) / f"{re.sub(r'[^A-Za-z0-9]+', '-', network)}-{size}.onnx"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from tmunet.bench.activations import activation_memory
@@ -132,6 +133,8 @@ def measure(
                         row, calls[row.network] = _start(candidate, network, row, conditions)
                 except EngineError as error:
                     row = replace(row, note=f"not run: {error}")
+                except torch.OutOfMemoryError:  # of a GPU: the CPU has the limit of a process of its own
+                    row = replace(row, note="not run: needs more memory than the GPU has")
                 rows.append(row)
             found += _time(calls, rows, plan, conditions, watch)
     return found
@@ -217,6 +220,6 @@ def _timed(row: Measurement, times: Mapping[str, Sequence[float]], plan: Plan) -
         row,
         seconds=Spread.of(own),
         times_reference=ratio(own, reference) if reference else None,
-        peak_share=peak_share(row.macs * row.batch, own, product) if product and row.macs else None,
+        peak_share=peak_share(row.macs * row.batch, own, product, row.device) if product and row.macs else None,
         note=fewer,
     )

@@ -7,23 +7,32 @@ import torch
 from torch import Tensor
 
 from tmunet.bench.inference import Conditions
+from tmunet.export.arithmetic import products
 
-SIDE = 3072  # rows and columns: on two cores of a server 0.3 s, far above what starting it costs
-PRODUCT_MACS = SIDE**3
+SIDES = {
+    "cpu": 3072,
+    "cuda": 8192,
+}  # rows and columns: on two cores of a server 0.3 s, far above what starting it costs
 PRODUCT = "matrix product"
 
 
 def matrix_product(conditions: Conditions) -> Callable[[], Tensor]:
     """A call that multiplies two square matrices, in the type and on the device of the networks."""
-    dtype = {"float32": torch.float32, "bfloat16": torch.bfloat16}[conditions.precision]
-    a, b = (torch.full((SIDE, SIDE), 0.5, dtype=dtype, device=conditions.device) for _ in range(2))
-    return lambda: a @ b
+    side = SIDES[conditions.device]
+    dtype = torch.bfloat16 if conditions.precision == "bfloat16" else torch.float32
+    a, b = (torch.full((side, side), 0.5, dtype=dtype, device=conditions.device) for _ in range(2))
+
+    def multiply() -> Tensor:
+        with products(a.device, conditions.precision):
+            return a @ b
+
+    return multiply
 
 
-def peak_share(macs: int, times: Sequence[float], product: Sequence[float]) -> float:
-    """Multiply-accumulates a second over those of the matrix product, the median over the rounds.
+def peak_share(macs: int, times: Sequence[float], product: Sequence[float], device: str) -> float:
+    """Multiply-accumulates a second over those of the matrix product on this device, the median over the rounds.
 
-    >>> peak_share(PRODUCT_MACS // 4, [1.0, 1.0], [0.5, 0.5])
+    >>> peak_share(3072**3 // 4, [1.0, 1.0], [0.5, 0.5], "cpu")
     0.125
     """
-    return median(macs / own * other / PRODUCT_MACS for own, other in zip(times, product, strict=False))
+    return median(macs / own * other / SIDES[device] ** 3 for own, other in zip(times, product, strict=False))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tmunet.cli.arguments import parse
 from tmunet.cli.process import keep_memory
 from tmunet.errors import MissingExtraError, UsageError
+from tmunet.export.names import Precision
 
 if TYPE_CHECKING:
     from tmunet.bench.candidate import Candidate
@@ -26,15 +27,15 @@ class BenchConfig:
     """Measure networks side by side: parameters, arithmetic, memory, time. Writes bench.csv, bench.json and bench.svg."""
 
     networks: list[str] = field(default_factory=list)
-    """Names, with options and engine (compile, onnx, openvino) if any, as tmunet_b:mstm.layers=2@onnx; by default all, eager."""
+    """Names, options and engine (compile, cudagraph, onnx, openvino), as tmunet_b:refine=full@onnx; by default all, eager."""
     sizes: str | None = None
     """Sides of square images in pixels, such as 256,512; by default 512, or 256 to 1536 with --growth."""
     batches: str = "1,4,16"
     """Images in a call."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where to compute."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of the networks."""
+    precision: Precision = "float32"
+    """Arithmetic of the networks; tf32 on cuda only."""
     threads: int | None = None
     """Threads of the CPU; by default what torch takes, one for each core."""
     rounds: int = 7

@@ -12,7 +12,7 @@ from tmunet.cli.arguments import parse
 from tmunet.cli.process import prepare_process
 from tmunet.cli.table import score_table
 from tmunet.errors import UsageError
-from tmunet.export.names import EAGER, EngineName
+from tmunet.export.names import EAGER, EngineName, Precision
 
 if TYPE_CHECKING:
     from tmunet.train.run import RunFolder
@@ -39,11 +39,11 @@ class EvaluateConfig:
     flips: bool = False
     """Average over the image and its three flips."""
     engine: EngineName = EAGER
-    """What runs the network: eager is PyTorch as it is; compile its compiler; onnx and openvino export the network first."""
+    """eager is PyTorch as it is, compile its compiler, cudagraph all kernels of a GPU at once; onnx and openvino export first."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of the network."""
+    precision: Precision = "float32"
+    """Arithmetic of the network; tf32 on cuda only."""
     seed: int = 0
     """Seed of the bootstrap intervals."""
     allow_seen: bool = False

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tmunet.cli.arguments import parse
 from tmunet.cli.process import prepare_process
-from tmunet.export.names import EAGER, EngineName
+from tmunet.export.names import EAGER, EngineName, Precision
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class PredictConfig:
     flips: bool = False
     """Average over the image and its three flips."""
     engine: EngineName = EAGER
-    """What runs the network: eager is PyTorch as it is; compile its compiler; onnx and openvino export the network first."""
+    """eager is PyTorch as it is, compile its compiler, cudagraph all kernels of a GPU at once; onnx and openvino export first."""
     batch_size: int = 8
     """Images predicted together."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of the network."""
+    precision: Precision = "float32"
+    """Arithmetic of the network; tf32 on cuda only."""
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.errors import EngineError, UsageError
+from tmunet.export.arithmetic import products, require_precision
+from tmunet.export.cuda_graph import CudaGraph
 from tmunet.export.names import EngineName, Precision
 from tmunet.extras import require
 from tmunet.nn.folding import folded
@@ -28,11 +30,11 @@ def start(
     """Make a network ready to run.
 
     Args:
-        engine: "eager", "compile", "onnx" or "openvino".
+        engine: "eager", "compile", "cudagraph" (on a CUDA device), "onnx" or "openvino".
         network: maps images (B, C, H, W) to logits (B, K, H, W); it stays as it is.
         images: an example on the device that will be used; engines other than "eager" take images of its H, W.
         threads: of the CPU, for runtimes other than PyTorch, whose threads are those of the process.
-        precision: "bfloat16" by autocast in PyTorch, by a hint in OpenVINO.
+        precision: "bfloat16" by autocast in PyTorch, by a hint in OpenVINO; "tf32" on a CUDA device.
         file: the ONNX file of runtimes that need one, as `write_onnx` writes it.
 
     Raises:
@@ -40,12 +42,19 @@ def start(
         MissingExtraError: its packages are not installed.
         UsageError: there is no such engine.
     """
+    require_precision(precision, images.device)
     if engine == "eager":
         return _pytorch(folded(network), images.device, precision)
     if engine == "compile":
         return _compiled(folded(network), images.device, precision)
+    if engine == "cudagraph":
+        if images.device.type != "cuda":
+            raise EngineError(f"cudagraph runs on CUDA devices only, and this is {images.device.type}")
+        return CudaGraph(_pytorch(folded(network), images.device, precision))
     if engine not in LOADERS or file is None:
-        raise UsageError(f"Expected `engine` to be eager, compile, onnx or openvino, with a file, but got {engine!r}.")
+        raise UsageError(
+            f"Expected `engine` to be eager, compile, cudagraph, onnx or openvino, the last two with a file, but got {engine!r}."
+        )
     if images.device.type != "cpu":
         raise EngineError(f"{engine} runs on the CPU only here")
     return load(engine, file, threads, precision)
@@ -59,6 +68,7 @@ def load(engine: EngineName, file: Path, threads: int, precision: Precision) -> 
         MissingExtraError: its packages are not installed.
     """
     require_engine(engine)
+    require_precision(precision, torch.device("cpu"))
     return LOADERS[engine](file, threads, precision)
 
 
@@ -75,7 +85,7 @@ def require_engine(engine: EngineName) -> None:
 def _pytorch(network: Run, device: torch.device, precision: Precision) -> Run:
     def run(images: Tensor) -> Tensor:
         lower = torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
-        with torch.inference_mode(), lower:
+        with torch.inference_mode(), products(device, precision), lower:
             return network(images)
 
     return run

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -60,10 +60,12 @@ class Predictor:
         window: None resizes the whole image to the size of training (as the paper does); a number of pixels slides a window of
             that side over the image at its own scale and blends the overlaps: for images much larger than those of training.
         flips: average over the image and its three flips; four times the work.
-        engine: what runs the network: "eager" is PyTorch as it is, "compile" its compiler; "onnx" and "openvino" export the
-            network when the predictor is made, which takes half a minute, and check it against PyTorch in float32.
+        engine: what runs the network: "eager" is PyTorch as it is, "compile" its compiler, "cudagraph" starts all kernels of a
+            CUDA device together; "onnx" and "openvino" export the network when the predictor is made, which takes half a minute,
+            and check it against PyTorch in float32.
         device: "auto" takes cuda, then mps, then the CPU.
-        precision: "float32", or "bfloat16" where the device is fast at it.
+        precision: "float32"; "tf32" on a CUDA device, which rounds what is multiplied to 10 bits; or "bfloat16" where the device
+            is fast at it.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -86,8 +88,10 @@ class Predictor:
             raise UsageError(f"Expected `window` to be at least {MIN_SIZE} pixels, but got {window}.")
         if window is not None:
             require("monai.inferers", extra="monai")  # before the first image, not at it
-        if precision not in ("float32", "bfloat16"):
-            raise UsageError(f"Expected `precision` to be 'float32' or 'bfloat16', but got {precision!r}.")
+        if precision not in get_args(Precision):
+            raise UsageError(
+                f"Expected `precision` to be one of {', '.join(get_args(Precision))}, but got {precision!r}."
+            )
         trained = model if isinstance(model, TrainedModel) else load_model(packaged_model() if model is None else model)
         check_size(trained.network, window or trained.config.preprocess.size, "window" if window else "preprocess.size")
         self.seen = trained.seen

@@ -38,7 +38,8 @@ Inputs = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 def mlstm(q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, forget_gate: ForgetGate, chunk_size: int) -> Tensor:
     """`mlstm_chunkwise`, faster, and with a gradient that keeps nothing but the inputs; it can be differentiated once."""
-    if torch.compiler.is_compiling():  # a compiler can choose neither by values nor by hand-written gradients
+    # a compiler can choose neither by values nor by hand-written gradients; on a GPU a look at values waits for all kernels
+    if torch.compiler.is_compiling() or (q.device.type != "cpu" and not torch.is_grad_enabled()):
         return mlstm_chunkwise(q, k, v, i, f, forget_gate, chunk_size)
     h: Tensor = ChunkwiseMLSTM.apply(q, k, v, i, f, forget_gate, chunk_size)  # type: ignore[no-untyped-call]
     return h

@@ -70,8 +70,8 @@ class MatrixLSTM(nn.Module):
         """Tokens of both directions (B, T, 2, d) -> their readings (B, T, 2, d)."""
         B, T, _, d = x.shape
         NH, D = DIRECTIONS * self.heads, d // self.heads
-        scale = x.new_tensor([1.0, 1 / math.sqrt(D), 1.0])[:, None]  # of q, k, v
-        weight = (self.qkv_weight.reshape(-1, BLOCK, 3, BLOCK) * scale).flatten(2)
+        to_q, to_k, to_v = self.qkv_weight.reshape(-1, BLOCK, 3, BLOCK).unbind(2)
+        weight = torch.cat([to_q, to_k * (1 / math.sqrt(D)), to_v], dim=2)
         q, k, v = project_blocks(x.reshape(B * T, DIRECTIONS * d), weight, NH).reshape(3, NH, B, T, D)
         directions = x.permute(2, 0, 1, 3).reshape(DIRECTIONS, B * T, d)
         gates = torch.bmm(directions, self.gate_weight).reshape(DIRECTIONS, B, T, 2, self.heads)
