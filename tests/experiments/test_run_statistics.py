@@ -1,14 +1,17 @@
 """Means, spreads and tests of runs, against sums by hand, enumeration and closed testing."""
 
+from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
 from statistics import fmean, stdev
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tmunet.errors import InputError
+from tmunet.experiments.result import Result
 from tmunet.experiments.statistics import estimate, holm, paired_p
 from tmunet.metrics import describe
 
@@ -115,6 +118,37 @@ def test_one_seed_has_no_sd_and_one_image_no_interval(tmp_path: Path) -> None:
     found = estimate([result(tmp_path, "a", [0.5])], ("dice",))["dice"]
     assert found is not None
     assert (found.mean, found.sd, found.low, found.high) == (0.5, None, None, None)
+
+
+def of_classes(one: Result, distances: dict[str, list[float | None]]) -> Result:
+    """The result with these distances for each class, images that have none left out of the class's mean."""
+    rows = [
+        {"case": f"case{index}", "class": label, "hd": value}
+        for label, values in distances.items()
+        for index, value in enumerate(values)
+    ]
+    means = {label: fmean(v for v in values if v is not None) for label, values in distances.items()}
+    classes = {label: {"metrics": {"hd": {"mean": mean, "median": mean}}} for label, mean in means.items()}
+    return replace(one, scores={**one.scores, "classes": classes, "per_image": rows})
+
+
+def test_an_interval_is_of_the_mean_that_it_stands_beside(tmp_path: Path) -> None:
+    far = [20.0 + index % 3 for index in range(30)]
+    near: list[float | None] = [3.0 + index % 2 for index in range(30)]
+    sparse = [value if index < 8 else None for index, value in enumerate(far)]
+    found = estimate([of_classes(result(tmp_path, "a", [0.5]), {"far": sparse, "near": near})], ("hd",))["hd"]
+    assert found is not None
+    assert found.low is not None
+    assert found.high is not None
+    assert found.images == 30
+    assert found.low < found.mean < found.high  # the mean of the images' means would be below 9
+    generator = np.random.default_rng(1)
+    means = []
+    for _ in range(4000):
+        drawn = generator.integers(30, size=30)
+        classes = [[values[i] for i in drawn if values[i] is not None] for values in (sparse, near)]
+        means.append(fmean(fmean(values) for values in classes if values))  # type: ignore[type-var]
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(means, (2.5, 97.5))), abs=0.05)
 
 
 def test_f1_of_the_protocol_paper_is_one_number_for_the_set(tmp_path: Path) -> None:

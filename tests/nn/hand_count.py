@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from tmunet.nn.tmunet import TMUNet
 from tmunet.nn.xlstm import MatrixLSTM
 
-GROUP = 32  # chunks whose memories are joined by one triangular product
+GROUP = 64  # chunks whose memories are joined by one triangular product
 
 
 def parameters(widths: tuple[int, ...], in_channels: int = 3, num_classes: int = 1) -> int:

@@ -42,6 +42,14 @@ def test_pooling_sees_differences_only() -> None:
     assert torch.allclose(MultiScalePooling((5, 9, 13))(torch.full((1, 2, 20, 9), 7.0)), torch.zeros(1), atol=1e-5)
 
 
+def test_pooling_is_float32_under_autocast() -> None:
+    flat = torch.randn(1, 8, 1, 1).expand(1, 8, 16, 16).contiguous()
+    with torch.autocast("cpu", torch.bfloat16):
+        p = MultiScalePooling((5, 9, 13))(flat.bfloat16())
+    assert p.dtype == torch.float32
+    assert float(p.abs().max()) < 1e-5  # in bfloat16 0.01, which LayerNorm(p) takes for a signal
+
+
 @pytest.mark.parametrize("config", TABLE_2[1:], ids=["row 2", "row 3", "row 4"])
 @pytest.mark.parametrize("forget_gate", GATES)
 @pytest.mark.parametrize("layers", [1, 2])

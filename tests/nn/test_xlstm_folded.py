@@ -1,10 +1,14 @@
 """The xLSTM layer for inference, against the layer that is trained."""
 
+from typing import Any
+
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tmunet.nn import mlstm_fast, xlstm, xlstm_folded
 from tmunet.nn.folding import folded
 from tmunet.nn.mlstm import ForgetGate
 from tmunet.nn.mstm import MSTMBlock, MSTMConfig
@@ -58,6 +62,29 @@ def test_autocast_changes_the_last_digits_only() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         lower = layer.inference_form()(x)
     torch.testing.assert_close(lower.float(), layer(x), rtol=2**-5, atol=2**-5)
+
+
+@torch.no_grad()
+def test_gates_are_float32_under_autocast(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = XLSTMLayer(64, 4, "sigmoid", None).eval()
+    layer.mlstm.gate_weight.normal_()
+    seen: list[torch.Tensor] = []
+
+    def mlstm(*inputs: Any) -> torch.Tensor:
+        seen.append(F.logsigmoid(inputs[4]))
+        return mlstm_fast.mlstm(*inputs)
+
+    for module in (xlstm, xlstm_folded):
+        monkeypatch.setattr(module, "mlstm", mlstm)
+    x = torch.randn(1, 70, 64)
+    layer(x)
+    with torch.autocast("cpu", torch.bfloat16):
+        layer.inference_form()(x)
+        layer(x)
+    exact, form, plain = seen
+    assert form.dtype == plain.dtype == torch.float32
+    for found in (form, plain):
+        torch.testing.assert_close(found, exact, rtol=2**-4, atol=2**-4)  # what they come from has 8 bits on the CPU
 
 
 @pytest.mark.parametrize("forget_gate", GATES)

@@ -121,6 +121,13 @@ def test_a_gradient_that_is_not_finite_stops_before_it_reaches_the_weights(
         run_here(make_dataset(), tmp_path / "run")
 
 
+def test_an_image_alone_in_its_batch_is_too_little_for_the_deepest_norm(
+    make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"the last of 9 images is alone in its batch of up to 4, and 32 pixels"):
+        run_here(make_dataset(train=9), tmp_path / "run")
+
+
 def test_without_validation_images_the_last_epoch_is_kept_or_the_run_refused(
     make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -1,17 +1,19 @@
 """An interrupted run continues as if nothing had happened: the same weights and the same CSV, bit for bit."""
 
+import shutil
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tmunet.errors import DataError, UsageError
 from tmunet.train.fit import resume
 from tmunet.train.run import RunFolder
 
-from .runs import recipe_file, run_here, same_weights, start
+from .runs import recipe_file, run_here, same_weights, start, weights
 
 EPOCHS = 12
 
@@ -57,6 +59,18 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(
     assert first.metrics.read_bytes() == again.metrics.read_bytes()
     assert same_weights(first.path, again.path)
     assert first.metrics.read_bytes() != other.metrics.read_bytes()
+
+
+@pytest.mark.parametrize("valid", [0, 2])
+def test_a_run_cut_off_before_its_model_was_written_ends_with_the_same_weights(
+    valid: int, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = make_dataset(valid=valid)
+    run = run_here(data, tmp_path / "run", epochs=3, keep="lowest_loss")  # with a moving average
+    whole = weights(run.path)
+    shutil.rmtree(run.model)
+    resume(run.path)
+    assert all(torch.equal(value, whole[name]) for name, value in weights(run.path).items())
 
 
 def test_a_run_does_not_continue_on_other_images(make_dataset: Callable[..., Path], tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
 from tmunet.losses import SegmentationLoss
 from tmunet.registry import create_model
+from tmunet.train import sync_norm
 from tmunet.train.sync_norm import SyncedBatchNorm2d, SyncedNorms
 
 WORKER = """
@@ -50,6 +52,20 @@ def test_two_processes_have_the_gradients_and_statistics_of_one(tmp_path: Path) 
     state = torch.load(tmp_path / "state.pt")
     for name, value in network.state_dict().items():
         torch.testing.assert_close(state[name], value, rtol=1e-9, atol=1e-12)
+
+
+def test_a_large_mean_leaves_the_variance_its_digits_and_bfloat16_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sync_norm, "all_reduce", lambda x: x)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 1)
+    images = 1000 + 0.5 * torch.randn(4, 3, 8, 8)
+    plain, synced = nn.BatchNorm2d(3), SyncedBatchNorm2d(3)
+    torch.testing.assert_close(synced(images), plain(images), rtol=0, atol=1e-3)
+    torch.testing.assert_close(synced.running_var, plain.running_var)
+    lower = torch.randn(4, 3, 8, 8).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = synced(lower)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found, plain(lower), rtol=2**-7, atol=2**-7)
 
 
 def test_layers_are_exchanged_and_given_back() -> None:

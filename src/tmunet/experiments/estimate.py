@@ -76,7 +76,7 @@ def _alike(run: PlannedRun) -> str:
     """What the time of a step depends on."""
     config = run.config
     what = (config.model, config.options, config.preprocess.size, config.preprocess.channels, len(run.source.classes))
-    how = (config.batch_size, config.devices, config.nodes, config.precision, config.device)
+    how = (config.batch_size, config.devices, config.nodes, config.precision, config.device, config.checkpointing)
     return json.dumps([*what, *how], sort_keys=True)
 
 

@@ -6,7 +6,7 @@ F. Wilcoxon (Biometrics Bulletin 1, 1945), with zeros as J. Pratt ranks them (JA
 as in S. Holm (Scandinavian Journal of Statistics 6, 1979).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from tmunet.errors import InputError
 from tmunet.experiments.result import Result
-from tmunet.metrics import describe
+from tmunet.metrics.summary import TAILS, resamples
 
 DECIMALS = 12  # below this, two means of the same numbers differ by rounding alone
 
@@ -27,9 +27,9 @@ class Estimate:
         mean: over seeds, of the means over images.
         sd: sample standard deviation over seeds; None for one seed.
         seeds: ascending.
-        images: that have the metric with at least one seed.
-        low: lower end of the 95 % bootstrap interval over images; each image's value is its mean over the seeds that have it.
-            None for one image, and for a metric that is no mean over images, such as F1 under the protocol `paper`.
+        images: that have the metric in at least one class with at least one seed.
+        low: lower end of the 95 % bootstrap interval over images: for each resample of them the mean that stands here. None for
+            one image, and for a metric that is no mean over images, such as F1 under the protocol `paper`.
         high: upper end of it.
     """
 
@@ -88,18 +88,16 @@ def estimate(results: Sequence[Result], metrics: Sequence[str]) -> dict[str, Est
     """
     check_comparable(results)
     results = sorted(results, key=lambda result: result.seed)
-    averaged = {metric: image_means(results, metric) for metric in metrics if is_mean_over_images(results, metric)}
-    intervals = _intervals(averaged)
     found: dict[str, Estimate | None] = {}
     for metric in metrics:
         means = [mean for result in results if (mean := result.mean(metric)) is not None]
-        low, high = intervals.get(metric, (None, None))
+        low, high = _interval(results, metric) if is_mean_over_images(results, metric) else (None, None)
         found[metric] = (
             Estimate(
                 mean=fmean(means),
                 sd=stdev(means) if len(means) > 1 else None,
                 seeds=tuple(result.seed for result in results),
-                images=len(averaged.get(metric) or image_means(results, metric)),
+                images=len(image_means(results, metric)),
                 low=low,
                 high=high,
             )
@@ -109,13 +107,29 @@ def estimate(results: Sequence[Result], metrics: Sequence[str]) -> dict[str, Est
     return found
 
 
-def _intervals(columns: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[float | None, float | None]]:
-    """Bootstrap intervals; metrics of the same images share their resamples."""
-    by_images: dict[tuple[str, ...], dict[str, list[float]]] = {}
-    for metric, column in columns.items():
-        by_images.setdefault(tuple(column), {})[metric] = list(column.values())
-    described = {metric: known for together in by_images.values() for metric, known in describe(together).items()}
-    return {metric: (known.low, known.high) for metric, known in described.items()}
+def _interval(results: Sequence[Result], metric: str) -> tuple[float | None, float | None]:
+    """The bootstrap interval of the mean over seeds of the mean over classes of the mean over images.
+
+    Where an image has the metric in one class or seed and not in another, that is no mean of one value an image. A class of which
+    a resample has no image does not count in it.
+    """
+    cells: dict[tuple[int, str], dict[str, float]] = {}  # one for each seed and class, which weigh alike
+    for result in results:
+        for row in result.rows:
+            if row[metric] is not None:
+                cells.setdefault((result.seed, row["class"]), {})[row["case"]] = row[metric]
+    cases = sorted({case for cell in cells.values() for case in cell})
+    if len(cases) < 2:
+        return None, None
+    values = np.array([[cell.get(case, np.nan) for cell in cells.values()] for case in cases])  # (images, cells)
+    known, filled = ~np.isnan(values), np.nan_to_num(values)
+    means = []
+    for drawn in resamples(len(cases)):
+        counts = drawn @ known
+        sums = np.divide(drawn @ filled, counts, out=np.zeros(counts.shape), where=counts > 0)
+        means.append(sums.sum(1) / (counts > 0).sum(1))
+    low, high = np.percentile(np.concatenate(means), TAILS).tolist()
+    return low, high
 
 
 def paired_p(first: Sequence[Result], second: Sequence[Result], metric: str) -> float | None:

@@ -63,7 +63,7 @@ def measure_step(
     size = config.preprocess.size
     images = torch.randn(count, config.preprocess.channels, size, size, device=device)
     masks = torch.randint(0, len(classes), (count, size, size), device=device, dtype=torch.uint8)
-    calls = {"train": _training(network, config, images, masks), "valid": lambda: _forward(network, images)}
+    calls = {"train": _training(network, config, images, masks), "valid": lambda: _forward(network, config, images)}
     wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     seconds = {
         name: statistics.median(take_turns({name: call}, ROUNDS, WARM_UP, SECONDS, wait, clock)[name])
@@ -73,13 +73,17 @@ def measure_step(
 
 
 def _training(network: nn.Module, config: TrainConfig, images: Tensor, masks: Tensor) -> Callable[[], object]:
-    lower = config.precision == "bfloat16" or (config.precision == "auto" and images.is_cuda)
     weights = config.loss.cross_entropy, config.loss.dice
     if config.checkpointing:
         checkpoint_stages(network)
-    return training_step(network, images, masks, lower, *weights, config.optimiser.learning_rate)
+    return training_step(network, images, masks, _lower(config, images), *weights, config.optimiser.learning_rate)
 
 
 @torch.no_grad()
-def _forward(network: nn.Module, images: Tensor) -> None:
-    network.eval()(images)
+def _forward(network: nn.Module, config: TrainConfig, images: Tensor) -> None:
+    with torch.autocast(images.device.type, torch.bfloat16, enabled=_lower(config, images)):
+        network.eval()(images)
+
+
+def _lower(config: TrainConfig, images: Tensor) -> bool:
+    return config.precision == "bfloat16" or (config.precision == "auto" and images.is_cuda)

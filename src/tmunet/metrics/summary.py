@@ -5,7 +5,7 @@ The interval is the percentile interval of B. Efron and R. Tibshirani, An Introd
 training.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +19,9 @@ RESAMPLES = 10_000
 
 LEVEL = 95.0
 """Level of the interval, in percent."""
+
+TAILS = ((100 - LEVEL) / 2, (100 + LEVEL) / 2)
+"""Percentiles at its ends."""
 
 _DRAWS_AT_ONCE = 2_000_000  # bounds the memory to some 50 MB, whatever the number of images
 
@@ -103,8 +106,7 @@ def describe(columns: Mapping[str, Sequence[float]], seed: int = 0) -> dict[str,
     if len(values) == 1:
         return {name: Statistics(means[k], None, medians[k], None, None) for k, name in enumerate(columns)}
     sds = values.std(axis=0, ddof=1).tolist()
-    tails = [(100 - LEVEL) / 2, (100 + LEVEL) / 2]
-    lows, highs = np.percentile(_resampled_means(values, seed), tails, axis=0).tolist()
+    lows, highs = np.percentile(_resampled_means(values, seed), TAILS, axis=0).tolist()
     return {name: Statistics(means[k], sds[k], medians[k], lows[k], highs[k]) for k, name in enumerate(columns)}
 
 
@@ -127,12 +129,14 @@ def _check_columns(columns: Mapping[str, Sequence[float]]) -> None:
 def _resampled_means(values: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
     """Means ``(RESAMPLES, metrics)`` of images drawn with replacement from values ``(n, metrics)``."""
     n = len(values)
+    return np.concatenate([drawn @ values / n for drawn in resamples(n, seed)])  # one draw serves all metrics
+
+
+def resamples(n: int, seed: int = 0) -> Iterator[npt.NDArray[np.int64]]:
+    """How often each of `n` images comes in each of `RESAMPLES` resamples, in blocks ``(rows, n)``; the same for a seed."""
     generator = np.random.default_rng(seed)
-    means = []
     rows_at_once = max(1, _DRAWS_AT_ONCE // n)
     for start in range(0, RESAMPLES, rows_at_once):
         rows = min(rows_at_once, RESAMPLES - start)
         drawn = generator.integers(n, size=(rows, n)) + n * np.arange(rows)[:, np.newaxis]
-        times_drawn = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
-        means.append(times_drawn @ values / n)  # (rows, n) @ (n, metrics): one draw serves all metrics
-    return np.concatenate(means)
+        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -49,7 +50,10 @@ class MSTMConfig:
 
 
 class MultiScalePooling(nn.Module):
-    """f_pool(x) = sum over scales of (AvgPool(x) - x), same size, padding not counted: differential contextual cues."""
+    """f_pool(x) = sum over scales of (AvgPool(x) - x), same size, padding not counted: differential contextual cues.
+
+    At least in float32, whatever the autocast type: where x is flat the terms cancel, and LayerNorm(p) would make the rest large.
+    """
 
     def __init__(self, scales: tuple[int, ...]) -> None:
         super().__init__()
@@ -57,11 +61,15 @@ class MultiScalePooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""
-        p = -len(self.scales) * x
-        for k in self.scales:
-            rows = F.avg_pool2d(x, (k, 1), 1, (k // 2, 0), count_include_pad=False)  # a square mean is a mean of means
-            p += F.avg_pool2d(rows, (1, k), 1, (0, k // 2), count_include_pad=False)
-        return p
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(torch.promote_types(x.dtype, torch.float32))
+            p = -len(self.scales) * x
+            for k in self.scales:
+                rows = F.avg_pool2d(
+                    x, (k, 1), 1, (k // 2, 0), count_include_pad=False
+                )  # a square mean is a mean of means
+                p += F.avg_pool2d(rows, (1, k), 1, (0, k // 2), count_include_pad=False)
+            return p
 
 
 class ChannelNorm(nn.LayerNorm):

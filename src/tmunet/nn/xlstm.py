@@ -74,7 +74,9 @@ class MatrixLSTM(nn.Module):
         weight = torch.cat([to_q, to_k * (1 / math.sqrt(D)), to_v], dim=2)
         q, k, v = project_blocks(x.reshape(B * T, DIRECTIONS * d), weight, NH).reshape(3, NH, B, T, D)
         directions = x.permute(2, 0, 1, 3).reshape(DIRECTIONS, B * T, d)
-        gates = torch.bmm(directions, self.gate_weight).reshape(DIRECTIONS, B, T, 2, self.heads)
+        with torch.autocast(x.device.type, enabled=False):  # log f near 0 has no digits in bfloat16
+            gates = torch.bmm(directions.to(self.gate_weight.dtype), self.gate_weight)
+        gates = gates.reshape(DIRECTIONS, B, T, 2, self.heads)
         gates = gates.permute(3, 0, 4, 1, 2).reshape(2, NH, B, T)
         i = gates[0] + self.input_gate_bias.reshape(NH, 1, 1)
         f = gates[1] + self.forget_gate_bias.reshape(NH, 1, 1)

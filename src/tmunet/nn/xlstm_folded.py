@@ -68,7 +68,7 @@ class FoldedXLSTM(nn.Module):
         y = torch.baddbmm(self.in_bias, n, self.in_weight)  # (2, B T, d + 2 heads)
         u = y[..., :d].reshape(2, B * T, heads, D).transpose(1, 2).reshape(2 * heads, B * T, D)
         q, k, v = torch.bmm(u, self.qkv_weight).reshape(2 * heads, B, T, 3 * D).chunk(3, dim=-1)
-        gates = y[..., d:].reshape(2, B, T, 2, heads).permute(3, 0, 4, 1, 2).reshape(2, 2 * heads, B, T)
+        gates = self._gates(n, y).reshape(2, B, T, 2, heads).permute(3, 0, 4, 1, 2).reshape(2, 2 * heads, B, T)
         h = mlstm(q, k, v, gates[0], gates[1], self.forget_gate, self.chunk_size)  # (2 heads, B, T, D)
         h = h.mul_(torch.rsqrt((h * h).mean(-1, keepdim=True) + EPS)).mul_(self.norm_weight).add_(self.norm_bias)
         h = h.reshape(2, heads, B * T, D).transpose(1, 2).reshape(2, B * T, d)
@@ -76,6 +76,15 @@ class FoldedXLSTM(nn.Module):
         forward, backward = o.mul_(h).reshape(2, B, T, d)
         tokens: Tensor = self.project_out(forward * backward.flip(1))
         return tokens.add_(x)
+
+    def _gates(self, n: Tensor, y: Tensor) -> Tensor:
+        """i~ and f~ (2, B T, 2 heads): with u, or again in float32 where u comes in a lower type."""
+        d = n.shape[-1]
+        if not torch.is_autocast_enabled(n.device.type):
+            return y[..., d:]
+        with torch.autocast(n.device.type, enabled=False):
+            bias, weight = self.in_bias[..., d:], self.in_weight[..., d:]
+            return torch.baddbmm(bias, n.to(weight.dtype), weight)
 
 
 def _of_heads(blocks: Tensor, heads: int) -> Tensor:

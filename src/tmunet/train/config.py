@@ -90,7 +90,7 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Random changes of the training images."""
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
-    """Arithmetic of the network, weights and gates being float32 in both; auto is bfloat16 on a CUDA device that has it."""
+    """Arithmetic of the network; weights, gates and pooling are float32 in both. auto: bfloat16 on a CUDA device that has it."""
     checkpointing: bool = False
     """Compute activations again in the backward pass instead of keeping them: less memory, more time, the same gradients."""
     keep: Literal["lowest_loss", "highest_dice"] = "lowest_loss"

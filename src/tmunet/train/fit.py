@@ -88,8 +88,7 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     validation = _loader(valid_cases, VALIDATION_BATCH) if len(valid_cases) else None
     _launch(trainer, module, loader, validation, run if resuming and run.last.exists() else None)
     if trainer.is_global_zero:
-        if validation is not None:
-            network.load_state_dict(best_weights(run, module))
+        network.load_state_dict(kept_weights(run.last if validation is None else run.best, module))
         provenance = run.describe(log.rows, config, speed.speed)
         seen = SeenImages(train_cases.hashes, valid_cases.hashes)
         save_model(run.model, network, replace(model_config, provenance=provenance), seen)
@@ -109,6 +108,15 @@ def _launch(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, which the cache does not need
             trainer.fit(module, loader, validation, ckpt_path=last, weights_only=True)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        size, batch = module.settings.preprocess.size, module.settings.batch_size
+        raise InputError(
+            f"Training: BatchNorm needs more than one value a channel, but the last of {len(module.names)} images is alone in "
+            f"its batch of up to {batch}, and {size} pixels leave one value of it in the deepest stage. Choose a larger "
+            "--preprocess.size, or another --batch_size."
+        ) from error
     except SystemExit:  # how Lightning ends after Ctrl-C and SIGTERM
         raise InterruptedRunError(
             f"Training was interrupted in epoch {trainer.current_epoch + 1} of {module.settings.epochs}. "
@@ -166,8 +174,8 @@ def _is_first_process() -> bool:
     return not any(int(os.environ.get(name, 0)) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
 
 
-def best_weights(run: RunFolder, module: SegmentationModule) -> dict[str, torch.Tensor]:
-    """The network's weights in the best checkpoint (their moving average, if the run keeps one)."""
-    state = torch.load(run.best, map_location=module.device, weights_only=True)["state_dict"]
+def kept_weights(checkpoint: Path, module: SegmentationModule) -> dict[str, torch.Tensor]:
+    """The network's weights in a checkpoint (their moving average, if the run keeps one)."""
+    state = torch.load(checkpoint, map_location=module.device, weights_only=True)["state_dict"]
     prefix = "network."
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -14,15 +14,14 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
         """(B, C, H, W) -> (B, C, H, W)."""
         if not self.training:
             return super().forward(x)
-        count = x.numel() // x.shape[1]
-        sums = torch.stack([x.sum((0, 2, 3)), x.square().sum((0, 2, 3))])  # (2, C)
-        total = count * dist.get_world_size()
-        mean, square = _sum_over_processes(sums) / total
-        variance = (square - mean.square()).clamp(min=0)
+        dtype, total = x.dtype, x.numel() // x.shape[1] * dist.get_world_size()
+        x = x.to(torch.promote_types(dtype, torch.float32))
+        mean = _mean_over_processes(x.mean((0, 2, 3)))
+        x = x - mean[:, None, None]  # before squares are taken: a large mean would leave nothing of a small variance
+        variance = _mean_over_processes(x.square().mean((0, 2, 3)))
         self._update(mean.detach(), variance.detach() * total / (total - 1))
-        scale: Tensor = self.weight * torch.rsqrt(variance + self.eps)
-        shift: Tensor = self.bias - mean * scale
-        return x * scale[:, None, None] + shift[:, None, None]
+        y: Tensor = x * (self.weight * torch.rsqrt(variance + self.eps))[:, None, None] + self.bias[:, None, None]
+        return y.to(dtype)
 
     def _update(self, mean: Tensor, variance: Tensor) -> None:
         if self.momentum is None or self.running_mean is None or self.running_var is None:
@@ -33,10 +32,10 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
             self.num_batches_tracked += 1
 
 
-def _sum_over_processes(x: Tensor) -> Tensor:
-    """Sum that gradients flow through."""
+def _mean_over_processes(x: Tensor) -> Tensor:
+    """Mean of what processes with equally many images have; gradients flow through."""
     total: Tensor = all_reduce(x)  # type: ignore[no-untyped-call]
-    return total
+    return total / dist.get_world_size()
 
 
 class SyncedNorms(LayerSync):
