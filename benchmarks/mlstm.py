@@ -115,10 +115,9 @@ def main() -> None:
         "# The mLSTM alone",
         "",
         f"`python benchmarks/mlstm.py --rounds {given.rounds} --threads {given.threads}`: 1 image, {HEADS} heads, float32, "
-        f"chunks of {CHUNK} tokens; medians of calls in turns. `fast` is the form that the network runs (with chunks of 64 where D "
-        "is 64 or more), `chunkwise` the specification in linear time, `parallel` that in quadratic time, `quadratic` the form of "
-        "the paper's released code. The ratios are those "
-        "of `quadratic` to each form, by rounds, with their quartiles.",
+        f"chunks of {CHUNK} tokens; medians of calls in turns. `fast` is the form that the network runs (with chunks of 64 where "
+        "D is 64 or more), `chunkwise` the specification in linear time, `parallel` that in quadratic time, `quadratic` the form "
+        "of the paper's released code. The ratios are those of `quadratic` to each form, by rounds, with their quartiles.",
         "",
         "| tokens T | D | | form | ms | times faster than `quadratic` | MB added | times less than `quadratic` |",
         "|---|---|---|---|---|---|---|---|",
