@@ -1,6 +1,7 @@
 """Evaluation: its scores are those of the predicted masks, and what cannot be scored is an error."""
 
 import csv
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from PIL import Image
 
 from tmunet.data.dataset import open_dataset
 from tmunet.data.load import load_case
+from tmunet.data.read import read_image
+from tmunet.data.seen import pixels_sha256
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.evaluation import COLUMNS, Evaluation, evaluate
 from tmunet.files import write_json
@@ -47,6 +50,12 @@ def test_scores_are_those_of_the_predicted_masks(make_dataset: Make) -> None:
     assert found.summaries["foreground"]["metrics"]["dice"]["mean"] == pytest.approx(fmean(scores(found)))
     assert found.facts == {
         "data": "discs",
+        "images_sha256": hashlib.sha256(
+            b"".join(
+                pixels_sha256(read_image(case.image)).encode() + load_case(case, dataset.info).mask.tobytes()
+                for case in cases
+            )
+        ).hexdigest(),
         "split_sha256": dataset.split.sha256,
         "subset": "test",
         "images_seen_in_training": 0,

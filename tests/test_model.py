@@ -12,6 +12,7 @@ import yaml
 from tmunet import create_model, load_model, save_model
 from tmunet.config import to_dict
 from tmunet.data.config import Preprocess
+from tmunet.data.seen import SeenImages
 from tmunet.errors import MissingExtraError, ModelError
 from tmunet.model_config import ModelConfig
 
@@ -97,6 +98,31 @@ def test_the_hub_keeps_files_and_outputs(folder: Path, tmp_path: Path) -> None:
     image = torch.rand(1, 3, 40, 50)
     assert torch.equal(HubModel.from_pretrained(tmp_path / "again")(image), load_model(folder).network(image))
     assert loaded.trained.config == random_model().config
+
+
+def test_the_hub_keeps_the_hashes_of_the_images_that_a_model_has_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub.utils import filter_repo_objects
+
+    from tmunet import hub
+
+    trained, seen = random_model(), SeenImages({"a": "0" * 64}, {"b": "1" * 64})
+    save_model(tmp_path / "there", trained.network, trained.config, seen)
+    (tmp_path / "there" / "optimizer.pt").write_bytes(b"not needed")
+
+    def download(model_id: str, allow_patterns: list[str], **_: object) -> str:
+        assert model_id == "somebody/model"
+        (tmp_path / "here").mkdir()
+        for name in filter_repo_objects(contents(tmp_path / "there"), allow_patterns=allow_patterns):
+            (tmp_path / "here" / name).write_bytes((tmp_path / "there" / name).read_bytes())
+        return str(tmp_path / "here")
+
+    monkeypatch.setattr(hub, "snapshot_download", download)
+    there = hub.HubModel._from_pretrained(model_id="somebody/model")  # the mixin itself would ask the network first
+    there.save_pretrained(tmp_path / "again")
+    assert load_model(tmp_path / "again").seen == seen
+    assert {"optimizer.pt"} == contents(tmp_path / "there").keys() - contents(tmp_path / "again").keys()
 
 
 def test_without_the_hub_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

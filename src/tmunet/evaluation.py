@@ -1,5 +1,6 @@
 """Score a trained model on images whose masks are known, under a named protocol."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,7 @@ def evaluate(
     cases = dataset.subset(subset)
     if not cases:
         raise InputError(f"{dataset.folder}: the split has no {subset} images to score.")
-    seen = _count_seen(cases, dataset, predictor)
+    seen, images_sha256 = _look(cases, dataset, predictor)
     if not allow_seen:
         refuse_seen(dataset, subset, seen)
     scores: list[dict[str, CaseScores]] = []
@@ -123,22 +124,26 @@ def evaluate(
         faults = collect(cases, dataset.info, score)
     if faults:  # the files changed under our hands
         raise DataError(str(dataset.folder), faults)
-    return Evaluation.of(dataset, subset, protocol, scores, seed, {**as_facts(seen), **(facts or {})})
+    known = {**as_facts(seen), "images_sha256": images_sha256, **(facts or {})}
+    return Evaluation.of(dataset, subset, protocol, scores, seed, known)
 
 
-def _count_seen(cases: Sequence[Case], dataset: Dataset, predictor: Predictor) -> dict[str, int]:
-    """How many of the images the model was trained on ("train") or chosen by ("valid"); checks every case on the way."""
+def _look(cases: Sequence[Case], dataset: Dataset, predictor: Predictor) -> tuple[dict[str, int], str]:
+    """How many images the model was trained on ("train") or chosen by ("valid"), and the hash of all; checks every case."""
     side_of, counts = predictor.seen.side_of(), {"train": 0, "valid": 0}
+    digest = hashlib.sha256()
 
     def count(_: int, loaded: LoadedCase) -> None:
         to_channels(loaded.image, predictor.config.preprocess.channels)
-        if (side := side_of.get(pixels_sha256(loaded.image))) is not None:
+        image = pixels_sha256(loaded.image)
+        digest.update(image.encode() + loaded.mask.tobytes())
+        if (side := side_of.get(image)) is not None:
             counts[side] += 1
 
     faults = collect(cases, dataset.info, count)
     if faults:
         raise DataError(str(dataset.folder), faults)
-    return counts
+    return counts, digest.hexdigest()
 
 
 def score_case(predictor: Predictor, loaded: LoadedCase, protocol: Protocol) -> dict[str, CaseScores]:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from tmunet.extras import require
 from tmunet.model import TrainedModel, load_model, save_model
-from tmunet.model_config import CARD, CONFIG, WEIGHTS
+from tmunet.model_config import CARD, CONFIG, SEEN, WEIGHTS
 
 require("huggingface_hub", extra="hub")
 
@@ -34,11 +34,13 @@ class HubModel(nn.Module, ModelHubMixin, library_name="tmunet", pipeline_tag="im
         return logits
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        save_model(save_directory, self.network, self.trained.config)
+        seen = self.trained.seen
+        known = seen if seen.train or seen.valid else None  # where nothing is known, no file says that nothing was seen
+        save_model(save_directory, self.network, self.trained.config, known)
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, **download: Any) -> "HubModel":
         folder = Path(model_id)
         if not folder.is_dir():
-            folder = Path(snapshot_download(model_id, allow_patterns=[WEIGHTS, CONFIG, CARD], **download))
+            folder = Path(snapshot_download(model_id, allow_patterns=[WEIGHTS, CONFIG, CARD, SEEN], **download))
         return cls(load_model(folder))

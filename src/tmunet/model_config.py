@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field, replace
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,12 +49,19 @@ class ModelConfig:
         return create_model(self.network, self.preprocess.channels, self.outputs, self.options)
 
 
+def packaged_model(name: str = "nuclei-t") -> Path:
+    """Folder of a model that comes with the package."""
+    return Path(str(resources.files("tmunet") / "models" / name))
+
+
 def find_model(path: Path) -> Path:
-    """The model folder meant by a model folder, a run folder or a file inside a model folder."""
+    """The model folder meant by a model folder, a run folder, a file inside a model folder, or a name such as nuclei-t."""
     folder = path.parent if path.name in (WEIGHTS, CONFIG) else path
     for candidate in (folder, folder / "model"):
         if (candidate / CONFIG).is_file():
             return candidate
+    if not path.exists() and len(path.parts) == 1 and packaged_model(path.name).is_dir():
+        return packaged_model(path.name)
     found = (
         "a file of another kind" if path.is_file() else "a folder without them" if path.is_dir() else "nothing there"
     )

@@ -2,10 +2,13 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
+from PIL import Image
 
 from tmunet import Predictor
 from tmunet.cli.table import score_table
@@ -93,3 +96,49 @@ def test_all_faults_of_the_images_are_one_report(tmunet: Run, model: Path, make_
     assert answer.code == 3
     assert "2 faults found" in answer.err
     assert not (model / "evaluation").exists()
+
+
+def test_data_without_a_split_is_scored_whole(tmunet: Run, model: Path, make_dataset: Make, tmp_path: Path) -> None:
+    data = make_dataset()
+    (data / "split.json").unlink()
+    answer = tmunet("evaluate", "-m", model, "-d", data, "--device", "cpu", "-o", tmp_path / "out")
+    assert "foreground, 12 test images of discs" in answer.out
+
+
+def test_scores_of_another_model_or_of_other_images_are_not_overwritten(
+    tmunet: Run, model: Path, make_dataset: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = make_dataset()
+    words = ("evaluate", "-d", data, "--device", "cpu", "-m")
+    assert tmunet(*words, model).code == 0
+    assert tmunet(*words, model).code == 0  # the same again
+    assert tmunet(*words, model, "--flips").code == 0
+    folder = Path("evaluation/discs-test-strict")
+    before = (folder / "summary.json").read_bytes()
+    assert Path("evaluation/discs-test-strict-flips/summary.json").is_file()
+    answer = tmunet(*words, "nuclei-t", "--allow-seen")
+    assert answer.code == 2
+    assert "holds scores of another model, split or data set: expected weights_sha256" in answer.err
+    test = json.loads((data / "split.json").read_text())["test"][0]
+    with Image.open(data / "images" / f"{test}.png") as image:
+        image.transpose(Image.Transpose.ROTATE_180).save(data / "images" / f"{test}.png")
+    answer = tmunet(*words, model)
+    assert answer.code == 2
+    assert "expected images_sha256" in answer.err
+    assert (folder / "summary.json").read_bytes() == before
+
+
+def test_a_run_is_scored_on_its_own_split_also_when_its_data_are_named(
+    tmunet: Run, model: Path, make_dataset: Make, tmp_path: Path
+) -> None:
+    data, run = make_dataset(), tmp_path / "run"
+    shutil.copytree(model, run / "model")
+    (run / "config.yaml").write_text(yaml.safe_dump({"data": str(data), "out": str(run)}))
+    (run / "split.json").write_text(json.dumps({"train": ["case0"], "test": ["case1", "case2"]}))
+    answer = tmunet("evaluate", "-m", run, "-d", data, "--device", "cpu", "--protocol", "paper")
+    assert "2 test images" in answer.out, answer.err
+    shutil.move(data, tmp_path / "elsewhere")
+    answer = tmunet("evaluate", "-m", run, "--device", "cpu")
+    assert answer.code == 3
+    assert "Paths there are relative to the folder in which the training was started" in answer.err

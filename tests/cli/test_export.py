@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ..small_models import bright_model
+from ..small_models import bright_model, random_model
 from .conftest import Answer
 
 Run = Callable[..., Answer]
@@ -24,6 +24,41 @@ def test_export_writes_beside_the_model_and_says_how_to_use_it(
     )
     assert f"python {folder / 'run.py'} IMAGES -o MASKS" in answer.out
     assert json.loads((folder / "model.json").read_text())["size"] == 48
+
+
+@pytest.mark.parametrize(
+    ("here", "word", "written"),
+    [
+        ("runs/x", ".", "runs/x-torch"),
+        ("runs/x/model", "..", "runs/x-torch"),
+        ("runs", "x", "runs/x-torch"),
+        (".", "runs/x/model/model.safetensors", "runs/x/model-torch"),
+        ("runs/x/model", "config.json", "runs/x/model-torch"),
+    ],
+)
+def test_the_folder_lies_beside_the_model_however_it_is_named(
+    tmunet: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: str, word: str, written: str
+) -> None:
+    (tmp_path / "runs" / "x").mkdir(parents=True)
+    model.rename(tmp_path / "runs" / "x" / "model")
+    monkeypatch.chdir(tmp_path / here)
+    monkeypatch.setattr("tmunet.model.load_model", lambda _: bright_model())  # quick to export
+    answer = tmunet("export", word, "--format", "torch")
+    assert answer.code == 0, answer.err
+    assert [path.parent for path in tmp_path.rglob("model.json")] == [tmp_path / written]
+
+
+def test_a_root_without_a_model_is_no_model(tmunet: Run) -> None:
+    answer = tmunet("export", "/")
+    assert (answer.code, "expected a model folder" in answer.err) == (3, True)
+
+
+def test_a_model_of_four_channels_is_refused(tmunet: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tmunet.model.load_model", lambda _: random_model(channels=4))
+    answer = tmunet("export", tmp_path / "mine", "--format", "torch")
+    assert answer.code == 3
+    assert "tmunet_t as torch: expected a model of 1 or 3 channels, which run.py makes" in answer.err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_that_is_not_there_and_a_format_that_is_none(tmunet: Run, tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """Verbs, exit codes, and what is wrong with what was typed."""
 
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+import tmunet as package
 from tmunet import __version__
 from tmunet.cli import main as main_module
 from tmunet.cli.arguments import parse, value_of
@@ -13,6 +17,7 @@ from tmunet.cli.predict import PredictConfig
 from .conftest import Answer
 
 Run = Callable[..., Answer]
+SAMPLE = next((Path(package.__file__).parent / "sample" / "images").iterdir())
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
@@ -91,3 +96,19 @@ def test_a_flag_can_be_read_before_the_others(words: list[str], value: str | Non
 def test_a_switch_stands_alone_or_has_a_value(words: list[str], flips: bool) -> None:
     parsed = parse(PredictConfig, [*words, "-o", "masks", "a.png", "b.png"], "predict", words={"images": "files"})
     assert (parsed.flips, parsed.out, parsed.images) == (flips, "masks", ["a.png", "b.png"])
+
+
+def test_a_place_that_cannot_be_written_is_a_message(tmunet: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    answer = tmunet("predict", SAMPLE, "-o", tmp_path / "file" / "masks", "--device", "cpu")
+    assert answer.code == 3
+    assert answer.err.splitlines()[-1].startswith(f"tmunet predict: {tmp_path / 'file'}")
+    assert "See that the place exists, has room, and may be read and written." in answer.err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of a shell")
+def test_a_reader_that_stops_is_no_error() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m tmunet info | head -1", shell=True, capture_output=True, text=True, check=True
+    )
+    assert (len(done.stdout.splitlines()), done.stderr) == (1, "")

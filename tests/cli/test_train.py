@@ -6,8 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from tmunet.cli import demo
+from tmunet.data.dataset import open_dataset
+from tmunet.errors import TMUNetWarning
+from tmunet.train.config import TrainConfig
 from tmunet.train.run import RunFolder
 
 from .conftest import Answer
@@ -73,3 +77,68 @@ def test_the_sample_is_a_data_set_with_all_sides() -> None:
     assert all(dataset.subset(side) for side in ("train", "valid", "test"))
     assert demo._verdict(0.9).startswith("Mean Dice 0.900: at least 0.85")
     assert demo._verdict(0.5).startswith("Mean Dice 0.500: below the 0.85")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (("--seed", "-1"), 2, "Expected `seed` to be from 0 to 4294967295, but got -1."),
+        (("--resume",), 2, "Expected a run folder behind --resume"),
+        (("--recipe", "two.yaml"), 2, "two.yaml: "),
+        (("--recipe", "typo.yaml"), 2, "typo.yaml: There is no setting 'optimizer.learning_rate'."),
+        (("--data", "folds/fold-1.json"), 2, "--data DATA --split folds/fold-1.json"),
+    ],
+)
+def test_what_does_not_fit_is_said_before_anything_is_written(
+    tmunet: Run,
+    make_dataset: Callable[..., Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+    code: int,
+    message: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = make_dataset()
+    Path("two.yaml").write_text("epochs: two\n")
+    Path("typo.yaml").write_text("optimizer: {learning_rate: 0.001}\n")
+    Path("folds").mkdir()
+    shutil.copy(data / "split.json", "folds/fold-1.json")
+    named = () if "--data" in words or words == ("--resume",) else ("-d", data)
+    answer = tmunet("train", *named, "-o", "run", *words) if words != ("--resume",) else tmunet("train", *words)
+    assert (answer.code, message in answer.err) == (code, True), answer.err
+    assert not Path("run").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_device_that_is_not_there_is_no_traceback(
+    tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    answer = tmunet("train", "-d", make_dataset(), "-o", tmp_path / "run", "--device", "cuda")
+    assert (answer.code, "torch finds no cuda; choose auto or cpu" in answer.err) == (2, True)
+
+
+def test_a_run_by_a_split_of_its_own_has_the_split_in_its_name() -> None:
+    runs = [
+        TrainConfig("data/discs", split=split).run_folder for split in ("folds/fold-1.json", "folds/fold-2.json", None)
+    ]
+    assert [run.name for run in runs] == [
+        "discs-fold-1-tmunet_t-paper-s0",
+        "discs-fold-2-tmunet_t-paper-s0",
+        "discs-tmunet_t-paper-s0",
+    ]
+
+
+def test_a_split_without_images_to_train_is_refused(
+    tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    data = make_dataset(train=0)
+    answer = tmunet("train", "-d", data, "-o", tmp_path / "run", *SMALL)
+    assert (answer.code, "expected a split with images to train" in answer.err) == (3, True)
+
+
+def test_what_is_not_trained_on_is_told(tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    data = make_dataset()
+    (data / "images" / "scan.dcm").write_bytes(b"")
+    with pytest.warns(TMUNetWarning, match=r"images: passed over scan.dcm: no images by name"):
+        open_dataset(data)

@@ -79,8 +79,13 @@ def test_every_fault_is_in_one_error(tmp_path):
     }
 
 
-@pytest.mark.parametrize("content", [{}, {"train": []}, {"train": [], "test": ["a"]}])
-def test_training_needs_a_case(tmp_path, content):
+@pytest.mark.parametrize("content", [{}, {"train": []}, {"train": [], "test": []}])
+def test_a_split_needs_a_case(tmp_path, content):
     (tmp_path / "split.json").write_text(json.dumps(content))
-    with pytest.raises(DataError, match="train is empty"):
+    with pytest.raises(DataError, match="all sides are empty"):
         read_split(tmp_path / "split.json", ["a"])
+
+
+def test_a_split_may_only_test(tmp_path):
+    (tmp_path / "split.json").write_text(json.dumps({"test": ["a"]}))
+    assert read_split(tmp_path / "split.json", ["a", "b"]) == Split(train=(), test=("a",))

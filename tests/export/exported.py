@@ -16,7 +16,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 def run_exported(
-    folder: Path, *images: Path, out: Path, size: int | None = None, bfloat16: bool = False
+    folder: Path, *images: Path | str, out: Path, size: int | None = None, bfloat16: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """`python run.py IMAGES -o OUT [--size SIZE] [--bfloat16]`."""
     options = ([] if size is None else ["--size", str(size)]) + ["--bfloat16"] * bfloat16

@@ -9,7 +9,7 @@ from PIL import Image
 
 from tmunet.data.masks import read_mask
 from tmunet.data.read import read_image
-from tmunet.errors import InputError, UsageError
+from tmunet.errors import InputError, TMUNetWarning, UsageError
 from tmunet.infer.folder import MANIFEST, find_images, predict_files
 from tmunet.infer.overlay import overlay
 from tmunet.infer.predictor import Predictor
@@ -166,3 +166,30 @@ def test_a_mask_of_another_image_of_the_same_name_is_made_anew(scans: Path, nois
     assert changed == {"s10.png"}
     new = read_mask(out / "s10.png", ("background", "foreground"))
     assert np.array_equal(new, predictor(scans / "s10.png").mask)
+
+
+def test_what_a_folder_holds_beside_its_images_is_told(scans: Path, noise: Draw) -> None:
+    Image.fromarray(noise(9, 9)).save(scans / "more" / "inside.png")
+    (scans / "film.gif").write_bytes(b"")
+    with pytest.warns(TMUNetWarning, match=r"scans: passed over film.gif, more: .*'\*\*/\*.png' takes folders inside"):
+        assert len(find_images(["scans"])) == 4
+
+
+def test_two_spellings_of_a_file_are_one_image(scans: Path) -> None:
+    assert find_images(["scans/s9.jpg", "scans/more/../s9.jpg", str(scans / "s9.jpg")]) == [Path("scans/s9.jpg")]
+
+
+def test_a_pattern_that_is_none_is_an_error(scans: Path) -> None:
+    with pytest.raises(InputError, match=r"^scans/\*\*\*: expected a pattern such as|found no image"):
+        find_images(["scans/***"])
+
+
+def test_the_overlay_of_a_former_image_goes_with_its_mask(scans: Path, tmp_path: Path, noise: Draw) -> None:
+    predictor, out = Predictor(random_model()), tmp_path / "out"
+    predict_files(predictor, [scans / "s10.png"], out, overlays=True)
+    Image.fromarray(noise(20, 30, 3)).save(scans / "s10.png")
+    predict_files(predictor, [scans / "s10.png"], out)
+    assert not (out / "overlays" / "s10.png").exists()
+    predict_files(predictor, [scans / "s10.png"], out, overlays=True)
+    with Image.open(out / "overlays" / "s10.png") as overlay:
+        assert overlay.size == (30, 20)

@@ -1,6 +1,7 @@
 """The predictor: what it takes, what it gives, and what it refuses."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -148,8 +149,8 @@ def test_bfloat16_is_close_to_float32(noise: Draw) -> None:
     ("settings", "message"),
     [
         ({"window": 31}, "Expected `window` to be at least 32 pixels, but got 31."),
-        ({"device": "tpu"}, "torch finds no tpu; choose auto or cpu"),
-        ({"precision": "float16"}, "Expected `precision` to be 'float32' or 'bfloat16', but got 'float16'."),
+        ({"device": "tpu"}, "Expected `device` to be auto, cuda, mps or cpu, but got 'tpu'"),
+        ({"precision": "float16"}, "Expected `precision` to be one of float32, tf32, bfloat16, but got 'float16'."),
     ],
 )
 def test_a_setting_that_does_not_exist_is_an_error(settings: dict[str, Any], message: str) -> None:
@@ -162,3 +163,44 @@ def test_a_device_that_is_not_there_is_an_error_and_auto_finds_another() -> None
     with pytest.raises(UsageError, match="torch finds no cuda"):
         Predictor(random_model(), device="cuda")
     assert Predictor(random_model(), device="auto").device.type in ("cpu", "mps")
+
+
+def test_one_image_is_no_sequence_of_images() -> None:
+    predictor = Predictor(random_model())
+    for one in (np.zeros((40, 40, 3), np.uint8), "scan.png"):
+        with pytest.raises(InputError, match="Expected a sequence of images, but got one"):
+            predictor.predict(one)
+
+
+def test_what_is_no_image_is_named_with_what_to_do() -> None:
+    with pytest.raises(InputError, match=r"a numpy array, but got Image; .*np.asarray\(picture.convert\('RGB'\)\)"):
+        Predictor(random_model())(Image.new("P", (40, 40)))  # type: ignore[arg-type]
+
+
+def test_weights_that_are_no_numbers_are_an_error() -> None:
+    model = random_model()
+    with torch.no_grad():
+        next(model.network.parameters()).fill_(float("nan"))
+    with pytest.raises(ModelError, match="Expected finite probabilities"):
+        Predictor(model)(np.zeros((40, 40, 3), np.uint8))
+
+
+def test_the_range_of_16_bits_does_not_matter() -> None:
+    predictor = Predictor()
+    side = predictor.config.preprocess.size  # nothing is resized, which rounds
+    image = np.random.default_rng(0).integers(0, 120, (side, side, 3), dtype=np.uint8)
+    np.testing.assert_allclose(predictor(image.astype(np.uint16)).probability, predictor(image).probability, atol=1e-3)
+
+
+def test_threads_share_a_predictor() -> None:
+    predictor = Predictor(random_model(), engine="openvino")
+    images = [np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8) for seed in range(8)]
+    alone = [predictor(image).probability for image in images]
+    with ThreadPoolExecutor(8) as pool:
+        together = list(pool.map(lambda image: predictor(image).probability, images * 4))
+    for place, found in enumerate(together):
+        np.testing.assert_allclose(found, alone[place % len(images)], atol=1e-5)
+
+
+def test_a_packaged_model_goes_by_its_name() -> None:
+    assert Predictor("nuclei-t").weights_sha256() == Predictor().weights_sha256()

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from tmunet.cli.arguments import parse
 from tmunet.cli.process import prepare_process
 from tmunet.cli.table import score_table
+from tmunet.data.json_object import read_json_object
 from tmunet.errors import UsageError
 from tmunet.export.names import EAGER, EngineName, Precision
 
@@ -27,13 +28,13 @@ class EvaluateConfig:
     data: str | None = None
     """Data set folder or its split file; by default what the run was trained on."""
     split: str | None = None
-    """Split file; by default the run's own split, or split.json of the data set."""
+    """Split file; by default the run's own split, for other data split.json, and without that file all images are scored."""
     subset: Literal["train", "valid", "test"] = "test"
     """Side of the split."""
     protocol: str = "strict"
     """strict: native size, every image counts. paper: as the paper's released code, at 512 x 512."""
     out: str | None = None
-    """Folder for scores and report; by default evaluation/DATA-SUBSET-PROTOCOL, in the run folder if there is one."""
+    """Folder for scores and report; by default evaluation/DATA-SUBSET-PROTOCOL-..., in the run folder if there is one."""
     window: int | None = None
     """Slide a window of this many pixels over each image instead of resizing it."""
     flips: bool = False
@@ -48,6 +49,10 @@ class EvaluateConfig:
     """Seed of the bootstrap intervals."""
     allow_seen: bool = False
     """Score images although the model was trained on them or chosen by them."""
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ValueError(f"Expected `seed` not to be below 0, but got {self.seed}.")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -83,7 +88,7 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     model = find_model(Path(config.model))
     run = RunFolder(model.parent) if (model.parent / "config.yaml").is_file() else None
     data, split = _data_of(config, run)
-    dataset = open_dataset(data, split)
+    dataset = open_dataset(data, split, unsplit="test")
     predictor = Predictor(
         model,
         window=config.window,
@@ -104,9 +109,13 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
         "trained": predictor.config.provenance,
         "versions": versions(),
     }
-    evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts, config.allow_seen)
     parent = run.path / "evaluation" if run else Path("evaluation")
-    folder = Path(config.out or parent / f"{dataset.info.name}-{config.subset}-{protocol.name}")
+    folder = Path(config.out or parent / _name(config, dataset.info.name))
+    if config.out is None:
+        _refuse_other_scores(folder, {"split_sha256": dataset.split.sha256, "weights_sha256": str(facts["weights_sha256"])})
+    evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts, config.allow_seen)
+    if config.out is None:
+        _refuse_other_scores(folder, {"images_sha256": evaluation.facts["images_sha256"]})
     evaluation.write(folder)
     metrics = run.metrics if run and run.metrics.is_file() else None
     write_report(folder / "report.html", assemble(evaluation, predictor, dataset, metrics))
@@ -118,10 +127,34 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
 def _data_of(config: EvaluateConfig, run: "RunFolder | None") -> tuple[Path, Path | None]:
     """The data set and split file meant by the flags, and by the run where they are silent."""
     split = Path(config.split) if config.split else None
-    if config.data is not None:
-        return Path(config.data), split
-    if run is None:
+    if run is None and config.data is None:
         raise UsageError(f"{config.model} is no run folder, so it does not say which images to score; give --data.")
-    trained_on = Path(run.read_config().data)
-    folder = trained_on.parent if trained_on.suffix == ".json" else trained_on
-    return folder, split or run.split
+    if run is None or (config.data is not None and Path(config.data).resolve() != run.data().resolve()):
+        return Path(str(config.data)), split
+    return run.data(), split or run.split
+
+
+def _name(config: EvaluateConfig, data: str) -> str:
+    """Name of a folder of scores: what is scored and how, as far as it is not the usual."""
+    unusual = [
+        f"window{config.window}" if config.window else "",
+        "flips" if config.flips else "",
+        config.engine if config.engine != EAGER else "",
+        config.precision if config.precision != EvaluateConfig.precision else "",
+        Path(config.split).stem if config.split else "",
+    ]
+    return "-".join([data, config.subset, config.protocol, *filter(None, unusual)])
+
+
+def _refuse_other_scores(folder: Path, facts: Mapping[str, str]) -> None:
+    """See that scores which lie there already are of the same model and images: those are computed anew, others are not lost."""
+    summary = folder / "summary.json"
+    if not summary.is_file():
+        return
+    found = read_json_object(summary).get("facts", {})
+    for what, expected in facts.items():
+        if found.get(what, expected) != expected:
+            raise UsageError(
+                f"{folder}: holds scores of another model, split or data set: expected {what} {expected[:12]}, but found "
+                f"{str(found[what])[:12]}; choose another folder with --out."
+            )

@@ -39,10 +39,12 @@ def run(arguments: Sequence[str]) -> int:
     from tmunet.model import load_model
 
     path = Path(config.model)
+    trained = load_model(path)
     kind = config.format if config.int8 is None else f"{config.format}-int8"
-    out = Path(config.out) if config.out else path.with_name(f"{path.resolve().name}-{kind}")
+    folder = (path.parent if path.is_file() else path).resolve()  # "." has no name
+    out = Path(config.out) if config.out else folder.with_name(f"{folder.name}-{kind}")
     images = [] if config.int8 is None else find_images([config.int8])
-    done = export_model(load_model(path), config.format, config.size, out, images)
+    done = export_model(trained, config.format, config.size, out, images)
     print(
         f"Written: {done.folder}. Checked against PyTorch: {_said(done)}.\n"
         f"Use it: python {done.folder / RUNNER} IMAGES -o MASKS"

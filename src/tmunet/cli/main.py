@@ -1,6 +1,7 @@
 """`tmunet VERB ...`: finds the verb, runs it, and turns errors into messages and exit codes."""
 
 import importlib
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -8,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from tmunet import __version__
-from tmunet.errors import TMUNetError, TMUNetWarning, UsageError
+from tmunet.errors import InputError, TMUNetError, TMUNetWarning, UsageError
 
 VERBS = {
     "demo": "train, evaluate and predict on the sample images that come with the package",
@@ -52,9 +53,21 @@ def main(arguments: Sequence[str]) -> int:
     except TMUNetError as error:
         print(f"tmunet {verb}: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # such as of `tmunet info | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        print(f"tmunet {verb}: {_told(error)}", file=sys.stderr)
+        return InputError.exit_code
     except KeyboardInterrupt:
         print(f"tmunet {verb}: interrupted.", file=sys.stderr)
         return 130
+
+
+def _told(error: OSError) -> str:
+    """What the system says of a file, such as an output folder that cannot be written."""
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}. See that the place exists, has room, and may be read and written."
 
 
 def _show_warning(verb: str, otherwise: Callable[..., None], message: Warning | str, *details: Any) -> None:

@@ -46,12 +46,12 @@ def run(arguments: Sequence[str]) -> int:
     from tmunet.infer.folder import find_images, predict_files
     from tmunet.infer.predictor import DEFAULT_MODEL, Predictor
 
+    images = find_images(config.images)
     if config.model is None:
         print(
             f"No model was named: using {DEFAULT_MODEL}, trained on nuclei. Name yours with -m.",
             file=sys.stderr,
         )
-    images = find_images(config.images)
     predictor = Predictor(
         config.model,
         window=config.window,

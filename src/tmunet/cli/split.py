@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tmunet.data.split_plan import SplitReport
     from tmunet.data.survey import Survey
 
+GROUPS = "Training warns of groups that it knows from dataset.json alone: to be warned there too, put them under its key `cases`."
+
 
 @dataclass(frozen=True)
 class SplitConfig:
@@ -69,6 +71,8 @@ def _make(config: SplitConfig, command: str) -> int:
         facts = _facts(dataset, config, command) | {"split": path.name} | asdict(plan)
         write_json(_report_of(path), facts | report.to_dict())
         told.append(f"{dataset.info.name}, {path.stem}: {plan.kind}, seed {plan.seed}\n{_describe(report)}\n")
+        if config.groups and report.leaks.leaking:
+            told[-1] += f"{GROUPS}\n"
         if plan.kind == "random" and report.leaks.leaking:
             told[-1] += "Scores on it will look better than they are; --kind grouped avoids that.\n"
         told[-1] += f"Split: {path}, SHA-256 {split.sha256}\nReport: {_report_of(path)}"

@@ -1,7 +1,8 @@
 """The cases of a data set folder: images, their masks, and what ``dataset.json`` says about them."""
 
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,9 +11,12 @@ from typing import Any
 from tmunet.data.json_object import read_json_object
 from tmunet.data.read import IMAGE_SUFFIXES
 from tmunet.data.records import CaseRecord, read_records
-from tmunet.errors import DataError
+from tmunet.errors import DataError, TMUNetWarning
 from tmunet.labels import IGNORE_LABEL
 
+LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini"})
+DOCUMENTS = frozenset({".txt", ".md", ".csv", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".log"})
+SHOWN = 5  # names in a warning
 _KNOWN_KEYS = ("name", "classes", "ignore_label", "cases")
 
 
@@ -85,6 +89,21 @@ def find_cases(folder: Path) -> tuple[tuple[Case, ...], list[str]]:
         faults.append(f"{masks[name]}: has no image; expected {folder / 'images' / name}.png, .jpg or the like.")
     names = sorted(images, key=natural_key)
     return tuple(Case(name, images[name], masks.get(name)) for name in names), faults
+
+
+def tell_passed_over(folder: Path, entries: Iterable[Path], advice: str) -> None:
+    """Warn of what lies in a folder of images, may be one or hold some, and is not taken."""
+    names = sorted(path.name for path in entries if _may_be_missed(path))
+    if names:
+        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+        shown = ", ".join(names[:SHOWN])
+        warnings.warn(f"{folder}: passed over {shown}{more}: no images by name; {advice}.", TMUNetWarning, stacklevel=2)
+
+
+def _may_be_missed(path: Path) -> bool:
+    if path.name.startswith(".") or path.name.casefold() in LEFT_BY_SYSTEMS or path.suffix.lower() in DOCUMENTS:
+        return False
+    return not path.is_dir() or any(inside.suffix.lower() in IMAGE_SUFFIXES for inside in path.rglob("*"))
 
 
 def _by_name(folder: Path, faults: list[str]) -> dict[str, Path] | None:

@@ -1,15 +1,20 @@
 """Open a data set: its cases, what it says of itself, and its split."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
-from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
+from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info, tell_passed_over
 from tmunet.data.load import check_cases, noting
+from tmunet.data.read import IMAGE_SUFFIXES
 from tmunet.data.records import originals
 from tmunet.data.sets.journal import unfinished
 from tmunet.data.split import Split, read_split
 from tmunet.data.splitting import random_split
 from tmunet.errors import DataError, InputError, UsageError
+
+Unsplit = Literal["random", "test"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ class Dataset:
         return tuple(case for case in self.cases if case.name in names)
 
 
-def open_dataset(data: Path, split: Path | None = None, seed: int = 0) -> Dataset:
+def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: Unsplit = "random") -> Dataset:
     """Find the cases of a data set and their split.
 
     No image is decoded as long as the file names are in order; if they are not, every file is looked into, so that the
@@ -51,9 +56,13 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0) -> Datase
         data: the folder, or the split file (``.json``) that lies in it.
         split: a split file; by default ``split.json`` of the folder, and without that file a random split.
         seed: of the random split; not used if there is a split file.
+        unsplit: what a data set without a split file is: "random" splits it 7:1:2, "test" has all its cases to test.
+
+    Warns:
+        TMUNetWarning: of what lies beside the images and masks and is not taken for one.
 
     Raises:
-        UsageError: `data` and `split` both name a split file.
+        UsageError: `data` and `split` both name a split file, or `data` names one that does not lie in a data set.
         InputError: the folder is an import that was interrupted.
         DataError: all faults of the folder, of ``dataset.json``, of the split file, and then of the files.
     """
@@ -62,6 +71,11 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0) -> Datase
         if split is not None:
             raise UsageError(f"Expected one split file, but got two: `data` is {data} and `split` is {split}.")
         folder, split = data.parent, data
+        if data.exists() and not (folder / "images").is_dir():
+            raise UsageError(
+                f"{data}: expected a split file in the folder of its data set, but {folder} holds no images/; give the data set "
+                f"and the split by themselves: --data DATA --split {data}"
+            )
     elif split is None and (folder / "split.json").exists():
         split = folder / "split.json"
     if unfinished(folder):
@@ -79,14 +93,21 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0) -> Datase
     if names:
         chosen = noting(
             faults,
-            lambda: random_split(names, seed) if split is None else read_split(split, names, originals(records)),
+            lambda: _unsplit(names, seed, unsplit) if split is None else read_split(split, names, originals(records)),
         )
     if faults and info is not None:
         complete = [case for case in cases if case.image.is_file() and case.mask is not None and case.mask.is_file()]
         faults += check_cases(complete, info)
     if faults or info is None or chosen is None:
         raise DataError(str(data), faults)
+    for part in ("images", "masks"):
+        others = [path for path in (folder / part).iterdir() if path.suffix.lower() not in IMAGE_SUFFIXES]
+        tell_passed_over(folder / part, others, "`tmunet check` lists all of them")
     return Dataset(folder, info, cases, chosen)
+
+
+def _unsplit(names: Sequence[str], seed: int, how: Unsplit) -> Split:
+    return random_split(names, seed) if how == "random" else Split(train=(), test=tuple(names))
 
 
 def verify(dataset: Dataset) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_SD = (0.229, 0.224, 0.225)
+FLOOR = 1e-3 / 257  # of a standard deviation: a quarter of a grey level of 16 bits; an empty image stays empty
 
 
 def unit(images: Tensor) -> Tensor:
@@ -18,7 +19,7 @@ def normalise(images: Tensor, by: Literal["imagenet", "image"]) -> Tensor:
     """Images (B, C, H, W) in [0, 1] -> mean about 0 and standard deviation about 1, by `by` of `Preprocess.normalise`."""
     if by == "image":
         sd, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True)
-        return (images - mean) / sd.clamp(min=1e-3)  # an empty image stays empty
+        return (images - mean) / sd.clamp(min=FLOOR)
     C = images.shape[1]
     mean, sd = (images.new_tensor(values).reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_SD))
     return (images - mean) / sd if C == 3 else (images - mean.mean()) / sd.mean()

@@ -49,7 +49,7 @@ class Split:
 def read_split(path: Path, names: Sequence[str], originals: Mapping[str, str] | None = None) -> Split:
     """Read a split file: ``{"train": [...], "valid": [...], "test": [...]}``.
 
-    `val` stands for `valid`; `valid` and `test` may be left out. An entry is a case name, a file name with
+    `val` stands for `valid`; sides may be left out, but not all. An entry is a case name, a file name with
     its suffix, or a path that ends in one (``"images/12.png"``); of an imported data set also the original's file name,
     so that a split made for the original files can be read.
 
@@ -60,8 +60,7 @@ def read_split(path: Path, names: Sequence[str], originals: Mapping[str, str] | 
 
     Raises:
         InputError: the file cannot be read or is not a JSON object.
-        DataError: all faults at once: unknown keys or names, a name given twice or on two sides, no case to
-            train on.
+        DataError: all faults at once: unknown keys or names, a name given twice or on two sides, no case at all.
     """
     content = read_json_object(path)
     faults = _key_faults(content)
@@ -82,6 +81,8 @@ def read_split(path: Path, names: Sequence[str], originals: Mapping[str, str] | 
     for place, (key, entry) in enumerate(unknown):
         close = get_close_matches(str(entry), names, n=1) if place < _SUGGESTIONS else []
         faults.append(f"{key}: there is no case {entry!r}" + (f"; did you mean {close[0]!r}?" if close else "."))
+    if not side_of and not faults:
+        faults.append("all sides are empty; a split needs at least one case to train or test.")
     if faults:
         raise DataError(str(path), faults)
     return Split(*(tuple(name for name in side_of if side_of[name] == side) for side in ("train", "valid", "test")))
@@ -100,8 +101,6 @@ def _key_faults(content: dict[str, Any]) -> list[str]:
     ]
     if "valid" in content and "val" in content:
         faults.append("the keys 'valid' and 'val' mean the same; keep one.")
-    if content.get("train", []) == []:
-        faults.append("train is empty; a split needs at least one training case.")
     return faults
 
 

@@ -137,7 +137,8 @@ def _openvino(file: Path, threads: int, precision: Precision) -> Run:
         raise EngineError(f"OpenVINO does not take its file: {str(error).strip().splitlines()[-1][:200]}") from error
 
     def run(images: Tensor) -> Tensor:
-        return torch.from_numpy(model(images.numpy())[0].copy())
+        request = model.create_infer_request()  # of this call: the model's own is shared by all threads
+        return torch.from_numpy(request.infer([images.numpy()])[0].copy())
 
     return run
 

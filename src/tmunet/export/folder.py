@@ -74,12 +74,17 @@ def export_model(
         UsageError: `out` is not empty, the network does not take the size, or int8 is asked of another format than OpenVINO.
         MissingExtraError: a package is not installed.
         InputError: an image for int8 cannot be read.
-        EngineError: the network cannot be written in this format or for any size, or the file computes something else; nothing is
-            left then.
+        EngineError: the model has neither 1 nor 3 channels, the network cannot be written in this format or for any size, or the
+            file computes something else; nothing is left then.
     """
     preprocess = trained.config.preprocess
     side = preprocess.size if size is None or size == ANY else size
     check_size(trained.network, side, "size")
+    if preprocess.channels not in (1, 3):
+        raise EngineError(
+            f"{trained.config.network} as {to}: expected a model of 1 or 3 channels, which {RUNNER} makes of an image, but got "
+            f"one of {preprocess.channels}; use `tmunet predict`. Nothing was written."
+        )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UsageError(f"{out}: expected a new or empty folder, but found files; choose another with -o.")
     packages = _packages(to, int8)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tmunet.config import to_dict
-from tmunet.data.cases import natural_key
+from tmunet.data.cases import natural_key, tell_passed_over
 from tmunet.data.json_object import read_json_object
 from tmunet.data.read import IMAGE_SUFFIXES, read_image
 from tmunet.errors import InputError, UsageError
@@ -42,23 +42,31 @@ def find_images(words: Sequence[str]) -> list[Path]:
     """
     if not words:
         raise UsageError("Expected images to predict: files, folders or patterns such as 'scans/*.png'.")
-    found: dict[Path, None] = {}
+    found: dict[Path, Path] = {}  # by where they really lie: two spellings of a file are one
+    named = {Path(word).resolve() for word in words}
     for word in words:
         path = Path(word)
         start = Path(path.anchor)  # a pattern may begin at the root, which Path.glob does not take
-        candidates = path.iterdir() if path.is_dir() else start.glob(str(path.relative_to(start)))
-        images = [c for c in sorted(candidates) if c.suffix.lower() in IMAGE_SUFFIXES and not c.name.startswith(".")]
+        try:
+            candidates = path.iterdir() if path.is_dir() else start.glob(str(path.relative_to(start)))
+            shown = [c for c in sorted(candidates) if not c.name.startswith(".")]
+        except ValueError as error:
+            raise InputError(f"{word}: expected a pattern such as 'scans/*.png', but: {error}") from None
+        images = [c for c in shown if c.suffix.lower() in IMAGE_SUFFIXES and c.is_file()]
         if path.is_file():
             images = [path]
+        elif path.is_dir():
+            others = [c for c in shown if c not in images and c.resolve() not in named]
+            tell_passed_over(path, others, "a pattern such as '**/*.png' takes folders inside")
         if not images:
             raise InputError(f"{word}: expected an image, a folder of images or a pattern, but found no image.")
-        found.update(dict.fromkeys(images))
-    names = Counter(image.stem for image in found)
-    if clashes := [str(image) for image in found if names[image.stem] > 1]:
+        found.update({image.resolve(): image for image in images if image.resolve() not in found})
+    names = Counter(image.stem for image in found.values())
+    if clashes := [str(image) for image in found.values() if names[image.stem] > 1]:
         raise InputError(
             f"Expected images of different names, since each gives NAME.png, but got: {', '.join(clashes)}."
         )
-    return sorted(found, key=lambda image: natural_key(image.stem))
+    return sorted(found.values(), key=lambda image: natural_key(image.stem))
 
 
 def predict_files(
@@ -115,8 +123,11 @@ def _write(
         except InputError as error:
             faults[image] = f"{image}: {error}"
     for (image, array), prediction in zip(fitting.items(), predictor.predict(list(fitting.values())), strict=True):
+        overlay = out / "overlays" / f"{image.stem}.png"
         if overlays:
-            write_overlay(out / "overlays" / f"{image.stem}.png", array, prediction.mask)
+            write_overlay(overlay, array, prediction.mask)
+        else:
+            overlay.unlink(missing_ok=True)  # of a former image of this name
         write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image))
 
 

@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -18,7 +18,7 @@ from tmunet.data.config import MIN_SIZE
 from tmunet.data.normalise import normalise, unit
 from tmunet.data.preprocess import prepare
 from tmunet.data.read import read_image, to_channels
-from tmunet.errors import EngineError, InputError, UsageError
+from tmunet.errors import EngineError, InputError, ModelError, UsageError
 from tmunet.export.engines import PACKAGES, Run, require_engine, start
 from tmunet.export.names import EAGER, EngineName, Precision
 from tmunet.export.onnx_file import write_onnx
@@ -27,6 +27,7 @@ from tmunet.extras import require
 from tmunet.infer.window import sliding_window
 from tmunet.logits import labels, probabilities
 from tmunet.model import TrainedModel, check_size, load_model, serialise
+from tmunet.model_config import packaged_model as packaged_model
 from tmunet.nn.folding import folded
 
 DEFAULT_MODEL = "nuclei-t"
@@ -92,7 +93,7 @@ class Predictor:
             raise UsageError(
                 f"Expected `precision` to be one of {', '.join(get_args(Precision))}, but got {precision!r}."
             )
-        trained = model if isinstance(model, TrainedModel) else load_model(packaged_model() if model is None else model)
+        trained = model if isinstance(model, TrainedModel) else load_model(DEFAULT_MODEL if model is None else model)
         check_size(trained.network, window or trained.config.preprocess.size, "window" if window else "preprocess.size")
         self.seen = trained.seen
         self.config, self.window, self.flips = trained.config, window, flips
@@ -136,7 +137,13 @@ class Predictor:
         return self.predict([image])[0]
 
     def predict(self, images: Sequence[NDArray[Any] | Path | str]) -> list[Prediction]:
-        """Predict several images; without a window they make one batch, whatever their sizes."""
+        """Predict several images; without a window they make one batch, whatever their sizes.
+
+        Raises:
+            InputError: `images` is one image and no sequence of them, or as for one image.
+        """
+        if isinstance(images, np.ndarray | str | Path):
+            raise InputError("Expected a sequence of images, but got one; give [image], or call the predictor with it.")
         prepared = [self.prepare(image) for image in images]
         if self.window is not None:
             return [self._decide(self._by_window(image, self.window), image.shape[:2]) for image in prepared]
@@ -149,6 +156,11 @@ class Predictor:
 
     def prepare(self, image: NDArray[Any] | Path | str) -> NDArray[Any]:
         """The image as an array (H, W, C) of the model's channels, at its own size; see `__call__`."""
+        if not isinstance(image, np.ndarray | str | PathLike):
+            raise InputError(
+                f"Expected a file or a numpy array, but got {type(image).__name__}; of a picture in Pillow give "
+                "np.asarray(picture.convert('RGB'))."
+            )
         array = image if isinstance(image, np.ndarray) else read_image(Path(image))
         if array.ndim not in (2, 3) or array.dtype not in (np.uint8, np.uint16) or 0 in array.shape:
             raise InputError(
@@ -174,8 +186,10 @@ class Predictor:
         """Normalised images (B, C, H, W) -> probabilities (B, K, H, W), averaged over flips if asked."""
         flips = FLIPS if self.flips else FLIPS[:1]
         with torch.inference_mode():
-            total = sum(probabilities(self._run(x.flip(axes))).flip(axes) for axes in flips)
-        return torch.as_tensor(total) / len(flips)
+            total = torch.as_tensor(sum(probabilities(self._run(x.flip(axes))).flip(axes) for axes in flips))
+        if not bool(torch.isfinite(total).all()):
+            raise ModelError("Expected finite probabilities, but the network gives others: its weights are damaged.")
+        return total / len(flips)
 
     def _by_window(self, image: NDArray[Any], side: int) -> Tensor:
         return sliding_window(self._to_network(image), side, self._probabilities)
@@ -190,11 +204,6 @@ class Predictor:
         return Prediction(mask, values[1] if len(classes) == 2 else values, classes)
 
 
-def packaged_model(name: str = DEFAULT_MODEL) -> Path:
-    """Folder of a model that comes with the package."""
-    return Path(str(resources.files("tmunet") / "models" / name))
-
-
 def choose_device(device: Device) -> torch.device:
     """The device meant by a name.
 
@@ -204,6 +213,8 @@ def choose_device(device: Device) -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
         return torch.device(next(name for name, found in there.items() if found))
-    if not there.get(device):
+    if device not in there:
+        raise UsageError(f"Expected `device` to be auto, cuda, mps or cpu, but got {device!r}.")
+    if not there[device]:
         raise UsageError(f"Expected `device` to be one that is there, but torch finds no {device}; choose auto or cpu.")
     return torch.device(device)

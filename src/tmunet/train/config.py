@@ -66,7 +66,7 @@ class TrainConfig:
     data: str
     """Data set folder (images/, masks/) or its split file."""
     out: str | None = None
-    """Run folder to create; by default runs/DATA-MODEL-RECIPE-sSEED."""
+    """Run folder to create; by default runs/DATA-MODEL-RECIPE-sSEED, with the name of the split if one is given."""
     split: str | None = None
     """Split file; by default split.json of the data set, and without it 7:1:2 at random by the seed."""
     recipe: str = "paper"
@@ -108,6 +108,8 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "devices", "nodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Expected `{name}` to be at least 1, but got {getattr(self, name)}.")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"Expected `seed` to be from 0 to {2**32 - 1}, but got {self.seed}.")
         if self.batch_size % (self.devices * self.nodes):
             raise ValueError(
                 f"Expected `batch_size` to be a multiple of the {self.devices * self.nodes} devices, but got {self.batch_size}."
@@ -118,6 +120,7 @@ class TrainConfig:
         """Where the run is written."""
         data = Path(self.data).resolve()
         name = data.parent.name if data.suffix == ".json" else data.name
+        name += f"-{Path(self.split).stem}" if self.split else ""
         return Path(self.out or f"runs/{name}-{self.model}-{Path(self.recipe).stem}-s{self.seed}")
 
 

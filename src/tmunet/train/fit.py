@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -39,10 +40,22 @@ def train(config: TrainConfig) -> RunFolder:
     run = RunFolder(config.run_folder)
     if _is_first_process() and run.path.exists() and any(run.path.iterdir()):
         raise UsageError(
-            f"{run.path}: the run folder exists already. Continue it with --resume {run.path}, or choose another with --out."
+            f"{run.path}: the run folder exists already. Continue it with --resume {shlex.quote(str(run.path))}, or choose "
+            "another with --out."
         )
+    _check_device(config.device)
     dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
+    if not dataset.split.train:
+        raise InputError(
+            f"{config.split or config.data}: expected a split with images to train, but found none on that side."
+        )
     return _fit(replace(config, precision=_precision(config)), dataset, run)
+
+
+def _check_device(device: str) -> None:
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(device, True):
+        raise UsageError(f"Expected `device` to be one that is there, but torch finds no {device}; choose auto or cpu.")
 
 
 def resume(path: Path) -> RunFolder:
@@ -54,8 +67,7 @@ def resume(path: Path) -> RunFolder:
     """
     run = RunFolder(path)
     config = replace(run.read_config(), out=str(path))
-    data = Path(config.data)
-    dataset = open_dataset(data.parent if data.suffix == ".json" else data, run.split)
+    dataset = open_dataset(run.data(), run.split)
     return _fit(config, dataset, run, resuming=True)
 
 
@@ -120,7 +132,7 @@ def _launch(
     except SystemExit:  # how Lightning ends after Ctrl-C and SIGTERM
         raise InterruptedRunError(
             f"Training was interrupted in epoch {trainer.current_epoch + 1} of {module.settings.epochs}. "
-            f"Continue with: tmunet train --resume {module.settings.run_folder}"
+            f"Continue with: {shlex.join(['tmunet', 'train', '--resume', str(module.settings.run_folder)])}"
         ) from None
 
 

@@ -12,7 +12,7 @@ from tmunet.config import from_mapping, read_yaml, to_yaml
 from tmunet.data.dataset import Dataset
 from tmunet.data.leaks import LeakReport
 from tmunet.data.split import write_split
-from tmunet.errors import DataError, UsageError
+from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json, write_text
 from tmunet.train.config import TrainConfig
 from tmunet.versions import versions
@@ -28,6 +28,21 @@ class RunFolder:
     def config(self) -> Path:
         """The resolved settings."""
         return self.path / "config.yaml"
+
+    def data(self) -> Path:
+        """The data set folder of the run.
+
+        Raises:
+            InputError: it is not there, as seen from here.
+        """
+        named = Path(self.read_config().data)
+        folder = named.parent if named.suffix == ".json" else named
+        if not folder.is_dir():
+            raise InputError(
+                f"{self.config}: expected the data set in {folder}, but there is no such folder. Paths there are relative to the "
+                "folder in which the training was started: give the command there."
+            )
+        return folder
 
     @property
     def provenance(self) -> Path:
