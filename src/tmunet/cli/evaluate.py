@@ -112,7 +112,9 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     parent = run.path / "evaluation" if run else Path("evaluation")
     folder = Path(config.out or parent / _name(config, dataset.info.name))
     if config.out is None:
-        _refuse_other_scores(folder, {"split_sha256": dataset.split.sha256, "weights_sha256": str(facts["weights_sha256"])})
+        _refuse_other_scores(
+            folder, {"split_sha256": dataset.split.sha256, "weights_sha256": str(facts["weights_sha256"])}
+        )
     evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts, config.allow_seen)
     if config.out is None:
         _refuse_other_scores(folder, {"images_sha256": evaluation.facts["images_sha256"]})
