@@ -16,6 +16,11 @@ set_parsing_settings(docstring_parse_attribute_docstrings=True)
 
 Settings = TypeVar("Settings")
 
+WORDS = {
+    **{"int": "a whole number", "float": "a number", "str": "text", "bool": "true or false"},
+    **{"list": "a list", "dict": "keys and values", "NoneType": "null"},
+}
+
 
 def parser_for(settings: type, prog: str) -> ArgumentParser:
     """A command line parser with one flag for each field of a settings dataclass, nested ones dotted."""
@@ -65,11 +70,23 @@ def explain(error: Exception, known: Iterable[str], positional: Collection[str] 
         keys = [key.strip() for key in missing[1].split(",")]
         words = [key.upper() if key in positional else f"--{key}" for key in keys]
         return f"Expected {' and '.join(words)}, but {'they were' if len(words) > 1 else 'it was'} not given."
+    if wrong := re.search(r'Parser key "([\w.]+)": (.*?) (?:Errors: .*)?(?:Got|Given) value: (.*)$', message):
+        return f"Expected `{wrong[1]}` to be {_in_words(wrong[2])}, but got {wrong[3]}."
     unknown = re.search(r"unrecognized arguments: --([\w.]+)|[Oo]ption '([\w.]+)'", message)
     if not unknown:
         return message
     key = unknown[1] or unknown[2]
     return f"There is no setting {key!r}.{suggest(key, known)}"
+
+
+def _in_words(types: str) -> str:
+    """The types that a message of the parser names, as a reader would say them."""
+    found = re.findall(r"<class '(\w+)'>|Literal\[([^\]]*)\]", types)
+    words = [
+        WORDS.get(kind, kind) if kind else " or ".join(choices.replace("'", "").rsplit(", ", 1))
+        for kind, choices in found
+    ]
+    return " or ".join(dict.fromkeys(words))
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -98,6 +98,23 @@ def test_a_switch_stands_alone_or_has_a_value(words: list[str], flips: bool) -> 
     assert (parsed.flips, parsed.out, parsed.images) == (flips, "masks", ["a.png", "b.png"])
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("train", "-d", "x", "--epochs", "3.5"), "Expected `epochs` to be a whole number, but got 3.5."),
+        (("train", "-d", "x", "--device", "gpu"), "Expected `device` to be auto, cpu, cuda or mps, but got gpu."),
+        (("predict", "x", "--window", "256.0"), "Expected `window` to be a whole number or null, but got 256.0."),
+        (
+            ("train", "-d", "x", "--optimiser.ema_decay", "no"),
+            "`optimiser.ema_decay` to be a number or null, but got no.",
+        ),
+    ],
+)
+def test_a_value_of_another_kind_is_said_in_words(tmunet: Run, words: tuple[str, ...], message: str) -> None:
+    answer = tmunet(*words)
+    assert (answer.code, message in answer.err) == (2, True), answer.err
+
+
 def test_a_place_that_cannot_be_written_is_a_message(tmunet: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     answer = tmunet("predict", SAMPLE, "-o", tmp_path / "file" / "masks", "--device", "cpu")
