@@ -101,8 +101,8 @@ def split_with_a_case_twice(folder: Folder) -> None:
 
 
 @defect(split_file="split.json")
-def split_without_training(folder: Folder) -> None:
-    split(folder, [], CONTROL)
+def split_without_cases(folder: Folder) -> None:
+    split(folder, [], [])
 
 
 @defect(not_in_split="split.json")

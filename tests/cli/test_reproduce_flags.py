@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tmunet.experiments import execute
+
 from .conftest import Answer
 
 Run = Callable[..., Answer]
@@ -36,6 +38,10 @@ def plan(tmp_path: Path) -> Path:
         (["table1", "--data", "x", "--workers", 0], "Expected `workers` to be at least 1, but got 0."),
         (["table1", "--data", "x", "--minutes", 0], "Expected `minutes` to be above 0, but got 0.0."),
         (["table1", "--data", "x", "--workers", 2, "--slurm", "{cluster: local}"], "Expected `workers` or `slurm`"),
+        (
+            ["table1", "--data", "x", "--plan", "smoke"],
+            "x: expected the folder that holds the data sets, but there is no such",
+        ),
     ],
 )
 def test_what_does_not_fit_is_refused(words: list[object], message: str, tmunet: Run) -> None:
@@ -45,6 +51,7 @@ def test_what_does_not_fit_is_refused(words: list[object], message: str, tmunet:
 
 
 def test_data_sets_that_are_not_there_are_reasons_not_failures(plan: Path, tmunet: Run, tmp_path: Path) -> None:
+    (tmp_path / "sets").mkdir()
     places = ["--data", tmp_path / "sets", "--runs", tmp_path / "runs", "--out", tmp_path / "pages", "--plan", plan]
     answer = tmunet("reproduce", "table1", *places)
     assert answer.code == 0, answer.err
@@ -70,3 +77,25 @@ def test_a_dry_run_measures_a_step_and_writes_nothing(
     assert line.split()[1:4] == ["to", "do", "3"]
     assert "MoNuSeg is not there" in answer.out
     assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_row_that_the_paper_does_not_have_is_refused_before_anything_is_measured(
+    plan: Path, tmunet: Run, tmp_path: Path
+) -> None:
+    plan.write_text(PLAN.replace("row: U-Lite", "row: ULite"))
+    answer = tmunet("reproduce", "table1", "--data", tmp_path, "--plan", plan, "--dry-run")
+    assert (answer.code, "no row 'ULite'. Did you mean 'U-Lite'?" in answer.err) == (2, True), answer.err
+
+
+def test_an_interruption_writes_the_pages_with_what_there_is(
+    plan: Path, tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    make_dataset()
+    monkeypatch.setattr(execute, "execute", interrupt)
+    places = ["--data", tmp_path, "--runs", tmp_path / "runs", "--out", tmp_path / "pages", "--plan", plan]
+    answer = tmunet("reproduce", "table1", *places, "--device", "cpu")
+    assert (answer.code, "Interrupted. What is done stays" in answer.err) == (130, True), answer.err
+    assert "not run yet" in (tmp_path / "pages" / "table1.md").read_text()

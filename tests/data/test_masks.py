@@ -56,6 +56,24 @@ def test_two_classes_are_read_exactly_or_refused(tmp_path, values):
             read_mask(tmp_path / "m.png", TWO)
 
 
+@pytest.mark.parametrize(
+    ("values", "advice"),
+    [
+        ([0, 3], "--values 0=background,3=polyp"),
+        ([0, 128], "--values 0=background,128=polyp"),
+        ([0, 1, 2], "labels of several classes, name all of them in dataset.json."),
+        ([0, 1, 2, 255], 'name all of them in dataset.json, and 255 as "ignore_label".'),
+        ([0, 3, 17, 130, 250, 255], "Threshold the mask yourself"),
+    ],
+)
+def test_the_advice_erases_no_labels(tmp_path, values, advice):
+    Image.fromarray(np.array([values, values], np.uint8)).save(tmp_path / "m.png")
+    with pytest.raises(InputError) as caught:
+        read_mask(tmp_path / "m.png", ("background", "polyp"))
+    assert advice in str(caught.value)
+    assert ("127" in str(caught.value)) == ("Threshold" in advice)
+
+
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
 def test_the_index_of_a_palette_is_the_label(tmp_path, suffix):
     labels = (np.arange(48).reshape(6, 8) % 4).astype(np.uint8)

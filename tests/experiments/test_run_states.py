@@ -10,7 +10,7 @@ import pytest
 
 from tmunet.errors import UsageError
 from tmunet.experiments.collect import collect
-from tmunet.experiments.complete import complete
+from tmunet.experiments.complete import Outcome, complete
 from tmunet.experiments.grid import PlannedRun
 from tmunet.experiments.state import examine, state_of
 from tmunet.experiments.stop import Stop
@@ -128,3 +128,21 @@ def test_reasons_tell_how_far_a_run_has_come(make_runs: MakeRuns) -> None:
     assert reasons == {first.key: "trained, but not scored yet", second.key: "not run yet"}
     shutil.rmtree(first.folder.model)
     assert collect(examine([first]), {}).missing[first.key] == "interrupted after 1 of 2 epochs"
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (
+            "tmunet train: The loss is not finite.\ntrain:  11%|# | 1/9 [00:00<00:04, 1.76step/s]",
+            "The loss is not finite.",
+        ),
+        ("Traceback\nKeyError: 'x'\ntrain:  11%|# | 1/9 [00:00<00:04, 1.76step/s]", "KeyError: 'x'"),
+        ("tmunet train: warning: it leaks.\nKilled", "Killed"),
+    ],
+)
+def test_the_reason_of_a_failure_is_what_the_command_said(make_runs: MakeRuns, log: str, reason: str) -> None:
+    run, _ = make_runs()
+    outcome = Outcome("failed", 1.0, f"tmunet train ended with exit code 3. The last lines of a.log:\n{log}")
+    found = collect(examine([run]), {run.key: outcome}).missing[run.key]
+    assert found.removeprefix("failed: ").removeprefix("tmunet train: ") == f"{reason} See {run.log}"

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tmunet.data.cases import LEFT_BY_SYSTEMS
 from tmunet.data.read import IMAGE_SUFFIXES
-
-_LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini"})
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def list_folder(folder: Path) -> Listing:
         entries = sorted(folder.iterdir())
     except OSError as error:
         return Listing(folder, trouble=error.strerror or type(error).__name__)
-    shown = [p for p in entries if not p.name.startswith(".") and p.name.casefold() not in _LEFT_BY_SYSTEMS]
+    shown = [p for p in entries if not p.name.startswith(".") and p.name.casefold() not in LEFT_BY_SYSTEMS]
     named = [p for p in shown if p.suffix.lower() in IMAGE_SUFFIXES]
     files = frozenset(p for p in named if p.is_file())
     return Listing(

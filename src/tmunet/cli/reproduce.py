@@ -80,18 +80,25 @@ def run(arguments: Sequence[str]) -> int:
     from tmunet.experiments.grid import plan_runs
     from tmunet.experiments.state import examine
 
+    if not Path(config.data).is_dir():
+        raise UsageError(f"{config.data}: expected the folder that holds the data sets, but there is no such folder.")
     runs = plan_runs(plan, Path(config.data), Path(config.runs), config.device)
     examined = examine(runs)
+    _check_fit(config, plan)
     if config.dry_run:
         print(_estimated(config, examined))
         return 0
-    _check_fit(config, plan)
     until = None if config.minutes is None else start + 60 * config.minutes
-    with _interruptible():
-        outcomes = _complete(config, [run for run, state in examined if state.unscored], until)
-        examined = examine(runs)
-        costs = _costs(config, plan, examined, until)
-    return _finish(config, plan, examined, outcomes, costs, shlex.join(["tmunet", "reproduce", *arguments]))
+    command = shlex.join(["tmunet", "reproduce", *arguments])
+    try:
+        with _interruptible():
+            outcomes = _complete(config, [run for run, state in examined if state.unscored], until)
+            examined = examine(runs)
+            costs = _costs(config, plan, examined, until)
+    except InterruptedRunError:
+        _finish(config, plan, examine(runs), {}, _costs(config, plan, [], None), command)
+        raise
+    return _finish(config, plan, examined, outcomes, costs, command)
 
 
 def _estimated(config: ReproduceConfig, examined: "Sequence[Examined]") -> str:

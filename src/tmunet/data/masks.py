@@ -11,6 +11,7 @@ from tmunet.data.read import read_raster
 from tmunet.errors import InputError, UsageError
 from tmunet.labels import IGNORE_LABEL
 
+LABELS = 32  # values below this, and no others, are hardly grey levels
 _SHOWN_VALUES = 8
 
 
@@ -56,7 +57,9 @@ def to_labels(path: Path, raster: Raster, classes: Sequence[str], ignore_label: 
                 return np.not_equal(stored, 0).astype(np.uint8)
     elif np.all((values < len(classes)) | (values == ignore_label)):
         return stored.astype(np.uint8)
-    raise InputError(f"{path}: {_expected(classes, ignore_label)}, but found {histogram(counts)}. {_advice(classes)}")
+    raise InputError(
+        f"{path}: {_expected(classes, ignore_label)}, but found {histogram(counts)}. {_advice(classes, values)}"
+    )
 
 
 def stored_values(path: Path, raster: Raster) -> Planes:
@@ -100,10 +103,20 @@ def histogram(counts: NDArray[np.intp]) -> str:
     return ", ".join(shown) + (f" and {more} more value{'s' if more > 1 else ''}" if more else "")
 
 
-def _advice(classes: Sequence[str]) -> str:
-    if len(classes) == 2:
+def _advice(classes: Sequence[str], values: NDArray[np.intp]) -> str:
+    """What to do, by what the values look like; never to threshold what may be labels."""
+    if len(classes) > 2:
+        return "Map the values to labels yourself, or name all classes in dataset.json: tmunet does not guess."
+    labels = values[values != IGNORE_LABEL]
+    if len(values) == 2:
+        meant = f"{values[0]}={classes[0]},{values[-1]}={classes[1]}"
+        return f"tmunet does not guess: if these are the two classes, tmunet import folders ... --values {meant}"
+    if labels.max() < LABELS:
+        ignored = ', and 255 as "ignore_label"' if len(labels) < len(values) else ""
         return (
-            "JPEG and smooth scaling make such values. Threshold the mask yourself (often `mask > 127`) "
-            "and save it as PNG: tmunet does not guess."
+            f"tmunet does not guess: if these are labels of several classes, name all of them in dataset.json{ignored}."
         )
-    return "Map the values to labels yourself, or name all classes in dataset.json: tmunet does not guess."
+    return (
+        "JPEG and smooth scaling make such values. Threshold the mask yourself (often `mask > 127`) "
+        "and save it as PNG: tmunet does not guess."
+    )

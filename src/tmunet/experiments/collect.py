@@ -1,5 +1,6 @@
 """What the runs of a plan have given: results, and for each run without one the reason."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,9 @@ from tmunet.experiments.complete import Outcome
 from tmunet.experiments.grid import Key, PlannedRun
 from tmunet.experiments.result import Result, read_scores
 from tmunet.experiments.state import Examined, State
+
+MESSAGE = re.compile(r"tmunet \w+: (?!warning: )")  # of the command line, not a warning
+PROGRESS = re.compile(r"\d+%\|.*\|")  # as tqdm draws it
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,18 @@ def _result(run: PlannedRun, protocol: str) -> Result:
     return Result(run.network, run.config.model, run.data, run.split, run.config.seed, run.folder.path, scores)
 
 
+def _last_words(detail: str) -> str:
+    """What a command said of its failure; a progress bar may be drawn once more behind it."""
+    lines = [line.strip() for line in detail.strip().splitlines()]
+    own = [line for line in lines if MESSAGE.match(line)]
+    return (own or [line for line in lines if not PROGRESS.search(line)] or lines)[-1]
+
+
 def _reason(run: PlannedRun, state: State, outcome: Outcome | None) -> str:
     if state.name == "missing data":
         return run.source.reason
     if outcome is not None and outcome.state == "failed":
-        last = outcome.detail.strip().splitlines()[-1].strip()
-        return f"failed: {last} See {run.log}"
+        return f"failed: {_last_words(outcome.detail)} See {run.log}"
     if outcome is not None and outcome.state == "busy":
         return outcome.detail
     if state.name == "to do":

@@ -149,7 +149,10 @@ def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCas
     if faults:
         raise DataError(str(dataset.folder), faults)
     if not len(loaded[1]) and config.keep == "highest_dice":
-        raise InputError(f"{dataset.folder}: the split has no validation images, which `keep: highest_dice` needs.")
+        raise InputError(
+            f"{dataset.folder}: the split has no validation images, which `keep: highest_dice` needs. Give a split that has "
+            "some, or --keep lowest_loss, which takes the last epoch then."
+        )
     leaks = find_leaks(dataset.split, {case.name: case.group for case in dataset.cases}, signatures)
     if leaks.leaking and _is_first_process():
         warnings.warn(
