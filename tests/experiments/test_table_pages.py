@@ -64,6 +64,24 @@ def test_a_page_names_figures_protocol_runs_and_hashes(tmp_path: Path) -> None:
     assert page.endswith("Made by `tmunet reproduce`.\n")
 
 
+def test_a_page_of_several_classes_says_what_is_averaged(tmp_path: Path) -> None:
+    results = [
+        replace(
+            one,
+            scores={
+                **one.scores,
+                "classes": {
+                    "lesion": one.scores["classes"]["foreground"],
+                    "vessel": one.scores["classes"]["foreground"],
+                },
+            },
+        )
+        for one in whole_grid(tmp_path, plan())
+    ]
+    page = written(tmp_path, "table1", plan(), results)["table1.md"]
+    assert "Values are means over the classes lesion, vessel" in section(page, "CVC-ClinicDB, split random")
+
+
 def test_every_link_leads_to_a_run_or_a_table_of_images(tmp_path: Path) -> None:
     for target in ("table1", "leak", "figure1"):
         pages = written(tmp_path, target, plan(), whole_grid(tmp_path, plan()))

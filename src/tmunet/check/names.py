@@ -103,7 +103,8 @@ def _without_partner(
         yield Finding(
             kind,
             "fault",
-            f"Expected a {partner} of the same name, {partner}s/{name}.png or the like, but there is none.{hint}",
+            f"Expected {'an' if partner == 'image' else 'a'} {partner} of the same name, {partner}s/{name}.png or the like, but "
+            f"there is none.{hint}",
             f"Add the {partner}, or give both the same name; `tmunet import folders` pairs other names by a pattern.",
             relative(these[name]),
             (name,),
