@@ -15,7 +15,7 @@ from tmunet.data.dataset import Dataset
 from tmunet.data.load import LoadedCase, collect
 from tmunet.data.preprocess import resize_image, resize_mask
 from tmunet.data.read import to_channels
-from tmunet.data.seen import pixels_sha256
+from tmunet.data.seen import SeenImages, pixels_sha256
 from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.infer.predictor import Predictor
@@ -111,9 +111,9 @@ def evaluate(
     cases = dataset.subset(subset)
     if not cases:
         raise InputError(f"{dataset.folder}: the split has no {subset} images to score.")
-    seen, images_sha256 = _look(cases, dataset, predictor)
+    images = _look(cases, dataset, predictor)
     if not allow_seen:
-        refuse_seen(dataset, subset, seen)
+        refuse_seen(dataset, subset, images.seen)
     scores: list[dict[str, CaseScores]] = []
     with tqdm(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image", disable=None) as bar:
 
@@ -124,26 +124,48 @@ def evaluate(
         faults = collect(cases, dataset.info, score)
     if faults:  # the files changed under our hands
         raise DataError(str(dataset.folder), faults)
-    known = {**as_facts(seen), "images_sha256": images_sha256, **(facts or {})}
-    return Evaluation.of(dataset, subset, protocol, scores, seed, known)
+    return Evaluation.of(dataset, subset, protocol, scores, seed, {**images.facts(), **(facts or {})})
 
 
-def _look(cases: Sequence[Case], dataset: Dataset, predictor: Predictor) -> tuple[dict[str, int], str]:
-    """How many images the model was trained on ("train") or chosen by ("valid"), and the hash of all; checks every case."""
-    side_of, counts = predictor.seen.side_of(), {"train": 0, "valid": 0}
-    digest = hashlib.sha256()
+class ScoredImages:
+    """What is known of the images that are scored: how many the model has seen, and the hash of all with their masks.
 
-    def count(_: int, loaded: LoadedCase) -> None:
-        to_channels(loaded.image, predictor.config.preprocess.channels)
+    Args:
+        seen: what the model was trained on and chosen by.
+    """
+
+    def __init__(self, seen: SeenImages) -> None:
+        self._side_of, self._digest = seen.side_of(), hashlib.sha256()
+        self.seen = {"train": 0, "valid": 0}
+
+    def add(self, loaded: LoadedCase) -> None:
+        """Take note of one image, in the order of the cases."""
         image = pixels_sha256(loaded.image)
-        digest.update(image.encode() + loaded.mask.tobytes())
-        if (side := side_of.get(image)) is not None:
-            counts[side] += 1
+        self._digest.update(image.encode() + loaded.mask.tobytes())
+        if (side := self._side_of.get(image)) is not None:
+            self.seen[side] += 1
 
-    faults = collect(cases, dataset.info, count)
+    def facts(self) -> dict[str, Any]:
+        """What an evaluation records of its images."""
+        return {
+            "images_sha256": self._digest.hexdigest(),
+            "images_seen_in_training": self.seen["train"],
+            "images_seen_in_validation": self.seen["valid"],
+        }
+
+
+def _look(cases: Sequence[Case], dataset: Dataset, predictor: Predictor) -> ScoredImages:
+    """Look at every image before the first is predicted."""
+    images = ScoredImages(predictor.seen)
+
+    def look(_: int, loaded: LoadedCase) -> None:
+        to_channels(loaded.image, predictor.config.preprocess.channels)
+        images.add(loaded)
+
+    faults = collect(cases, dataset.info, look)
     if faults:
         raise DataError(str(dataset.folder), faults)
-    return counts, digest.hexdigest()
+    return images
 
 
 def score_case(predictor: Predictor, loaded: LoadedCase, protocol: Protocol) -> dict[str, CaseScores]:
@@ -184,8 +206,3 @@ def refuse_seen(dataset: Dataset, subset: str, seen: Mapping[str, int]) -> None:
             f"chosen by {seen['valid']}, so their scores say nothing of new images. Score images that it has not seen, with "
             "the split of its own run, or state that you want this with --allow-seen."
         )
-
-
-def as_facts(seen: Mapping[str, int]) -> dict[str, int]:
-    """What an evaluation records of the images that its model has seen."""
-    return {"images_seen_in_training": seen["train"], "images_seen_in_validation": seen["valid"]}

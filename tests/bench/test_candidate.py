@@ -65,7 +65,9 @@ def test_an_engine_stands_behind_the_options() -> None:
     candidate = parse_candidate("tmunet_b:mstm.layers=2@openvino")
     assert (candidate.name, candidate.options, candidate.engine) == ("tmunet_b", {"mstm.layers": 2}, "openvino")
     assert candidate.label == "tmunet_b:mstm.layers=2@openvino"
-    with pytest.raises(UsageError, match="Expected @eager, @compile, @onnx, @openvino or nothing, but got @tensorrt"):
+    with pytest.raises(
+        UsageError, match="Expected @eager, @compile, @cudagraph, @onnx, @openvino or nothing, but got @tensorrt"
+    ):
         parse_candidate("tmunet_b@tensorrt")
 
 

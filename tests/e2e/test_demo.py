@@ -18,7 +18,7 @@ def demo(folder: Path, *flags: str) -> str:
 def test_the_demo_trains_scores_predicts_and_reports_and_does_so_again(tmp_path: Path) -> None:
     first = demo(tmp_path, "--epochs=2")
     run = tmp_path / "runs" / "demo"
-    scores = run / "evaluation" / "nuclei-sample-test-strict"
+    scores = run / "evaluation" / "nuclei-sample-test-strict-flips"
     assert "14 test images of nuclei-sample, protocol strict" in first
     assert f"Report: {scores.relative_to(tmp_path) / 'report.html'}" in first
     assert "Mean Dice" in first

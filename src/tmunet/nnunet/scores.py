@@ -12,9 +12,9 @@ from tmunet.data.dataset import Dataset
 from tmunet.data.load import LoadedCase, collect
 from tmunet.data.masks import read_mask
 from tmunet.data.preprocess import resize_mask
-from tmunet.data.seen import SeenImages, pixels_sha256
+from tmunet.data.seen import SeenImages
 from tmunet.errors import DataError, InputError
-from tmunet.evaluation import Evaluation, as_facts, class_scores, refuse_seen
+from tmunet.evaluation import Evaluation, ScoredImages, class_scores, refuse_seen
 from tmunet.files import sha256
 from tmunet.infer.files import source_of
 from tmunet.metrics import CaseScores, Protocol
@@ -50,12 +50,11 @@ def score_masks(
     cases, classes = dataset.subset("test"), dataset.info.classes
     if not cases:
         raise InputError(f"{dataset.folder}: the split has no test images to score.")
-    side_of, found = seen.side_of(), {"train": 0, "valid": 0}
+    images = ScoredImages(seen)
     scores: list[dict[str, CaseScores]] = []
 
     def score(index: int, loaded: LoadedCase) -> None:
-        if (side := side_of.get(pixels_sha256(loaded.image))) is not None:
-            found[side] += 1
+        images.add(loaded)
         prediction = _read_prediction(masks, cases[index], dataset, loaded.mask.shape)
         scores.append(_score_case(prediction, loaded.mask, classes, protocol))
 
@@ -63,8 +62,8 @@ def score_masks(
     if faults:
         raise DataError(str(masks), faults)
     if not allow_seen:
-        refuse_seen(dataset, "test", found)
-    return Evaluation.of(dataset, "test", protocol, scores, seed, {**as_facts(found), **(facts or {})})
+        refuse_seen(dataset, "test", images.seen)
+    return Evaluation.of(dataset, "test", protocol, scores, seed, {**images.facts(), **(facts or {})})
 
 
 def _read_prediction(masks: Path, case: Case, dataset: Dataset, shape: tuple[int, ...]) -> NDArray[np.uint8]:
