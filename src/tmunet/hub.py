@@ -17,6 +17,8 @@ from huggingface_hub import ModelHubMixin, snapshot_download  # noqa: E402  (aft
 class HubModel(nn.Module, ModelHubMixin, library_name="tmunet", pipeline_tag="image-segmentation"):
     """A trained model that the hub can load and save, in the same files as `load_model` and `save_model`.
 
+    What is saved for others keeps the hashes of the images that the model has seen, and not the names of their cases.
+
         model = HubModel.from_pretrained("somebody/some-model")      # or a model folder
         mask = Predictor(model.trained)("image.png").mask
 
@@ -35,7 +37,7 @@ class HubModel(nn.Module, ModelHubMixin, library_name="tmunet", pipeline_tag="im
 
     def _save_pretrained(self, save_directory: Path) -> None:
         seen = self.trained.seen
-        known = seen if seen.train or seen.valid else None  # where nothing is known, no file says that nothing was seen
+        known = seen.without_names() if seen.train or seen.valid else None  # no file would say that nothing was seen
         save_model(save_directory, self.network, self.trained.config, known)
 
     @classmethod

@@ -35,6 +35,12 @@ class SeenImages:
         """Give "train" or "valid" by hash."""
         return {digest: side for side in ("valid", "train") for digest in getattr(self, side).values()}
 
+    def without_names(self) -> "SeenImages":
+        """The same hashes under numbers: names of cases may name patients, and nothing but the hashes is compared."""
+        return SeenImages(
+            *({str(number): digest for number, digest in enumerate(side.values())} for side in (self.train, self.valid))
+        )
+
     def to_dict(self) -> dict[str, dict[str, str]]:
         """Give the content of the file."""
         return {"train": dict(self.train), "valid": dict(self.valid)}
