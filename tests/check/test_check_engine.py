@@ -14,6 +14,7 @@ from tmunet.check import duplicates
 from tmunet.check.engine import check_dataset
 from tmunet.check.finding import CaseFacts
 from tmunet.check.text import as_text
+from tmunet.data.masks import read_mask
 from tmunet.errors import InputError
 from tmunet.files import write_json
 
@@ -111,6 +112,39 @@ def test_a_mask_is_mended_only_if_one_reading_is_possible(
     assert [(finding.kind, finding.fixable) for finding in findings if finding.severity == "fault"] == [
         ("mask-values", fixable)
     ]
+
+
+@pytest.mark.parametrize("values", [(0, 3), (0, 1, 2, 255), tuple(range(0, 250, 10))])
+def test_a_mask_that_is_not_mended_gets_the_advice_that_training_gives(tmp_path: Path, values: tuple[int, ...]) -> None:
+    folder = Folder(tmp_path / "set")
+    folder.case("a", mask=np.resize(np.array(values, np.uint8), SHAPE))
+    folder.case("b", mask=np.resize(np.array((0, 1, 2, 3), np.uint8), SHAPE))
+    (mend,) = (finding.mend for finding in check_dataset(folder.path).findings if finding.files == ("masks/a.png",))
+    with pytest.raises(InputError) as caught:
+        read_mask(folder.path / "masks" / "a.png", ("background", "foreground"))
+    assert str(caught.value).endswith(f" {mend}")
+
+
+def test_faults_of_a_file_keep_the_names_of_its_keys(folder: Folder) -> None:
+    write_json(folder.path / "split.json", {"train": [*CONTROL, "x"]})
+    assert message(folder, "split-file") == "train: there is no case 'x'."
+    write_json(folder.path / "dataset.json", {"cases": {"control0": 3}})
+    assert message(folder, "dataset-json").startswith("cases, 'control0': expected an object")
+    write_json(folder.path / "dataset.json", {"name": "", "cases": {}})
+    assert message(folder, "dataset-json").startswith("Expected `name` to be a text")
+    write_json(folder.path / "dataset.json", {"cases": {"gone": {}}})
+    assert message(folder, "record-without-case") == "dataset.json has records of 1 case without files: 'gone'."
+
+
+@pytest.mark.parametrize(
+    ("classes", "advice"), [(["liver"], "Look at the masks"), (["liver", "spleen"], "Take it out")]
+)
+def test_a_class_is_taken_out_only_if_another_is_left(folder: Folder, classes: list[str], advice: str) -> None:
+    write_json(folder.path / "dataset.json", {"classes": ["background", *classes]})
+    for name in CONTROL:
+        folder.mask(f"{name}.png", disc() * (len(classes) - 1))
+    (mend,) = (finding.mend for finding in check_dataset(folder.path).findings if finding.kind == "unused-class")
+    assert mend.startswith(advice)
 
 
 def test_pairs_beyond_a_limit_are_counted(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,7 @@ def test_masks_of_one_reading_get_0_and_255(folder: Folder) -> None:
         mask = read_raster(result.destination / "masks" / f"{name}.png").pixels[:, :, 0]
         np.testing.assert_array_equal(mask, expected * 255)
     assert not (result.destination / "masks" / "halo.jpg").exists()
+    assert "(orientation 2); the file is now halo.png\n" in (result.destination / "FIXED.md").read_text()
     assert result.left.findings == ()
 
 

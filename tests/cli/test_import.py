@@ -86,6 +86,16 @@ def test_what_does_not_fit_is_said_and_no_data_set_is_made(
     assert not (tmp_path / "to" / "dataset.json").exists()
 
 
+@pytest.mark.parametrize(("threshold", "empty"), [(127, False), (200, True)])
+def test_an_import_of_empty_masks_alone_is_told(
+    tmunet: Run, mine: Path, tmp_path: Path, threshold: int, empty: bool
+) -> None:
+    answer = import_folders(tmunet, mine, tmp_path / "to", "--threshold", threshold)
+    assert answer.code == 0, answer.err
+    for words in (answer.out, (tmp_path / "to" / "README.md").read_text()):
+        assert ("All masks are empty: no pixel is of a class besides the background." in words) == empty
+
+
 def test_a_half_import_is_not_a_data_set_and_goes_on(tmunet: Run, mine: Path, tmp_path: Path) -> None:
     to, flags = tmp_path / "to", ("--threshold", "100")
     good = (mine / "labels" / "p4_seg.png").read_bytes()

@@ -1,11 +1,14 @@
 """`tmunet reproduce` in this process: what it refuses, and what it does without any data."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tmunet.experiments import execute
+from tmunet.experiments.complete import Outcome
+from tmunet.experiments.execute import Watch
+from tmunet.experiments.grid import PlannedRun
 
 from .conftest import Answer
 
@@ -90,12 +93,17 @@ def test_a_row_that_the_paper_does_not_have_is_refused_before_anything_is_measur
 def test_an_interruption_writes_the_pages_with_what_there_is(
     plan: Path, tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(runs: Sequence[PlannedRun], _environments: object, _seconds: object, watch: Watch) -> None:
+        watch(runs[0], Outcome("failed", 1.0, "tmunet train: The loss is not finite."))
         raise KeyboardInterrupt
 
+    plan.write_text(PLAN.replace("seeds: [0]", "seeds: [0, 1]"))
     make_dataset()
     monkeypatch.setattr(execute, "execute", interrupt)
     places = ["--data", tmp_path, "--runs", tmp_path / "runs", "--out", tmp_path / "pages", "--plan", plan]
     answer = tmunet("reproduce", "table1", *places, "--device", "cpu")
     assert (answer.code, "Interrupted. What is done stays" in answer.err) == (130, True), answer.err
-    assert "not run yet" in (tmp_path / "pages" / "table1.md").read_text()
+    assert "1 failed." in answer.out
+    page = (tmp_path / "pages" / "table1.md").read_text()
+    assert "U-Lite (seed 0): failed: tmunet train: The loss is not finite." in page
+    assert "U-Lite (seed 1): not run yet." in page

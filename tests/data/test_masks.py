@@ -59,11 +59,12 @@ def test_two_classes_are_read_exactly_or_refused(tmp_path, values):
 @pytest.mark.parametrize(
     ("values", "advice"),
     [
-        ([0, 3], "--values 0=background,3=polyp"),
+        ([0, 3], "--values 0=background,3=polyp ...`. If there are more, name all classes in dataset.json; tmunet"),
         ([0, 128], "--values 0=background,128=polyp"),
-        ([0, 1, 2], "labels of several classes, name all of them in dataset.json."),
-        ([0, 1, 2, 255], 'name all of them in dataset.json, and 255 as "ignore_label".'),
-        ([0, 3, 17, 130, 250, 255], "Threshold the mask yourself"),
+        ([0, 128, 255], "labels of several classes, name all classes in dataset.json"),
+        ([0, 1, 2], "labels of several classes, name all classes in dataset.json, or map them"),
+        ([0, 1, 2, 255], 'name all classes in dataset.json, with "ignore_label": 255 if that is what 255 means, or'),
+        ([0, 3, 17, 60, 130, 190, 240, 250, 255], "Threshold the original masks where you can say at which value"),
     ],
 )
 def test_the_advice_erases_no_labels(tmp_path, values, advice):

@@ -152,6 +152,12 @@ def test_last_lines_show_a_progress_bar_once(tmp_path: Path) -> None:
     assert last_lines(log).splitlines()[0] == "    92"
 
 
+def test_last_lines_are_those_of_the_last_command(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("$ tmunet train --seed=0\ntmunet train: The loss is not finite.\n$ tmunet train --seed=0\nKilled\n")
+    assert last_lines(log) == "    Killed"
+
+
 @pytest.mark.parametrize(
     ("cuda", "workers", "devices", "expected"),
     [

@@ -134,9 +134,11 @@ def test_reasons_tell_how_far_a_run_has_come(make_runs: MakeRuns) -> None:
     ("log", "reason"),
     [
         (
-            "tmunet train: The loss is not finite.\ntrain:  11%|# | 1/9 [00:00<00:04, 1.76step/s]",
+            "train:   0%|  | 0/9 [00:00<?, ?step/s]tmunet train: The loss is not finite.\n"
+            "train:  11%|# | 1/9 [00:00<00:04, 1.76step/s]",
             "The loss is not finite.",
         ),
+        ("tmunet train: no [a] here.\n  - b", "no [a] here."),
         ("Traceback\nKeyError: 'x'\ntrain:  11%|# | 1/9 [00:00<00:04, 1.76step/s]", "KeyError: 'x'"),
         ("tmunet train: warning: it leaks.\nKilled", "Killed"),
     ],

@@ -79,7 +79,16 @@ def test_a_page_of_several_classes_says_what_is_averaged(tmp_path: Path) -> None
         for one in whole_grid(tmp_path, plan())
     ]
     page = written(tmp_path, "table1", plan(), results)["table1.md"]
-    assert "Values are means over the classes lesion, vessel" in section(page, "CVC-ClinicDB, split random")
+    paper, strict = page.split("## Protocol ")[1:]
+    counts = "; what is left out of HD counts an image once for each."
+    assert f"means over the classes lesion, vessel{counts}" in paper
+    assert "means over the classes lesion, vessel." in strict
+    assert counts not in strict
+
+
+def test_one_test_image_is_one(tmp_path: Path) -> None:
+    page = written(tmp_path, "table1", plan(), whole_grid(tmp_path, plan(), images=1))["table1.md"]
+    assert "1 test image, protocol strict" in page
 
 
 def test_every_link_leads_to_a_run_or_a_table_of_images(tmp_path: Path) -> None:

@@ -62,6 +62,7 @@ class Copy:
         if content is not None:
             place.write_bytes(content)
             self.hashes[self.name(path)] = sha256(place)
+            what += f"; the file is now {place.name}" * (place.name != path.name)
         self.note(path, what)
 
     def note(self, path: Path, what: str) -> None:

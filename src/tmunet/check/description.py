@@ -1,10 +1,11 @@
 """What ``dataset.json`` says, and whether it is true."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from tmunet.check.finding import Finding
+from tmunet.check.finding import Finding, counted
 from tmunet.check.look import FileFacts, Look
 from tmunet.data.cases import DatasetInfo, read_dataset_info
 from tmunet.data.load import noting
@@ -13,6 +14,7 @@ from tmunet.data.sets.journal import JOURNAL
 
 _T = TypeVar("_T")
 _SHOWN = 5
+_KEY = re.compile(r"\w+[:,] ")  # of the file, which keeps its spelling
 
 
 def read_description(folder: Path) -> tuple[DatasetInfo | None, list[Finding]]:
@@ -47,7 +49,7 @@ def reading(folder: Path, file: str, kind: str, mend: str, read: Callable[[], _T
 
 def _sentence(fault: str, path: Path) -> str:
     text = fault.removeprefix(f"{path}: ")
-    return text[:1].upper() + text[1:]
+    return text if _KEY.match(text) else text[:1].upper() + text[1:]
 
 
 def about_records(info: DatasetInfo, names: Sequence[str], looks: Sequence[Look]) -> Iterator[Finding]:
@@ -60,7 +62,7 @@ def about_records(info: DatasetInfo, names: Sequence[str], looks: Sequence[Look]
         yield Finding(
             "record-without-case",
             "warning",
-            f"dataset.json has records of {len(gone):,} cases that are not there: {shown}.",
+            f"dataset.json has records of {counted(len(gone), 'case')} without files: {shown}.",
             "Find out where their files went, or take the records out.",
             ("dataset.json",),
             tuple(gone),

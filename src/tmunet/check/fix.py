@@ -8,7 +8,7 @@ from typing import Any
 
 from tmunet.check.copying import Change, Copy
 from tmunet.check.engine import check_dataset
-from tmunet.check.finding import CheckReport
+from tmunet.check.finding import CheckReport, counted
 from tmunet.check.listing import Listing, list_folder
 from tmunet.check.mend import mend
 from tmunet.check.tables import copy_description, copy_split
@@ -44,8 +44,7 @@ class Fixed:
         return {"destination": str(self.destination), "changes": changes, "left": self.left.to_dict()}
 
     def __str__(self) -> str:
-        count = len(self.changes)
-        return f"Copy: {self.destination}, with {count:,} change{'' if count == 1 else 's'}, listed in {NOTES}."
+        return f"Copy: {self.destination}, with {counted(len(self.changes), 'change')}, listed in {NOTES}."
 
 
 def fix(report: CheckReport, destination: Path) -> Fixed:

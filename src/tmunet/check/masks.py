@@ -6,14 +6,9 @@ from tmunet.check.finding import Finding
 from tmunet.check.look import Look
 from tmunet.check.mask_facts import MaskFacts
 from tmunet.data.cases import DatasetInfo
+from tmunet.data.masks import FEW_VALUES, advice
 
 _DARK, _BRIGHT = 63, 192
-_FEW_VALUES = 8  # that many may be labels; more are grey
-
-_THRESHOLD = (
-    "Threshold the original masks where you can say at which value: "
-    "`tmunet import folders SOURCE --threshold 127 ...`; tmunet does not guess."
-)
 
 
 def about_masks(looks: Sequence[Look], info: DatasetInfo | None) -> Iterator[Finding]:
@@ -27,7 +22,7 @@ def about_masks(looks: Sequence[Look], info: DatasetInfo | None) -> Iterator[Fin
 def _seen_values(looks: Sequence[Look]) -> frozenset[tuple[int, ...]]:
     """The sets of values that masks hold, as far as they are few enough to be labels."""
     masks = [look.mask for look in looks if look.mask is not None]
-    return frozenset(mask.values for mask in masks if 0 < len(mask.values) <= _FEW_VALUES)
+    return frozenset(mask.values for mask in masks if 0 < len(mask.values) <= FEW_VALUES)
 
 
 def _about_mask(
@@ -102,16 +97,13 @@ def _refused(
     else:
         assert info is not None
         fixable = len(info.classes) == 2 and info.ignore_label is None and _is_unambiguous(mask.values, seen)
-        grey = len(mask.values) > _FEW_VALUES
         return Finding(
-            "mask-grey" if grey else "mask-values",
+            "mask-grey" if len(mask.values) > FEW_VALUES else "mask-values",
             "fault",
             f"Expected {_expected(info)}, but found {mask.found}.",
             "`tmunet check DATA --fix COPY` writes 0 and 255: no value lies in between."
             if fixable
-            else _THRESHOLD
-            if grey and len(info.classes) == 2
-            else "Name all classes in dataset.json, or map the values to labels: `tmunet import folders SOURCE --values ...`.",
+            else advice(mask.values, info.classes, info.ignore_label),
             (file,),
             (case,),
             fixable,

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from tmunet.check.finding import SEVERITIES, CheckReport, Finding
+from tmunet.check.finding import SEVERITIES, CheckReport, Finding, counted
 
 _SHOWN_FINDINGS = 8
 _SHOWN_FILES = 3
@@ -13,7 +13,7 @@ _SHOWN_MENDS = 3
 
 def as_text(report: CheckReport) -> str:
     """Say what was found: by kind, worst first, at most eight findings of a kind, and the counts in the last line."""
-    head = f"{report.folder}: {_count(len(report.cases), 'case')} that can be read, {_count(report.files, 'file')}"
+    head = f"{report.folder}: {counted(len(report.cases), 'case')} that can be read, {counted(report.files, 'file')}"
     blocks = [f"{head}."]
     for (_, severity, kind), group in groupby(sorted(report.findings, key=_by_kind), key=_by_kind):
         blocks.append("\n".join(_block(severity, kind, list(group))))
@@ -61,10 +61,6 @@ def _place(finding: Finding) -> str:
 def _counts(report: CheckReport) -> str:
     if not report.findings:
         return "No findings."
-    counts = ", ".join(_count(report.count(severity), severity) for severity in SEVERITIES)
+    counts = ", ".join(counted(report.count(severity), severity) for severity in SEVERITIES)
     fixable = sum(finding.fixable for finding in report.findings)
     return f"{counts}." + (f" --fix COPY mends {fixable:,} of them in a copy." if fixable else "")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

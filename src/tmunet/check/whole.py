@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from tmunet.check.finding import Finding, Severity
+from tmunet.check.finding import Finding, Severity, counted
 from tmunet.check.look import ImageFacts, Look
 from tmunet.data.cases import DatasetInfo
 
@@ -47,7 +47,7 @@ def _mixture(
     counts = {value: len(members[value]) for value in sorted(members)}
     usual = max(counts, key=lambda value: (counts[value], -value))
     others = [look for value in counts if value != usual for look in members[value]]
-    said = ", ".join(f"{value} ({count:,} images)" for value, count in counts.items())
+    said = ", ".join(f"{value} ({counted(count, 'image')})" for value, count in counts.items())
     yield Finding(
         kind,
         severity(counts),
@@ -62,11 +62,13 @@ def _never_seen(looks: Sequence[Look], info: DatasetInfo) -> Iterator[Finding]:
     shares = [look.mask.shares for look in looks if look.mask is not None and look.mask.shares is not None]
     if not shares:
         return
-    for label, name in enumerate(info.classes):
-        if label > 0 and not any(share[name] for share in shares):
-            yield Finding(
-                "unused-class",
-                "warning",
-                f"The class {name!r} (label {label}) occurs in none of the {len(shares):,} masks that could be read.",
-                "Take it out of dataset.json (later labels then count down), or look whether its label was lost.",
-            )
+    unseen = [label for label, name in enumerate(info.classes) if label and not any(share[name] for share in shares)]
+    mend = (
+        "Look at the masks: there must be a class to learn besides the background."
+        if len(unseen) == len(info.classes) - 1
+        else "Take it out of dataset.json (later labels then count down), or look whether its label was lost."
+    )
+    for label in unseen:
+        where = f"none of the {len(shares):,} masks that could be read"
+        message = f"The class {info.classes[label]!r} (label {label}) occurs in {where}."
+        yield Finding("unused-class", "warning", message, mend)

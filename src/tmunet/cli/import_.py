@@ -66,12 +66,11 @@ def run(arguments: Sequence[str]) -> int:
         },
         notes="An interrupted import goes on when the same command is given again.",
     )
-    imported, remarks = _import(config, shlex.join(["tmunet", "import", *arguments]))
-    print(_told(imported, remarks))
+    print(_told(_import(config, shlex.join(["tmunet", "import", *arguments]))))
     return 0
 
 
-def _import(config: ImportConfig, command: str) -> "tuple[Imported, Sequence[str]]":
+def _import(config: ImportConfig, command: str) -> "Imported":
     from tmunet.data.sets.build import build, check_destination
     from tmunet.data.sets.registry import find_name
     from tmunet.data.sets.source import open_source
@@ -82,10 +81,9 @@ def _import(config: ImportConfig, command: str) -> "tuple[Imported, Sequence[str
     check_destination(destination, Path(config.source))
     staging = destination.resolve().with_name(f".{destination.resolve().name}.unpacked")
     source = open_source(Path(config.source), staging)
-    plan = _plan(name, source, options)
-    imported = build(plan, source, destination, command, name)
+    imported = build(_plan(name, source, options), source, destination, command, name)
     shutil.rmtree(staging, ignore_errors=True)
-    return imported, plan.remarks
+    return imported
 
 
 def _plan(name: str, source: "Source", options: "FolderOptions | None") -> "Plan":
@@ -136,10 +134,10 @@ def _values(text: str, classes: Sequence[str]) -> Mapping[int, int]:
     return labels
 
 
-def _told(imported: "Imported", remarks: Sequence[str]) -> str:
-    folder = imported.folder
-    lines = [f"{imported.info.name}: {len(imported.cases)} cases in {folder}"]
-    lines += [f"Remark: {remark}" for remark in remarks]
+def _told(imported: "Imported") -> str:
+    folder, count = imported.folder, len(imported.cases)
+    lines = [f"{imported.info.name}: {count} case{'' if count == 1 else 's'} in {folder}"]
+    lines += [f"Remark: {remark}" for remark in imported.remarks]
     if (folder / "split.json").exists():
         lines.append(
             f"Split: {folder / 'split.json'}, the same for all who import this set; more in {folder / 'splits'}."

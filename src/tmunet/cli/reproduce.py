@@ -90,13 +90,16 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     until = None if config.minutes is None else start + 60 * config.minutes
     command = shlex.join(["tmunet", "reproduce", *arguments])
+    outcomes: dict[Key, Outcome] = {}
     try:
         with _interruptible():
-            outcomes = _complete(config, [run for run, state in examined if state.unscored], until)
+            _complete(config, [run for run, state in examined if state.unscored], until, outcomes)
             examined = examine(runs)
             costs = _costs(config, plan, examined, until)
     except InterruptedRunError:
-        _finish(config, plan, examine(runs), {}, _costs(config, plan, [], None), command)
+        examined = examine(runs)
+        costs = _costs(config, plan, examined, until=time.monotonic())
+        _finish(config, plan, examined, outcomes, costs, command)
         raise
     return _finish(config, plan, examined, outcomes, costs, command)
 
@@ -159,19 +162,28 @@ def _interruptible() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _complete(config: ReproduceConfig, runs: "Sequence[PlannedRun]", until: float | None) -> "Mapping[Key, Outcome]":
+def _complete(
+    config: ReproduceConfig, runs: "Sequence[PlannedRun]", until: float | None, outcomes: "dict[Key, Outcome]"
+) -> None:
+    """Complete runs; each outcome is noted as soon as it is there, so that an interruption loses none."""
     from tmunet.experiments.cluster import submit
     from tmunet.experiments.execute import execute
     from tmunet.experiments.workers import cores, worker_environments
 
     if not runs:
-        return {}
+        return
     require("pytorch_lightning", extra="train")
-    watch, seconds = teller(len(runs)), _left(until)
+    tell, seconds = teller(len(runs)), _left(until)
+
+    def watch(run: "PlannedRun", outcome: "Outcome | None") -> None:
+        if outcome is not None:
+            outcomes[run.key] = outcome
+        tell(run, outcome)
+
     if config.slurm is not None:
-        return submit(runs, config.slurm, Path(config.runs) / "jobs", seconds, watch)
-    environments = worker_environments(_cuda(config), config.workers, _width(runs), cores())
-    return execute(runs, environments, seconds, watch)
+        submit(runs, config.slurm, Path(config.runs) / "jobs", seconds, watch)
+    else:
+        execute(runs, worker_environments(_cuda(config), config.workers, _width(runs), cores()), seconds, watch)
 
 
 def _left(until: float | None) -> float | None:

@@ -11,7 +11,7 @@ from tmunet.data.read import read_raster
 from tmunet.errors import InputError, UsageError
 from tmunet.labels import IGNORE_LABEL
 
-LABELS = 32  # values below this, and no others, are hardly grey levels
+FEW_VALUES = 8  # that many may be labels; more are grey
 _SHOWN_VALUES = 8
 
 
@@ -57,9 +57,8 @@ def to_labels(path: Path, raster: Raster, classes: Sequence[str], ignore_label: 
                 return np.not_equal(stored, 0).astype(np.uint8)
     elif np.all((values < len(classes)) | (values == ignore_label)):
         return stored.astype(np.uint8)
-    raise InputError(
-        f"{path}: {_expected(classes, ignore_label)}, but found {histogram(counts)}. {_advice(classes, values)}"
-    )
+    mend = advice(values.tolist(), classes, ignore_label)
+    raise InputError(f"{path}: {_expected(classes, ignore_label)}, but found {histogram(counts)}. {mend}")
 
 
 def stored_values(path: Path, raster: Raster) -> Planes:
@@ -103,20 +102,28 @@ def histogram(counts: NDArray[np.intp]) -> str:
     return ", ".join(shown) + (f" and {more} more value{'s' if more > 1 else ''}" if more else "")
 
 
-def _advice(classes: Sequence[str], values: NDArray[np.intp]) -> str:
-    """What to do, by what the values look like; never to threshold what may be labels."""
-    if len(classes) > 2:
-        return "Map the values to labels yourself, or name all classes in dataset.json: tmunet does not guess."
-    labels = values[values != IGNORE_LABEL]
-    if len(values) == 2:
-        meant = f"{values[0]}={classes[0]},{values[-1]}={classes[1]}"
-        return f"tmunet does not guess: if these are the two classes, tmunet import folders ... --values {meant}"
-    if labels.max() < LABELS:
-        ignored = ', and 255 as "ignore_label"' if len(labels) < len(values) else ""
+def advice(values: Sequence[int], classes: Sequence[str], ignore_label: int | None = None) -> str:
+    """Say what to do about a mask with other values than those of its classes; never to threshold what may be labels.
+
+    Args:
+        values: that it holds, ascending.
+        classes: that were expected.
+        ignore_label: 255 if the data set declares it.
+    """
+    if len(classes) == 2 and len(values) > FEW_VALUES:
         return (
-            f"tmunet does not guess: if these are labels of several classes, name all of them in dataset.json{ignored}."
+            "JPEG and smooth scaling make such values. Threshold the original masks where you can say at which value, often "
+            "127: `tmunet import folders SOURCE --threshold 127 ...`; tmunet does not guess."
+        )
+    ignore = ', with "ignore_label": 255 if that is what 255 means' * (IGNORE_LABEL in values and ignore_label is None)
+    several = f"name all classes in dataset.json{ignore}"
+    if len(classes) == 2 and len(values) == 2:
+        meant = f"{values[0]}={classes[0]},{values[1]}={classes[1]}"
+        return (
+            f"If they are these two classes, say so: `tmunet import folders SOURCE --values {meant} ...`. If there are more, "
+            f"{several}; tmunet does not guess."
         )
     return (
-        "JPEG and smooth scaling make such values. Threshold the mask yourself (often `mask > 127`) "
-        "and save it as PNG: tmunet does not guess."
+        f"If they are labels of several classes, {several}, or map them: `tmunet import folders SOURCE --values ...`; "
+        "tmunet does not guess."
     )

@@ -39,7 +39,10 @@ def random_split(
     check_ratios(ratios)
     shuffled = sorted(set(names))
     if len(shuffled) < 3:
-        raise InputError(f"Expected at least 3 cases for a random split, but got {len(shuffled)}; add cases.")
+        raise InputError(
+            f"Expected at least 3 cases to split, but got {len(shuffled)}. Add cases, or say yourself where each belongs, in a "
+            'split file such as {"train": ["a"], "test": ["b"]}.'
+        )
     if strata is not None:
         return grouped_split(one_by_one(shuffled), seed, ratios, strata)
     random.Random(seed).shuffle(shuffled)

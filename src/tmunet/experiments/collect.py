@@ -9,7 +9,9 @@ from tmunet.experiments.grid import Key, PlannedRun
 from tmunet.experiments.result import Result, read_scores
 from tmunet.experiments.state import Examined, State
 
-MESSAGE = re.compile(r"tmunet \w+: (?!warning: )")  # of the command line, not a warning
+MESSAGE = re.compile(
+    r"(^|(?<=\]))tmunet \w+: (?!warning: ).*"
+)  # of the command line, not a warning; a bar may be before it
 PROGRESS = re.compile(r"\d+%\|.*\|")  # as tqdm draws it
 
 
@@ -51,7 +53,7 @@ def _result(run: PlannedRun, protocol: str) -> Result:
 def _last_words(detail: str) -> str:
     """What a command said of its failure; a progress bar may be drawn once more behind it."""
     lines = [line.strip() for line in detail.strip().splitlines()]
-    own = [line for line in lines if MESSAGE.match(line)]
+    own = [found[0] for line in lines if (found := MESSAGE.search(line))]
     return (own or [line for line in lines if not PROGRESS.search(line)] or lines)[-1]
 
 

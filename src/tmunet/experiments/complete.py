@@ -1,5 +1,6 @@
 """Do what is left of one run: train or resume, then score, each in a process of its own, through the commands anyone can type."""
 
+import re
 import shlex
 import sys
 import time
@@ -90,8 +91,8 @@ def _clear(folder: Path) -> None:
 
 
 def last_lines(log: Path) -> str:
-    """The last lines of a log, progress bars in their last state only, indented."""
-    text = log.read_bytes().decode("utf-8", errors="replace")
+    """The last lines of the last command of a log, progress bars in their last state only, indented."""
+    text = re.split(r"(?m)^\$ tmunet .*\n", log.read_bytes().decode("utf-8", errors="replace"))[-1]
     lines = [line.rstrip().rpartition("\r")[2] for line in text.split("\n")]
     return "\n".join(f"    {line}" for line in [line for line in lines if line][-LAST_LINES:])
 

@@ -59,12 +59,12 @@ def block_notes(table: Table, block: Block) -> list[str]:
         first = block.results[0]
         images = {part["n"] for part in first.scores["classes"].values()}
         notes.append(
-            f"{numbers(sorted(images))} test images, protocol {block.protocol}, split SHA-256 {first.split_sha256[:12]}."
+            f"{numbers(sorted(images))} test image{'' if images == {1} else 's'}, protocol {block.protocol}, "
+            f"split SHA-256 {first.split_sha256[:12]}."
         )
         if len(classes := list(first.scores["classes"])) > 1:
-            notes.append(
-                f"Values are means over the classes {', '.join(classes)}; what is left out of HD counts an image once for each."
-            )
+            counts = "; what is left out of HD counts an image once for each" * block.left_out
+            notes.append(f"Values are means over the classes {', '.join(classes)}{counts}.")
         seen = first.scores["facts"].get("images_seen_in_training", 0)
         if seen:
             notes.append(f"{seen} of them the networks were trained on: the split has copies of them in train.")

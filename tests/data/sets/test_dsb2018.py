@@ -22,7 +22,7 @@ def test_the_mask_is_the_union_of_the_nuclei(tmp_path):
     assert read_image(source.files[plan.cases[1].image]).shape == (*SIZE, 3), "alpha is left out"
     assert plan.official == {}
     assert plan.remarks == (
-        "1 images have no masks (test images of the competition) and are left out.",
+        "Left out, since they have no masks (test images of the competition): 1.",
         "Not used: stage1_train_labels.csv.",
     )
 

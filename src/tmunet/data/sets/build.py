@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -38,11 +38,13 @@ class Imported:
             ``official_split.json``, and if tmunet has fixed splits of the set ``split.json`` and ``splits/``.
         info: as ``dataset.json`` says.
         cases: all, with their groups, in natural order.
+        remarks: sentences about this very source, and about what came of it.
     """
 
     folder: Path
     info: DatasetInfo
     cases: tuple[Case, ...]
+    remarks: tuple[str, ...]
 
 
 def build(plan: Plan, source: Source, destination: Path, command: str, fixed_splits_of: str | None = None) -> Imported:
@@ -105,6 +107,7 @@ def _build(plan: Plan, source: Source, folder: Path, command: str, fixed_splits_
     cases, found = find_cases(folder) if not faults else ((), [])
     if faults + found:
         raise DataError(str(source.location), faults + found)
+    plan = replace(plan, remarks=(*plan.remarks, *_about_empty(entries)))
     write_text(folder / "README.md", write_card(plan, source, entries, command))
     if sides := plan.official:
         split = Split(tuple(sides.get("train", ())), tuple(sides.get("valid", ())), tuple(sides.get("test", ())))
@@ -114,7 +117,16 @@ def _build(plan: Plan, source: Source, folder: Path, command: str, fixed_splits_
     write_json(folder / "dataset.json", describe(plan, entries, head))
     end(folder)
     groups = {case.name: case.group for case in plan.cases}
-    return Imported(folder, read_dataset_info(folder), tuple(replace(case, group=groups[case.name]) for case in cases))
+    grouped = tuple(replace(case, group=groups[case.name]) for case in cases)
+    return Imported(folder, read_dataset_info(folder), grouped, plan.remarks)
+
+
+def _about_empty(entries: Sequence[Entry]) -> list[str]:
+    said = (
+        "All masks are empty: no pixel is of a class besides the background. If that is not meant, look at the "
+        "values of the original masks; with `folders`, choose --threshold or --values by them."
+    )
+    return [said] * all(entry.empty for entry in entries)
 
 
 def _digest(plan: Plan) -> str:

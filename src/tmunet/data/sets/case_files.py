@@ -16,6 +16,7 @@ from tmunet.data.sets.plan import Labels, PlannedCase, SetFacts
 from tmunet.data.sets.source import Source
 from tmunet.errors import InputError
 from tmunet.files import sha256, write_bytes
+from tmunet.labels import IGNORE_LABEL
 
 _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tif"}
 
@@ -108,8 +109,9 @@ def _write(name: str, made: _Made, sources: dict[str, str], facts: SetFacts, fol
             f"{folder / image} or its mask: reads back with other values than were written; check the disk."
         )
     height, width = made.labels.shape
-    hashes = (hashlib.sha256(content).hexdigest() for content in (made.content, mask_content))
-    return Entry(name, image, mask, width, height, sources, *hashes)
+    of_image, of_mask = (hashlib.sha256(content).hexdigest() for content in (made.content, mask_content))
+    empty = not np.any((made.labels > 0) & (made.labels != IGNORE_LABEL))
+    return Entry(name, image, mask, width, height, sources, of_image, of_mask, empty)
 
 
 def _as_picture(labels: Labels, facts: SetFacts) -> Image.Image:

@@ -79,4 +79,4 @@ def plan(source: Source) -> Plan:
 
 
 def _about_left_out(count: int) -> list[str]:
-    return [f"{count} images have no masks (test images of the competition) and are left out."] if count else []
+    return [f"Left out, since they have no masks (test images of the competition): {count}."] if count else []

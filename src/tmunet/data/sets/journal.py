@@ -27,6 +27,7 @@ class Entry:
         sources: the original files by their path in the source, the image first, with the SHA-256 of each.
         image_sha256: of the image file.
         mask_sha256: of the mask file.
+        empty: whether its mask has no pixel of a class besides the background.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Entry:
     sources: Mapping[str, str]
     image_sha256: str
     mask_sha256: str
+    empty: bool
 
 
 def unfinished(folder: Path) -> bool:
