@@ -142,3 +142,7 @@ def test_a_run_is_scored_on_its_own_split_also_when_its_data_are_named(
     answer = tmunet("evaluate", "-m", run, "--device", "cpu")
     assert answer.code == 3
     assert "Paths there are relative to the folder in which the training was started" in answer.err
+    answer = tmunet(
+        "evaluate", "-m", run, "-d", tmp_path / "elsewhere", "--device", "cpu"
+    )  # other data need no such folder
+    assert "2 test images" in answer.out, answer.err

@@ -9,10 +9,8 @@ from torch import Tensor
 from tmunet.bench.inference import Conditions
 from tmunet.export.arithmetic import products
 
-SIDES = {
-    "cpu": 3072,
-    "cuda": 8192,
-}  # rows and columns: on two cores of a server 0.3 s, far above what starting it costs
+# rows and columns: on two cores of a server 0.3 s, far above what starting it costs
+SIDES = {"cpu": 3072, "cuda": 8192}
 PRODUCT = "matrix product"
 
 

@@ -131,8 +131,9 @@ def _data_of(config: EvaluateConfig, run: "RunFolder | None") -> tuple[Path, Pat
     split = Path(config.split) if config.split else None
     if run is None and config.data is None:
         raise UsageError(f"{config.model} is no run folder, so it does not say which images to score; give --data.")
-    if run is None or (config.data is not None and Path(config.data).resolve() != run.data().resolve()):
-        return Path(str(config.data)), split
+    if config.data is not None and (run is None or Path(config.data).resolve() != run.named_data().resolve()):
+        return Path(config.data), split
+    assert run is not None
     return run.data(), split or run.split
 
 

@@ -9,9 +9,8 @@ from tmunet.experiments.grid import Key, PlannedRun
 from tmunet.experiments.result import Result, read_scores
 from tmunet.experiments.state import Examined, State
 
-MESSAGE = re.compile(
-    r"(^|(?<=\]))tmunet \w+: (?!warning: ).*"
-)  # of the command line, not a warning; a bar may be before it
+# of the command line, not a warning; a bar may be before it
+MESSAGE = re.compile(r"(^|(?<=\]))tmunet \w+: (?!warning: ).*")
 PROGRESS = re.compile(r"\d+%\|.*\|")  # as tqdm draws it
 
 

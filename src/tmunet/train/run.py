@@ -29,14 +29,18 @@ class RunFolder:
         """The resolved settings."""
         return self.path / "config.yaml"
 
+    def named_data(self) -> Path:
+        """The data set folder that the run was trained on, as it was given, whether it is there or not."""
+        named = Path(self.read_config().data)
+        return named.parent if named.suffix == ".json" else named
+
     def data(self) -> Path:
-        """The data set folder of the run.
+        """The data set folder that the run was trained on.
 
         Raises:
             InputError: it is not there, as seen from here.
         """
-        named = Path(self.read_config().data)
-        folder = named.parent if named.suffix == ".json" else named
+        folder = self.named_data()
         if not folder.is_dir():
             raise InputError(
                 f"{self.config}: expected the data set in {folder}, but there is no such folder. Paths there are relative to the "
