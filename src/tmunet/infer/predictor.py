@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from tmunet.data.config import MIN_SIZE
 from tmunet.data.normalise import normalise, unit
 from tmunet.data.preprocess import prepare
 from tmunet.data.read import read_image, to_channels
+from tmunet.device import Device, choose_device
 from tmunet.errors import EngineError, InputError, ModelError, UsageError
 from tmunet.export.engines import PACKAGES, Run, require_engine, start
 from tmunet.export.names import EAGER, EngineName, Precision
@@ -32,8 +33,6 @@ from tmunet.nn.folding import folded
 
 DEFAULT_MODEL = "nuclei-t"
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
-
-Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 @dataclass(frozen=True)
@@ -202,19 +201,3 @@ class Predictor:
         classes = self.config.classes
         mask = labels(probability)[0].cpu().numpy()
         return Prediction(mask, values[1] if len(classes) == 2 else values, classes)
-
-
-def choose_device(device: Device) -> torch.device:
-    """The device meant by a name.
-
-    Raises:
-        UsageError: the named device is not there.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if device == "auto":
-        return torch.device(next(name for name, found in there.items() if found))
-    if device not in there:
-        raise UsageError(f"Expected `device` to be auto, cuda, mps or cpu, but got {device!r}.")
-    if not there[device]:
-        raise UsageError(f"Expected `device` to be one that is there, but torch finds no {device}; choose auto or cpu.")
-    return torch.device(device)

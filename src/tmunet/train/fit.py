@@ -17,6 +17,7 @@ from tmunet.data.leaks import LeakReport, find_leaks
 from tmunet.data.loader import Batch, CachedCases, cache_cases
 from tmunet.data.seen import SeenImages
 from tmunet.data.twins import Signature
+from tmunet.device import choose_device
 from tmunet.errors import DataError, InputError, InterruptedRunError, TMUNetWarning, UsageError
 from tmunet.model import check_size, save_model
 from tmunet.model_config import ModelConfig
@@ -43,19 +44,13 @@ def train(config: TrainConfig) -> RunFolder:
             f"{run.path}: the run folder exists already. Continue it with --resume {shlex.quote(str(run.path))}, or choose "
             "another with --out."
         )
-    _check_device(config.device)
+    choose_device(config.device)  # a message now, and no traceback of Lightning's
     dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
     if not dataset.split.train:
         raise InputError(
             f"{config.split or config.data}: expected a split with images to train, but found none on that side."
         )
     return _fit(replace(config, precision=_precision(config)), dataset, run)
-
-
-def _check_device(device: str) -> None:
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there.get(device, True):
-        raise UsageError(f"Expected `device` to be one that is there, but torch finds no {device}; choose auto or cpu.")
 
 
 def resume(path: Path) -> RunFolder:
