@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from tmunet.counted import counted
+
 
 class TMUNetError(Exception):
     """Base of every error that tmunet raises on purpose; ``exit_code`` is what the command line returns."""
@@ -29,9 +31,13 @@ class DataError(InputError):
 
     def __init__(self, where: str, faults: Sequence[str]) -> None:
         self.faults = tuple(faults)
-        count = f"{len(self.faults)} fault{'s' if len(self.faults) != 1 else ''}"
         super().__init__(
-            "\n".join([f"{where}: {count} found; nothing was changed.", *(f"  - {f}" for f in self.faults)])
+            "\n".join(
+                [
+                    f"{where}: {counted(len(self.faults), 'fault')} found; nothing was changed.",
+                    *(f"  - {f}" for f in self.faults),
+                ]
+            )
         )
 
 

@@ -103,7 +103,7 @@ def test_the_official_split_is_taken_and_gets_a_valid_side(tmunet: Run, data: Pa
     assert_apart([train, valid, test], NAMES[:21])
     assert test == set(NAMES[15:21])
     assert 0 < len(valid) <= 6
-    assert "3 cases lie on no side." in answer.out
+    assert "On no side: 3 cases." in answer.out
 
 
 def test_groups_come_from_a_table(tmunet: Run, data: Path) -> None:
@@ -123,7 +123,7 @@ def test_a_split_is_judged(tmunet: Run, data: Path, tmp_path: Path) -> None:
     write_json(tmp_path / "theirs.json", leaking)
     answer = tmunet("split", data, "--split", tmp_path / "theirs.json", "--out", tmp_path / "judged.json")
     assert answer.code == 1
-    assert "Leaks: of 4 valid images, 1 share a group" in answer.out
+    assert "Leaks: of 4 valid images, 1 shares a group" in answer.out
     judged = json.loads((tmp_path / "judged.json").read_text())
     assert judged["leaks"][2]["leaks"] == [
         {"case": "case14", "relative": "case12", "likeness": None, "group": "patient 4"}

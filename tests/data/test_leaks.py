@@ -51,8 +51,8 @@ def test_leaks_are_counted_and_told():
         ("valid", "train", 2, 0, 0),
     ]
     assert str(found) == (
-        "of 4 test images, 1 share a group (video sequence, patient, slide) with train images and 2 have a near twin among "
-        "the train images; of 4 test images, 1 share a group (video sequence, patient, slide) with valid images"
+        "of 4 test images, 1 shares a group (video sequence, patient, slide) with train images and 2 have a near twin among "
+        "the train images; of 4 test images, 1 shares a group (video sequence, patient, slide) with valid images"
     )
     assert str(found.comparisons[2]) == "of 2 valid images, none leaks into train"
     assert found.leaking == found.comparisons[:2]

@@ -39,9 +39,9 @@ def test_a_split_that_leaks_trains_with_a_warning_that_names_the_number(make_dat
     with pytest.warns(TMUNetWarning) as caught:
         run = run_here(data, tmp_path / "run", epochs=1)
     (message,) = {str(warning.message) for warning in caught if warning.category is TMUNetWarning}
-    assert "of 4 test images, 1 share a group" in message
+    assert "of 4 test images, 1 shares a group" in message
     assert "and 2 have a near twin among the train images" in message
-    assert "of 2 valid images, 1 have a near twin" in message
+    assert "of 2 valid images, 1 has a near twin" in message
     assert f"tmunet split {data} --kind grouped" in message
     expected = {"images": 4, "same_group": 1, "near_twin": 2}
     for provenance in (json.loads(run.provenance.read_text()), load_model(run.path).config.provenance):
@@ -56,7 +56,7 @@ def test_the_command_line_prints_the_warning_as_a_sentence(make_dataset: Make, t
     )
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
-    assert f"tmunet train: warning: {data}: the split leaks: of 2 test images, 1 have a near twin" in output
+    assert f"tmunet train: warning: {data}: the split leaks: of 2 test images, 1 has a near twin" in output
     assert "UserWarning" not in output
     assert "TMUNetWarning" not in output
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from tmunet.check.finding import Finding, counted
+from tmunet.check.finding import Finding
 from tmunet.check.look import FileFacts, Look
+from tmunet.counted import counted
 from tmunet.data.cases import DatasetInfo, read_dataset_info
 from tmunet.data.load import noting
 from tmunet.data.records import CaseRecord

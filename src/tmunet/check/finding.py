@@ -16,11 +16,6 @@ SEVERITIES: tuple[Severity, ...] = ("fault", "warning", "note")
 """Worst first."""
 
 
-def counted(number: int, noun: str) -> str:
-    """Write a number of things: ``"1 case"``, ``"1,204 cases"``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 @dataclass(frozen=True)
 class Finding:
     """One thing that is wrong or worth knowing.

@@ -8,11 +8,12 @@ from typing import Any
 
 from tmunet.check.copying import Change, Copy
 from tmunet.check.engine import check_dataset
-from tmunet.check.finding import CheckReport, counted
+from tmunet.check.finding import CheckReport
 from tmunet.check.listing import Listing, list_folder
 from tmunet.check.mend import mend
 from tmunet.check.tables import copy_description, copy_split
 from tmunet.check.text import as_text, printable
+from tmunet.counted import counted
 from tmunet.errors import InputError, UsageError
 from tmunet.files import write_text
 

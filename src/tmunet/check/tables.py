@@ -4,6 +4,7 @@ from collections.abc import Sequence, Set
 from pathlib import PurePosixPath
 
 from tmunet.check.copying import Copy
+from tmunet.counted import counted
 from tmunet.data.cases import read_dataset_info
 from tmunet.data.json_object import read_json_object
 from tmunet.data.split import Split, read_split, write_split
@@ -52,7 +53,9 @@ def copy_split(copy: Copy, names: Sequence[str], gone: Set[str]) -> None:
     if taken and kept["train"]:
         _keep_original(copy, "split.json")
         write_split(copy.target / path.name, Split(**kept))
-        copy.note(path, f"{taken} cases taken out, so its hash is another; the original is in {copy.aside.name}/")
+        copy.note(
+            path, f"{counted(taken, 'case')} taken out, so its hash is another; the original is in {copy.aside.name}/"
+        )
 
 
 def _keep_original(copy: Copy, name: str) -> None:

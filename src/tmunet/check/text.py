@@ -4,7 +4,8 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from tmunet.check.finding import SEVERITIES, CheckReport, Finding, counted
+from tmunet.check.finding import SEVERITIES, CheckReport, Finding
+from tmunet.counted import counted
 
 _SHOWN_FINDINGS = 8
 _SHOWN_FILES = 3

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from tmunet.check.finding import Finding, Severity, counted
+from tmunet.check.finding import Finding, Severity
 from tmunet.check.look import ImageFacts, Look
+from tmunet.counted import counted
 from tmunet.data.cases import DatasetInfo
 
 

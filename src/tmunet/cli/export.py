@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tmunet.cli.arguments import parse
 from tmunet.cli.process import prepare_process
+from tmunet.counted import counted
 from tmunet.export.names import ExportFormat, ExportSize
 
 if TYPE_CHECKING:
@@ -59,5 +60,5 @@ def _said(done: "Exported") -> str:
     of = done.agreement
     return (
         f"in int8, {of.same_labels:.2%} of the labels equal and a Dice of {of.dice:.4f} between the masks "
-        f"(lowest {of.lowest_dice:.4f}) on {of.images} images"
+        f"(lowest {of.lowest_dice:.4f}) on {counted(of.images, 'image')}"
     )

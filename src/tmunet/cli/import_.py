@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tmunet.cli.arguments import parse
+from tmunet.counted import counted
 from tmunet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _values(text: str, classes: Sequence[str]) -> Mapping[int, int]:
 
 def _told(imported: "Imported") -> str:
     folder, count = imported.folder, len(imported.cases)
-    lines = [f"{imported.info.name}: {count} case{'' if count == 1 else 's'} in {folder}"]
+    lines = [f"{imported.info.name}: {counted(count, 'case')} in {folder}"]
     lines += [f"Remark: {remark}" for remark in imported.remarks]
     if (folder / "split.json").exists():
         lines.append(

@@ -11,6 +11,7 @@ from tmunet.cli.arguments import parse
 from tmunet.cli.process import prepare_process
 from tmunet.cli.table import score_table
 from tmunet.config import suggest
+from tmunet.counted import counted
 from tmunet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def _predict(arguments: Sequence[str]) -> None:
     config = parse(PredictConfig, arguments, "nnunet predict", positional=positional)
     workspace = open_workspace(Path(config.work), _path(config.environment))
     count = predict(workspace, _machine(config))
-    print(f"{count} masks in {workspace.masks}. Next: tmunet nnunet evaluate {shlex.quote(config.work)}")
+    print(f"{counted(count, 'mask')} in {workspace.masks}. Next: tmunet nnunet evaluate {shlex.quote(config.work)}")
 
 
 def _evaluate(arguments: Sequence[str]) -> None:

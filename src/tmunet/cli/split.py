@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet import __version__
 from tmunet.cli.arguments import parse
+from tmunet.counted import counted
 from tmunet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -183,14 +184,16 @@ def _describe(report: "SplitReport") -> str:
         for first, *cells in rows
     ]
     cases = sum(side.cases for side in report.sides.values())
-    lines.append(f"{cases} cases, {report.units} units (a group, near twins, or a case by itself).")
+    lines.append(
+        f"{counted(cases, 'case')}, {counted(report.units, 'unit')} (a group, near twins, or a case by itself)."
+    )
     if report.left_out:
-        lines.append(f"{report.left_out} cases lie on no side.")
+        lines.append(f"On no side: {counted(report.left_out, 'case')}.")
     leaks = report.leaks.leaking or [report.leaks]
     lines += [f"Leaks: {sentence}." for sentence in leaks]
     if report.without_group:
         lines.append(
-            f"The group (video sequence, patient, slide) of {report.without_group} cases is not known: of them only near "
-            "twins are found. Give groups with --groups."
+            f"The group (video sequence, patient, slide) of {counted(report.without_group, 'case')} is not known: of them "
+            "only near twins are found. Give groups with --groups."
         )
     return "\n".join(lines)

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tmunet.counted import counted
+
 if TYPE_CHECKING:
     from tmunet.evaluation import Evaluation
 
@@ -32,7 +34,7 @@ def score_table(evaluation: "Evaluation") -> str:
             rows.append((label, mean, sd, median, "-" if low == "-" else f"{low} to {high}"))
         left_out = f", left out of HD {summary['n_hd_left_out']}" if summary["n_hd_left_out"] else ""
         parts.append(
-            f"{name}, {summary['n']} {evaluation.facts['subset']} images of {evaluation.facts['data']}, "
+            f"{name}, {counted(summary['n'], evaluation.facts['subset'] + ' image')} of {evaluation.facts['data']}, "
             f"protocol {evaluation.protocol.name}:\n{_aligned(rows)}\n"
             f"missed {summary['n_missed']}, false alarms {summary['n_false_alarm']}, "
             f"rightly empty {summary['n_both_empty']}{left_out}"

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from tmunet.counted import counted
+
 MIN_SIZE = 32  # pixels; the deepest stage of a network has 1/32 of the resolution
 MAX_SIZE = 16_384  # pixels; a model file that asks for more is damaged or hostile
 
@@ -24,7 +26,9 @@ class Preprocess:
         if self.channels < 1:
             raise ValueError(f"Expected `channels` to be at least 1, but got {self.channels}.")
         if self.normalise == "imagenet" and self.channels not in (1, 3):
-            raise ValueError(f"Expected `normalise` to be 'image' for {self.channels} channels: ImageNet has 3.")
+            raise ValueError(
+                f"Expected `normalise` to be 'image' for {counted(self.channels, 'channel')}: ImageNet has 3."
+            )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tmunet.counted import counted
 from tmunet.data.cases import natural_key
 from tmunet.data.split import Split
 from tmunet.data.twins import NEAR_TWIN, Signature, most_alike
@@ -57,10 +58,14 @@ class Comparison:
     def __str__(self) -> str:
         parts = []
         if self.same_group:
-            parts.append(f"{self.same_group} share a group (video sequence, patient, slide) with {self.other} images")
+            share = "shares" if self.same_group == 1 else "share"
+            parts.append(f"{self.same_group} {share} a group (video sequence, patient, slide) with {self.other} images")
         if self.near_twin:
-            parts.append(f"{self.near_twin} have a near twin among the {self.other} images")
-        return f"of {self.images} {self.side} images, " + (" and ".join(parts) or f"none leaks into {self.other}")
+            have = "has" if self.near_twin == 1 else "have"
+            parts.append(f"{self.near_twin} {have} a near twin among the {self.other} images")
+        return f"of {counted(self.images, f'{self.side} image')}, " + (
+            " and ".join(parts) or f"none leaks into {self.other}"
+        )
 
 
 @dataclass(frozen=True)

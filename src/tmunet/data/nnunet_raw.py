@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from tmunet.counted import counted
 from tmunet.data.dataset import Dataset
 from tmunet.data.load import LoadedCase, collect
 from tmunet.data.read import Pixels, read_image, to_channels
@@ -44,11 +45,12 @@ class RawDataset:
     repeated: int
 
     def __str__(self) -> str:
-        parts = [f"{self.folder}: {self.training} training and {self.test} test images of {self.channels} channels"]
+        channels = counted(self.channels, "channel")
+        parts = [f"{self.folder}: {self.training} training and {counted(self.test, 'test image')} of {channels}"]
         if self.repeated:
-            parts.append(f"{self.repeated} grey images were repeated into RGB")
+            parts.append(f"repeated from grey into RGB: {counted(self.repeated, 'image')}")
         if self.left_out:
-            parts.append(f"{self.left_out} cases are on no side of the split and were left out")
+            parts.append(f"left out, on no side of the split: {counted(self.left_out, 'case')}")
         return "; ".join(parts) + "."
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tmunet.counted import counted
 from tmunet.data.pillow_decoder import decode_with_pillow
 from tmunet.data.raster import MAX_PIXELS, Raster
 from tmunet.data.tiff_decoder import decode_tiff
@@ -113,7 +114,7 @@ def to_channels(image: Pixels, channels: int) -> Pixels:
         luma: Pixels = ((thousandfold + 500) // 1000).astype(image.dtype)
         return luma
     raise InputError(
-        f"Expected an image of {channels} channel{'s' if channels != 1 else ''}, but got {found}: only grey "
+        f"Expected an image of {counted(channels, 'channel')}, but got {found}: only grey "
         "and RGB are turned into each other. Choose the channels yourself and save them."
     )
 

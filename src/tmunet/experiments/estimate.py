@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from tmunet.counted import counted
 from tmunet.errors import TMUNetError
 from tmunet.experiments.grid import PlannedRun
 from tmunet.experiments.state import Examined, State
@@ -97,15 +98,15 @@ def estimate_table(estimates: Sequence[Estimate], workers: int) -> str:
     ]
     total = sum(one.seconds for one in estimates if one.seconds is not None)
     unknown = sum(one.seconds is None for one in estimates)
-    shared = f", {duration(total / workers)} with {workers} workers" if workers > 1 else ""
-    left_out = f"; {unknown} runs without an estimate" if unknown else ""
+    shared = f", {duration(total / workers)} with {counted(workers, 'worker')}" if workers > 1 else ""
+    left_out = f"; {counted(unknown, 'run')} without an estimate" if unknown else ""
     reasons = dict.fromkeys(one.reason for one in estimates if one.reason)
     return "\n".join(
         [
             aligned([head, *rows]),
             "",
-            f"{len(estimates)} runs, training and validation {duration(total)}{shared}{left_out}. Loading, augmentation and "
-            "scoring come on top.",
+            f"{counted(len(estimates), 'run')}, training and validation {duration(total)}{shared}{left_out}. "
+            "Loading, augmentation and scoring come on top.",
             *(f"Without an estimate: {reason}" for reason in reasons),
         ]
     )

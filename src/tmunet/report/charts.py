@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tmunet.report.wording import METRICS, OUTCOMES, images, interval, known, number
+from tmunet.counted import counted
+from tmunet.report.wording import METRICS, OUTCOMES, interval, known, number
 
 BINS = 50  # columns in which the dots of a strip are stacked
 TALLEST = 130.0  # pixels of the highest stack
@@ -114,7 +115,7 @@ def strip(rows: Sequence[Mapping[str, Any]], name: str, statistics: Mapping[str,
     mean, low, high = (known(statistics[key]) for key in ("mean", "low", "high"))
     return Strip(
         heading=METRICS[name].heading,
-        description=f"{METRICS[name].heading} of {images(len(scored))}: "
+        description=f"{METRICS[name].heading} of {counted(len(scored), 'image')}: "
         f"mean {number(mean, name)}, 95 % interval {interval(low, high, name)}.",
         height=height,
         ticks=[Tick(_percent(mark, start, end), _label(mark, marks)) for mark in marks],

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from tmunet.check.finding import CaseFacts, CheckReport
+from tmunet.counted import counted
 from tmunet.data.leaks import Leak
 from tmunet.report.wording import DASH, percent
 
@@ -15,9 +16,9 @@ def verdict(report: CheckReport) -> str:
     """Say in a sentence or two whether the data set can be used."""
     faults, warnings = report.count("fault"), report.count("warning")
     if faults:
-        return f"Training and evaluation refuse this data set until {_count(faults, 'fault')} {_are(faults)} mended."
+        return f"Training and evaluation refuse this data set until {counted(faults, 'fault')} {_are(faults)} mended."
     if warnings:
-        return f"This data set can be used, but {_count(warnings, 'warning')} may spoil its numbers: look first."
+        return f"This data set can be used, but {counted(warnings, 'warning')} may spoil its numbers: look first."
     return "Nothing is wrong with this data set."
 
 
@@ -31,8 +32,8 @@ def facts(report: CheckReport) -> Mapping[str, str]:
     }
     if cases:
         found["Size"] = _sizes(cases)
-        found["Channels"] = _counted([CHANNELS.get(case.channels, f"{case.channels} channels") for case in cases])
-        found["Bits"] = _counted([f"{case.bits} bits" for case in cases])
+        found["Channels"] = _tally([CHANNELS.get(case.channels, f"{case.channels} channels") for case in cases])
+        found["Bits"] = _tally([f"{case.bits} bits" for case in cases])
         found["Groups"] = _groups(cases)
     if report.info.ignore_label is not None:
         found["Ignored"] = f"pixels of the value {report.info.ignore_label}; drawn with a grey veil"
@@ -81,20 +82,16 @@ def _groups(cases: Sequence[CaseFacts]) -> str:
     if not members:
         return "none are known (video sequences, patients, slides)"
     low, high = min(members.values()), max(members.values())
-    each = f"{low:,} to {high:,} cases each" if low < high else f"{_count(low, 'case')} each"
+    each = f"{low:,} to {high:,} cases each" if low < high else f"{counted(low, 'case')} each"
     alone = len(cases) - sum(members.values())
-    return f"{len(members):,}, {each}" + (f"; {_count(alone, 'case')} without one" if alone else "")
+    return f"{len(members):,}, {each}" + (f"; {counted(alone, 'case')} without one" if alone else "")
 
 
-def _counted(words: Sequence[str]) -> str:
+def _tally(words: Sequence[str]) -> str:
     counts = Counter(words).most_common()
     return (
-        counts[0][0] if len(counts) == 1 else ", ".join(f"{word} in {_count(count, 'case')}" for word, count in counts)
+        counts[0][0] if len(counts) == 1 else ", ".join(f"{word} in {counted(count, 'case')}" for word, count in counts)
     )
-
-
-def _count(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
 def _are(count: int) -> str:

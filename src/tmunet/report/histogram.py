@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tmunet.counted import counted
 from tmunet.report.charts import Tick, axis
-from tmunet.report.wording import images, percent
+from tmunet.report.wording import percent
 
 BINS = 20
 START = 12.0  # percent of the width that the bar of the empty masks takes, if there is one
@@ -49,13 +50,16 @@ def histogram(shares: Sequence[float]) -> Histogram | None:
     empty = len(shares) - len(filled)
     start = START if empty else 0.0
     tallest, width = max(*counts, empty), (100 - start) / BINS
-    bars = [Bar(0.0, width, 100 * empty / tallest, empty, f"{images(empty)} with an empty mask")] if empty else []
+    bars = []
+    if empty:
+        label = f"{counted(empty, 'image')} with an empty mask"
+        bars.append(Bar(0.0, width, 100 * empty / tallest, empty, label))
     for place, count in enumerate(counts):
         span = f"{percent(top * place / BINS / 100)} to {percent(top * (place + 1) / BINS / 100)}"
         if count:
-            bars.append(Bar(start + place * width, width, 100 * count / tallest, count, f"{images(count)} with {span}"))
+            label = f"{counted(count, 'image')} with {span}"
+            bars.append(Bar(start + place * width, width, 100 * count / tallest, count, label))
     ticks = [Tick(start + mark / top * (100 - start), f"{mark:g} %") for mark in marks if 0 <= mark <= 100]
-    words = (
-        f"Foreground shares of {images(len(shares))}: {percent(min(shares))} to {percent(max(shares))}, {empty} empty."
-    )
+    span = f"{percent(min(shares))} to {percent(max(shares))}"
+    words = f"Foreground shares of {counted(len(shares), 'image')}: {span}, {empty} empty."
     return Histogram(words, bars, [*([Tick(width / 2, "empty")] if empty else []), *ticks])

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tmunet.counted import counted
 from tmunet.errors import InputError
 from tmunet.files import write_text
 from tmunet.labels import IGNORE_LABEL
@@ -75,9 +76,7 @@ def render(report: Report) -> str:
     ranked = ranking(report.per_image)
     groups = _groups(report, ranked)
     templates = environment()
-    templates.globals.update(
-        number=wording.number, interval=wording.interval, metric=wording.metric, images=wording.images
-    )
+    templates.globals.update(number=wording.number, interval=wording.interval, metric=wording.metric, counted=counted)
     best = charts.best_epoch(report.history)
     return str(
         templates.get_template("template.html.j2").render(

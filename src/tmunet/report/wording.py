@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tmunet.counted import counted
+
 DASH = "–"
 
 
@@ -83,11 +85,6 @@ def percent(share: float) -> str:
     return "<0.1 %" if share < 0.001 else ">99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
 
 
-def images(count: int) -> str:
-    """Write a number of images: ``"1 image"``, ``"1,204 images"``."""
-    return f"{count:,} image{'' if count == 1 else 's'}"
-
-
 def misses(summary: Mapping[str, Any]) -> list[str]:
     """Say in sentences how often a model missed a structure altogether or saw one that is not there.
 
@@ -101,15 +98,15 @@ def misses(summary: Mapping[str, Any]) -> list[str]:
     total, missed, false = summary["n"], summary["n_missed"], summary["n_false_alarm"]
     empty, left_out = summary["n_both_empty"], summary["n_hd_left_out"]
     sentences = [
-        f"Missed in {missed:,} of {images(total)}: the reference marks it, the model marked nothing."
+        f"Missed in {missed:,} of {counted(total, 'image')}: the reference marks it, the model marked nothing."
         if missed
         else "Missed in no image: wherever the reference marks it, the model marked something.",
-        f"False alarm in {false:,} of {images(total)}: the reference is empty, the model marked something."
+        f"False alarm in {false:,} of {counted(total, 'image')}: the reference is empty, the model marked something."
         if false
         else "False alarm in no image: wherever the reference is empty, the model marked nothing.",
     ]
     if empty:
-        sentences.append(f"Rightly left empty: {images(empty)}.")
+        sentences.append(f"Rightly left empty: {counted(empty, 'image')}.")
     if left_out:
-        sentences.append(f"HD and HD95 leave out {images(left_out)} where they do not exist.")
+        sentences.append(f"HD and HD95 leave out {counted(left_out, 'image')} where they do not exist.")
     return sentences

@@ -12,6 +12,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
+from tmunet.counted import counted
 from tmunet.data.dataset import Dataset, open_dataset
 from tmunet.data.leaks import LeakReport, find_leaks
 from tmunet.data.loader import Batch, CachedCases, cache_cases
@@ -79,8 +80,8 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
         checkpoint_stages(network)
     module = SegmentationModule(network, config, train_cases.names, -(-len(train_cases) // config.batch_size))
     title = (
-        f"{config.model} ({sum(p.numel() for p in network.parameters()):,} parameters), {config.epochs} epochs of "
-        f"{len(train_cases)} images of {dataset.info.name}, {len(valid_cases)} to validate, run folder {run.path}"
+        f"{config.model} ({sum(p.numel() for p in network.parameters()):,} parameters), {counted(config.epochs, 'epoch')} of "
+        f"{counted(len(train_cases), 'image')} of {dataset.info.name}, {len(valid_cases)} to validate, run folder {run.path}"
     )
     log, speed = MetricsLog(run.metrics), Throughput()
     trainer = build_trainer(config, run, [log, ProgressBar(title), speed], validates=len(valid_cases) > 0)

@@ -159,7 +159,7 @@ def test_what_is_written_follows_the_format(tmp_path):
     written = write_nnunet(dataset, tmp_path / "raw", 7)
     home = tmp_path / "raw" / "Dataset007_my_organs_2024"
     assert written.folder == home
-    assert str(written) == f"{home}: 3 training and 1 test images of 3 channels; 2 grey images were repeated into RGB."
+    assert str(written) == f"{home}: 3 training and 1 test image of 3 channels; repeated from grey into RGB: 2 images."
     assert {path.relative_to(home).as_posix() for path in home.rglob("*.*")} == {
         "dataset.json",
         "splits_final.json",
@@ -188,7 +188,7 @@ def test_grey_images_of_16_bits_stay_so(tmp_path):
     dataset = make_ours(tmp_path / "ours", channels=(1, 1, 1, 1), deep=True, split={"train": HOSTILE[:3]})
     written = write_nnunet(dataset, tmp_path, 999)
     assert (written.channels, written.repeated, written.test, written.left_out) == (1, 0, 0, 1)
-    assert "1 cases are on no side of the split" in str(written)
+    assert "left out, on no side of the split: 1 case." in str(written)
     assert not (written.folder / "imagesTs").exists()
     assert not (written.folder / "splits_final.json").exists(), "without a valid side nnU-Net makes its own folds"
     assert json.loads((written.folder / "dataset.json").read_text())["channel_names"] == {"0": "grey"}

@@ -7,6 +7,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from tmunet.counted import counted
 from tmunet.data.cases import natural_key
 from tmunet.data.raster import Raster
 from tmunet.data.read import read_image, read_raster
@@ -90,5 +91,5 @@ def _unclear(raster: Raster) -> str:
     if raster.pixels.dtype == np.uint16:
         return "it has 16 bits"
     if raster.pixels.shape[2] not in (1, 3):
-        return f"it has {raster.pixels.shape[2]} channels"
+        return f"it has {counted(raster.pixels.shape[2], 'channel')}"
     return ""
