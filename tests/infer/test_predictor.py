@@ -1,7 +1,8 @@
 """The predictor: what it takes, what it gives, and what it refuses."""
 
+import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -200,6 +201,15 @@ def test_threads_share_a_predictor() -> None:
         together = list(pool.map(lambda image: predictor(image).probability, images * 4))
     for place, found in enumerate(together):
         np.testing.assert_allclose(found, alone[place % len(images)], atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["eager", "onnx"])
+def test_another_process_gets_the_same_predictor(noise: Draw, engine: Any) -> None:
+    predictor, image = Predictor(bright_model(), engine=engine, flips=True), noise(40, 48, 3)
+    other = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))  # the only way on Windows and macOS
+    with other:
+        found = other.submit(predictor, image).result()
+    np.testing.assert_array_equal(found.mask, predictor(image).mask)
 
 
 def test_a_packaged_model_goes_by_its_name() -> None:

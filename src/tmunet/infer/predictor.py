@@ -101,6 +101,14 @@ class Predictor:
         self.network = trained.network.eval().to(self.device)
         self._run = self._start(window or trained.config.preprocess.size)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For other processes, which start the engine anew: a running one cannot be copied."""
+        return {name: value for name, value in self.__dict__.items() if name != "_run"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._run = self._start(self.window or self.config.preprocess.size)
+
     def _start(self, side: int) -> Run:
         """The network as its engine runs it, for images of this side."""
         images = torch.zeros(1, self.config.preprocess.channels, side, side, device=self.device)
