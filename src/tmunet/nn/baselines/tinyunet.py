@@ -56,6 +56,8 @@ class TinyUNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Image (B, C0, H, W) -> logits (B, num_classes, H, W)."""
         self.image_size.check(x, self.config.in_channels)
+        if not self.training:
+            x = x.contiguous(memory_format=torch.channels_last)  # faster on a CPU, but not with gradients
         e1 = self.encoder1(x)  # (B, 64, H, W)
         e2 = self.encoder2(self.pool(e1))  # (B, 128, H/2, W/2)
         e3 = self.encoder3(self.pool(e2))  # (B, 256, H/4, W/4)

@@ -56,6 +56,7 @@ class ULite(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Image (B, C0, H, W) -> logits (B, num_classes, H, W)."""
         self.image_size.check(x, self.config.in_channels)
+        x = x.contiguous(memory_format=torch.channels_last)  # faster on a CPU
         x = self.stem(x)  # (B, 16, H, W)
         x, skip1 = self.encoder1(x)  # (B, 32, H/2, W/2), (B, 16, H, W)
         x, skip2 = self.encoder2(x)  # (B, 64, H/4, W/4), (B, 32, H/2, W/2)

@@ -76,6 +76,7 @@ class ZigRiR(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Image (B, in_channels, n, n) -> logits (B, num_classes, n, n)."""
         self.image_size.check(x, self.config.in_channels)
+        x = x.contiguous(memory_format=torch.channels_last)  # faster on a CPU
         n = x.shape[-1] // 8  # sentences along one side
         words, sentences = self.stem(x)  # (B n n, 16, c1), (B, n n, C1)
         maps = []
