@@ -66,6 +66,25 @@ def test_fresh_gates_are_open_and_blind(name: str) -> None:
         assert layer.input_gate_bias.abs().min() > 0
 
 
+def test_fresh_forget_gates_of_both_kinds_are_as_open() -> None:
+    sigmoid, exponential = (
+        MatrixLSTM(16, 4, gate, None).forget_gate_bias.detach() for gate in ("sigmoid", "exponential")
+    )
+    torch.testing.assert_close(torch.exp(exponential), torch.sigmoid(sigmoid))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("forget_gate", GATES)
+def test_a_fresh_layer_remembers_early_tokens_and_reads_late_ones(forget_gate: ForgetGate) -> None:
+    layer = MatrixLSTM(32, 4, forget_gate, None).double()
+    x = torch.randn(1, 256, 2, 32, dtype=torch.float64)
+    last = layer(x)[:, -1, 0]
+    for token in (0, 20, 128, 254):
+        changed = x.clone()
+        changed[:, token] = torch.randn(2, 32, dtype=torch.float64)
+        assert 1e-4 < (layer(changed)[:, -1, 0] - last).norm() / last.norm() < 0.5
+
+
 def test_fresh_input_gate_biases_are_normal_with_deviation_a_tenth() -> None:
     layers = [layer for _ in range(5) for layer in gates("tmunet_t")]
     biases = torch.cat([layer.input_gate_bias.detach().flatten() for layer in layers])

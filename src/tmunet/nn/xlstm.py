@@ -54,13 +54,16 @@ class MatrixLSTM(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise as xLSTM does: forget gates start open (bias 3 to 6 over the heads), gates do not depend on the input."""
+        """Initialise as xLSTM does: gates do not depend on the input, and forget gates start open, sigmoid(3) to sigmoid(6)."""
         dim = self.norm_weight.shape[1]
+        open_gates = torch.linspace(3.0, 6.0, self.heads)
+        if self.forget_gate == "exponential":
+            open_gates = F.logsigmoid(open_gates)
         nn.init.normal_(self.qkv_weight, std=math.sqrt(2 / (5 * BLOCK)))
         nn.init.zeros_(self.gate_weight)
         nn.init.normal_(self.input_gate_bias, std=0.1)
         with torch.no_grad():
-            self.forget_gate_bias.copy_(torch.linspace(3.0, 6.0, self.heads).expand(DIRECTIONS, -1))
+            self.forget_gate_bias.copy_(open_gates.expand(DIRECTIONS, -1))
         nn.init.normal_(self.output_gate_weight, std=math.sqrt(2 / (5 * dim)))
         nn.init.zeros_(self.output_gate_bias)
         nn.init.ones_(self.norm_weight)
