@@ -86,7 +86,7 @@ def _in_words(types: str) -> str:
         WORDS.get(kind, kind) if kind else " or ".join(choices.replace("'", "").rsplit(", ", 1))
         for kind, choices in found
     ]
-    return " or ".join(dict.fromkeys(words))
+    return " or ".join(dict.fromkeys(words)) or types.removeprefix("Expected ").rstrip(". ")
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ class SegmentationLoss(nn.Module):
 
     Binary (one output): sigmoid, binary cross-entropy. K classes: softmax, cross-entropy. The Dice loss is
     1 - (2 sum p g + 1) / (sum p + sum g + 1) over the pixels of an image, averaged over the classes without the background.
-    Pixels labelled 255 count in neither.
+    Pixels labelled 255 count in neither. Labels beyond the classes are not looked for: what reads masks refuses them.
 
     Args:
         cross_entropy: lambda_1; the paper takes 2.

@@ -59,6 +59,8 @@ def create_model(
     """
     if name not in _NETWORKS:
         raise UsageError(f"There is no network {name!r}.{suggest(name, _NETWORKS)}")
+    if in_channels < 1 or num_classes < 1:
+        raise UsageError(f"Expected at least 1 channel and 1 class, but got {in_channels} and {num_classes}.")
     module_name, class_name = _NETWORKS[name]
     module = importlib.import_module(module_name)
     default = module.SIZES[name]

@@ -26,6 +26,12 @@ def test_a_process_of_its_own_holds_at_least_the_weights_and_the_maps() -> None:
     assert peak.seconds > 0
 
 
+def test_what_building_a_network_takes_is_not_the_peak_of_its_prediction() -> None:
+    peak = predict_alone("rolling_unet_l", 32, 1, Conditions())
+    assert isinstance(peak, Peak)
+    assert peak.highest - peak.before < 60e6  # with the building: 107 MB
+
+
 def test_a_failure_of_another_kind_is_an_error() -> None:
     with pytest.raises(TMUNetError, match="tmunet_t at 16 pixels, batch 1, failed in a process of its own: ValueError"):
         predict_alone("tmunet_t", 16, 1, Conditions())

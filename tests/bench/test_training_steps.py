@@ -10,7 +10,8 @@ from tmunet.bench.memory import Peak
 from tmunet.bench.table import measurement_table
 from tmunet.cli.alone import predict_alone
 from tmunet.cli.bench import BenchConfig
-from tmunet.errors import UsageError
+from tmunet.errors import EngineError, UsageError
+from tmunet.registry import create_model
 
 PLAN = Plan(sizes=(64,), batches=(2,), rounds=1, warm_up=0, reference="tmunet_t")
 
@@ -69,3 +70,9 @@ def test_the_same_step_every_time() -> None:
         step = inference(candidate.create(), 64, 1, Conditions(training=True))
         found.append(torch.stack([step(), step()]))
     torch.testing.assert_close(found[0], found[1])
+
+
+def test_what_a_compiler_does_not_take_is_an_error() -> None:
+    conditions = Conditions(training=True, checkpointing=True)
+    with pytest.raises(EngineError, match="compile does not take activation checkpointing"):
+        inference(create_model("tmunet_t"), 64, 1, conditions, "compile")

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from tmunet.nn.folding import folded
+from tmunet.registry import create_model
 
 from .random_weights import randomised
 
@@ -44,3 +45,12 @@ def test_the_network_itself_goes_on_training() -> None:
     folded(network)
     assert norms(network) == 2
     assert network.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_the_form_for_inference_runs_where_gradients_are_on_and_is_its_own_form() -> None:
+    network, image = create_model("tmunet_t").eval(), torch.rand(1, 3, 64, 64)
+    form = folded(network)
+    assert not form(image).requires_grad
+    torch.testing.assert_close(form(image), network(image), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(folded(form)(image), form(image))

@@ -151,3 +151,9 @@ def test_one_token_is_its_value_up_to_the_size_of_its_weight() -> None:
     q, k, v, i, f = trained(1, "sigmoid", dtype=torch.float64)
     weight = i.exp()[..., None] * (k * q).sum(-1, keepdim=True)
     assert torch.allclose(recurrent((q, k, v, i, f), "sigmoid"), weight * v / weight.abs().clamp(min=1))
+
+
+def test_a_chunk_has_tokens() -> None:
+    x = torch.randn(3, 1, 1, 5, 4)
+    with pytest.raises(ValueError, match="Expected `chunk_size` to be at least 1, but got 0"):
+        mlstm_module.mlstm_chunkwise(*x, *torch.randn(2, 1, 1, 5), chunk_size=0)

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from tmunet.bench.cost import count_macs, count_parameters
+from tmunet.nn.folding import folded
 from tmunet.nn.mlstm import ForgetGate
 from tmunet.nn.mstm import MSTMBlock, MSTMConfig, MultiScalePooling
 from tmunet.nn.tmunet import TMUNet, TMUNetConfig
@@ -40,6 +41,16 @@ def test_pooling_is_the_sum_of_window_means_less_x(size: tuple[int, int], scales
 
 def test_pooling_sees_differences_only() -> None:
     assert torch.allclose(MultiScalePooling((5, 9, 13))(torch.full((1, 2, 20, 9), 7.0)), torch.zeros(1), atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@torch.no_grad()
+def test_a_network_of_another_type_is_of_that_type_throughout(dtype: torch.dtype) -> None:
+    network, image = TMUNet(TMUNetConfig(widths=(8, 8, 8, 16, 16))).eval(), torch.rand(1, 3, 64, 64)
+    for form in (network, folded(network)):
+        logits = form.to(dtype)(image.to(dtype))
+        assert logits.dtype == dtype
+        torch.testing.assert_close(logits.float(), network.float()(image), atol=0.02, rtol=0.02)
 
 
 def test_pooling_is_float32_under_autocast() -> None:

@@ -108,6 +108,8 @@ def inference(
 def _training(network: nn.Module, images: Tensor, conditions: Conditions, engine: EngineName) -> Callable[[], Tensor]:
     if engine not in (EAGER, "compile"):
         raise EngineError(f"{engine} does not train")
+    if engine == "compile" and conditions.checkpointing:
+        raise EngineError("compile does not take activation checkpointing")
     masks = (torch.rand(images[:, 0].shape, generator=torch.Generator().manual_seed(1)) < 0.5).to(images.device)
     if engine == "compile":
         network.compile(dynamic=False)

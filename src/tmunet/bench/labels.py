@@ -66,8 +66,7 @@ def _places(bubble: Bubble) -> Iterator[Box]:
         for angle in DIRECTIONS:
             x = bubble.x + (bubble.radius + distance) * math.cos(angle)
             y = bubble.y + (bubble.radius + distance) * math.sin(angle)
-            left = (
-                x - width * (1 - math.cos(angle)) / 2
-            )  # beside the bubble it begins or ends there, above it is centred
+            # beside the bubble it begins or ends there, above it is centred
+            left = x - width * (1 - math.cos(angle)) / 2
             top = y - height * (1 - math.sin(angle)) / 2
             yield Box(left, top, left + width, top + height)

@@ -14,12 +14,8 @@ from tmunet.model_config import CONFIG, WEIGHTS
 
 StateName = Literal["done", "trained", "interrupted", "to do", "missing data"]
 
-_PLACES = (
-    "data",
-    "split",
-    "out",
-    "recipe",
-)  # of files, which may move; the split is compared by its hash, the recipe by what it sets
+# of files, which may move; the split is compared by its hash, the recipe by what it sets
+_PLACES = ("data", "split", "out", "recipe")
 _MACHINE = ("device", "checkpointing")  # where and how it ran; the run's provenance has it
 _BEFORE_CONFIG = ("split.json", "provenance.json")  # what a run that is killed at its start may leave alone
 

@@ -32,9 +32,8 @@ def write_onnx(network: nn.Module, images: Tensor, file: Path, sizes: ImageSize 
     require("onnx", extra="onnx")
     require("onnxscript", extra="onnx")
     several = images.expand(max(2, len(images)), -1, -1, -1)  # an example of one image would make one the only number
-    logging.getLogger("torch.onnx").setLevel(
-        logging.ERROR
-    )  # it tells of each operation of torchvision that is not there
+    # it tells of each operation of torchvision that is not there
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")

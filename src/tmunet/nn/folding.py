@@ -22,11 +22,11 @@ class HasInferenceForm(Protocol):
 
 
 def folded(network: nn.Module) -> nn.Module:
-    """A copy in eval mode that computes the same, up to rounding; the network itself is left as it was.
+    """A copy in eval mode, without gradients, that computes the same up to rounding; the network itself is left as it was.
 
     Only layers that follow each other in an `nn.Sequential` are folded: of others the order is not known.
     """
-    network = deepcopy(network).eval()
+    network = deepcopy(network).eval().requires_grad_(False)
     for module in network.modules():
         if isinstance(module, nn.Sequential):
             _fold(module)

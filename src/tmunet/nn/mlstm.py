@@ -13,6 +13,11 @@ One contract for all forms: q, k, v of shape (B, NH, T, D), i~ and f~ of shape (
 the result h has the shape of v and the type of q. Inside, everything is float32 (float64 for float64 input) whatever the
 autocast type is.
 
+Eq. 2 also feeds h_{t-1} into the gates (r_i h_{t-1}); here, as in the mLSTM of xLSTM, nothing does: only so can the tokens of a
+sequence be computed together, as section 2.2 has it.
+
+All forms raise ValueError for another forget gate or chunk size.
+
 - `mlstm_recurrent`: one step a token, O(T D^2), with a state that can be handed on. The specification.
 - `mlstm_parallel`: every pair of tokens, O(T^2 D). For checking and for very short sequences.
 - `mlstm_chunkwise`: pairs inside chunks of S tokens, states between chunks, O(T S D + T D^2). The network runs it in the faster
@@ -121,6 +126,8 @@ def mlstm_chunkwise(
     are large: gates of -50 and chunks up to 64 tokens cost a relative error of about 1e-4, trained gates none that counts.
     """
     with torch.autocast(q.device.type, enabled=False):
+        if chunk_size < 1:
+            raise ValueError(f"Expected `chunk_size` to be at least 1, but got {chunk_size}.")
         dtype, T = q.dtype, q.shape[2]
         S = min(chunk_size, T)
         q, k, v, log_i, log_f = gated(q, k, v, i, f, forget_gate)
@@ -155,9 +162,8 @@ def gated(
     dtype = torch.float64 if q.dtype == torch.float64 else torch.float32
     q, k, v, log_i, f = (x.to(dtype) for x in (q, k, v, i, f))
     if forget_gate == "sigmoid":
-        f = -F.softplus(
-            -f, threshold=50.0
-        )  # log sigmoid; ONNX takes the logarithm of a sigmoid, which is 0 for f < -104
+        # log sigmoid; ONNX takes the logarithm of a sigmoid, which is 0 for f < -104
+        f = -F.softplus(-f, threshold=50.0)
     return q, k, v, log_i, f
 
 

@@ -61,15 +61,14 @@ class MultiScalePooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""
+        dtype = x.dtype
         with torch.autocast(x.device.type, enabled=False):
-            x = x.to(torch.promote_types(x.dtype, torch.float32))
+            x = x.to(torch.promote_types(dtype, torch.float32))
             p = -len(self.scales) * x
-            for k in self.scales:
-                rows = F.avg_pool2d(
-                    x, (k, 1), 1, (k // 2, 0), count_include_pad=False
-                )  # a square mean is a mean of means
+            for k in self.scales:  # a square mean is a mean of means
+                rows = F.avg_pool2d(x, (k, 1), 1, (k // 2, 0), count_include_pad=False)
                 p += F.avg_pool2d(rows, (1, k), 1, (0, k // 2), count_include_pad=False)
-            return p
+        return p if torch.is_autocast_enabled(x.device.type) else p.to(dtype)
 
 
 class ChannelNorm(nn.LayerNorm):

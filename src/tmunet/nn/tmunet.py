@@ -1,7 +1,7 @@
 """TM-UNet: Token-Memory Enhanced Sequential Modeling for Efficient Medical Image Segmentation. Section 2.4, Fig. 2, Table 3.
 
 Five encoder and five decoder stages. Convolutions at the fine resolutions, token memories (MSTM) at the two deepest stages of
-both halves; every decoder stage upsamples, concatenates its skip connection and refines.
+both halves; every decoder stage upsamples, concatenates its skip connection (but D1, which has none) and refines.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tmunet.nn.block_projection import BLOCK
 from tmunet.nn.image_size import ImageSize
 from tmunet.nn.mstm import ChannelNorm, MSTMBlock, MSTMConfig
 from tmunet.nn.xlstm import XLSTMLayer
@@ -32,6 +33,15 @@ class TMUNetConfig:
     """The token-memory block of the deepest stages."""
     initial: Literal["torch", "he", "quiet"] = "torch"
     """Initial weights: PyTorch's, He's normal ones in the convolutions, or token memories that add nothing at first."""
+
+    def __post_init__(self) -> None:
+        if min(self.widths) < 1:
+            raise ValueError(f"Expected `widths` to be at least 1, but got {self.widths}.")
+        heads = self.mstm.heads
+        if self.mstm.xlstm and any(width % heads or width % BLOCK for width in self.widths[2:]):
+            raise ValueError(
+                f"Expected the last three `widths` to be multiples of {heads} heads and of {BLOCK}, but got {self.widths}."
+            )
 
 
 class TMUNet(nn.Module):
@@ -120,9 +130,8 @@ class ConvStage(nn.Sequential):
         """(B, in_channels, H, W) -> (B, out_channels, H/2, W/2)."""
         convolution, norm, pool, relu = self
         x = norm(convolution(x))
-        y: Tensor = (
-            pool(relu(x)) if torch.compiler.is_compiling() else relu(pool(x))
-        )  # a compiler's convolutions end in ReLU
+        # a compiler's convolutions end in ReLU
+        y: Tensor = pool(relu(x)) if torch.compiler.is_compiling() else relu(pool(x))
         return y
 
     def inference_form(self) -> nn.Module:

@@ -25,6 +25,10 @@ class FoldedTMUNet(TMUNet):
                 setattr(self, f"decoder{level}", FoldedDecoderStage(stage, channels))
         self.eval()
 
+    def inference_form(self) -> nn.Module:
+        """Itself."""
+        return self
+
     def first(self, x: Tensor) -> Tensor:
         """Image (B, C0, H, W) -> (B, C1, H/2, W/2)."""
         whole = super().first

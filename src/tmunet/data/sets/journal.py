@@ -10,9 +10,8 @@ from tmunet.errors import UsageError
 from tmunet.files import write_text
 
 JOURNAL = ".import.jsonl"
-_TEMPORARY = re.compile(
-    r"\..+\.(png|jpg|bmp|tif|json|jsonl|md)\.[a-z0-9_]{8}"
-)  # as `tmunet.files.write_bytes` names it
+# as `tmunet.files.write_bytes` names it
+_TEMPORARY = re.compile(r"\..+\.(png|jpg|bmp|tif|json|jsonl|md)\.[a-z0-9_]{8}")
 
 
 @dataclass(frozen=True)

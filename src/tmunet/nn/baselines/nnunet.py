@@ -38,9 +38,8 @@ class NNUNet(nn.Module):
         ValueError: the image has another size or other channels than C0.
     """
 
-    image_size = ImageSize(
-        minimum=256, multiple=128
-    )  # seven halvings; InstanceNorm needs more than one pixel at the last
+    # seven halvings; InstanceNorm needs more than one pixel at the last
+    image_size = ImageSize(minimum=256, multiple=128)
 
     supervision_weights = tuple(weight * 32 / 63 for weight in (1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 32, 0))
     """Of the losses at the resolutions of the training output, finest first; they add up to 1."""

@@ -31,6 +31,12 @@ class RollingUNetConfig:
     dropout: float = 0.1
     """Dropout inside the block of the coarsest resolution."""
 
+    def __post_init__(self) -> None:
+        if self.width < 1 or not 0 <= self.dropout < 1:
+            raise ValueError(
+                f"Expected `width` of at least 1 and `dropout` from 0 to below 1, but got {self.width} and {self.dropout}."
+            )
+
 
 class RollingUNet(nn.Module):
     """The network of the paper. See `RollingUNetConfig` for its sizes.
@@ -63,6 +69,7 @@ class RollingUNet(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Image (B, C0, H, W) -> logits (B, num_classes, H, W)."""
         self.image_size.check(x, self.config.in_channels)
+        x = x.contiguous(memory_format=torch.channels_last)  # faster on a CPU
         e1 = self.encoder1(x)  # (B, C1, H, W)
         e2 = self.encoder2(self.pool(e1))  # (B, C2, H/2, W/2)
         e3 = self.encoder3(self.pool(e2))  # (B, C3, H/4, W/4)

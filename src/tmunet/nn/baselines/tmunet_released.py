@@ -37,8 +37,10 @@ class TMUNetReleasedConfig:
     """C1..C5, channels of the five stages, the last three multiples of 4."""
 
     def __post_init__(self) -> None:
-        if any(width % HEADS for width in self.widths[2:]):
-            raise ValueError(f"Expected the last three `widths` to be multiples of {HEADS}, but got {self.widths}.")
+        if min(self.widths) < 2 or any(width % HEADS for width in self.widths[2:]):
+            raise ValueError(
+                f"Expected `widths` of at least 2, the last three multiples of {HEADS}, but got {self.widths}."
+            )
 
 
 class TMUNetReleased(nn.Module):
