@@ -119,7 +119,7 @@ def test_scores_of_another_model_or_of_other_images_are_not_overwritten(
     assert Path("evaluation/discs-test-strict-flips/summary.json").is_file()
     answer = tmunet(*words, "nuclei-t", "--allow-seen")
     assert answer.code == 2
-    assert "holds scores of another model, split or data set: expected weights_sha256" in answer.err
+    assert "holds scores of another model, split, data set or setting: expected weights_sha256" in answer.err
     test = json.loads((data / "split.json").read_text())["test"][0]
     with Image.open(data / "images" / f"{test}.png") as image:
         image.transpose(Image.Transpose.ROTATE_180).save(data / "images" / f"{test}.png")
@@ -127,6 +127,34 @@ def test_scores_of_another_model_or_of_other_images_are_not_overwritten(
     assert answer.code == 2
     assert "expected images_sha256" in answer.err
     assert (folder / "summary.json").read_bytes() == before
+
+
+def test_a_named_place_is_not_overwritten_either(tmunet: Run, model: Path, make_dataset: Make, tmp_path: Path) -> None:
+    data, out = make_dataset(), tmp_path / "scores"
+    words = ("evaluate", "-d", data, "--device", "cpu", "-o", out, "-m", model)
+    assert tmunet(*words).code == 0
+    assert tmunet(*words).code == 0  # the same again
+    before = (out / "summary.json").read_bytes()
+    answer = tmunet(*words, "--flips")
+    assert (answer.code, "or setting: expected flips True, but found False" in answer.err) == (2, True)
+    assert (out / "summary.json").read_bytes() == before
+    answer = tmunet("evaluate", "-d", data, "--device", "cpu", "-o", data, "-m", model)
+    assert (answer.code, "expected a new or empty folder, or one with scores" in answer.err) == (2, True)
+    assert not (data / "per_image.csv").exists()
+    (out / "summary.json").unlink()
+    (out / "report.html").unlink()
+    assert tmunet(*words).code == 0  # as after an interruption
+
+
+def test_a_name_in_dataset_json_is_no_path(
+    tmunet: Run, model: Path, make_dataset: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    data = make_dataset()
+    (data / "dataset.json").write_text(json.dumps({"name": "../../../escaped: 2?"}))
+    assert tmunet("evaluate", "-m", model, "-d", data, "--device", "cpu").code == 0
+    assert [path.name for path in Path("evaluation").iterdir()] == ["escaped-2-test-strict"]
 
 
 def test_a_run_is_scored_on_its_own_split_also_when_its_data_are_named(

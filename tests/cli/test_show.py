@@ -88,3 +88,26 @@ def test_a_folder_without_images_is_bad_input(tmunet: Run, tmp_path: Path) -> No
 def test_many_classes_are_counted(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
     answer = tmunet("show", make_dataset(classes=8), "--out", tmp_path / "sheet.png")
     assert "with the outlines of 7 classes." in answer.out
+
+
+@pytest.mark.parametrize("words", [("show", "-o", "images/case0.png"), ("check", "--html", "masks/page.html")])
+def test_nothing_is_written_among_the_images_and_masks(tmunet: Run, make_dataset: Make, words: tuple[str, ...]) -> None:
+    data = make_dataset()
+    before = {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+    verb, flag, place = words
+    answer = tmunet(verb, data, flag, data / place)
+    assert (answer.code, "lies among the images and masks" in answer.err) == (2, True)
+    assert before == {path: path.read_bytes() for path in data.rglob("*") if path.is_file()}
+
+
+def test_a_page_ends_in_html(tmunet: Run, make_dataset: Make) -> None:
+    data = make_dataset()
+    answer = tmunet("check", data, "--html", data / "README.md")
+    assert (answer.code, "Expected a file that ends in .html" in answer.err) == (2, True)
+
+
+def test_a_command_to_go_on_with_has_the_folder_in_quotes(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
+    data = make_dataset().rename(tmp_path / "my data")
+    (data / "split.json").unlink()
+    answer = tmunet("show", data, "--subset", "test")
+    assert f"tmunet split '{data}'" in answer.err

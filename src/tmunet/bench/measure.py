@@ -15,6 +15,7 @@ from tmunet.bench.inference import Conditions, export, exported, inference, netw
 from tmunet.bench.memory import Alone, TooMuch
 from tmunet.bench.peak import PRODUCT, matrix_product, peak_share
 from tmunet.bench.speed import Spread, ratio, take_turns
+from tmunet.counted import counted
 from tmunet.errors import EngineError
 from tmunet.export.names import EAGER
 from tmunet.model import serialise
@@ -120,12 +121,12 @@ def measure(
     networks = {candidate.label: network_of(candidate, conditions) for candidate in candidates}
     found: list[Measurement] = []
     for size in plan.sizes:
-        watch(f"{size} px: arithmetic of {len(networks)} networks")
-        counted = [_count(candidate, networks[candidate.label], size, conditions) for candidate in candidates]
+        watch(f"{size} px: arithmetic of {counted(len(networks), 'network')}")
+        costs = [_count(candidate, networks[candidate.label], size, conditions) for candidate in candidates]
         for batch in plan.batches:
             calls: dict[str, Call] = {}
             rows = []
-            for candidate, unbatched in zip(candidates, counted, strict=True):
+            for candidate, unbatched in zip(candidates, costs, strict=True):
                 network = networks[candidate.label]
                 row = _weigh(candidate, network, replace(unbatched, batch=batch), conditions, alone, watch)
                 try:
@@ -172,7 +173,8 @@ def _weigh(
     """The memory of one network at one size and batch, or a note that it does not fit or that its engine does not take it."""
     if row.note:
         return row
-    watch(f"{row.size} px, batch {row.batch}: memory of {row.network}")
+    if alone:
+        watch(f"{row.size} px, batch {row.batch}: memory of {row.network}")
     lower = conditions.precision == "bfloat16"
     row = replace(row, activation_bytes=activation_memory(network, (row.size, row.size), row.batch, bfloat16=lower))
     try:
@@ -204,7 +206,7 @@ def _time(
     calls: Mapping[str, Call], rows: Sequence[Measurement], plan: Plan, conditions: Conditions, watch: Watch
 ) -> list[Measurement]:
     """The time of all networks that fit at one size and batch, in turns."""
-    watch(f"{rows[0].size} px, batch {rows[0].batch}: time of {len(calls)} networks, in turns")
+    watch(f"{rows[0].size} px, batch {rows[0].batch}: time of {counted(len(calls), 'network')}, in turns")
     product = {} if conditions.training or not calls else {PRODUCT: matrix_product(conditions)}
     times = take_turns({**calls, **product}, plan.rounds, plan.warm_up, conditions.seconds, conditions.synchronise)
     return [_timed(row, times, plan) for row in rows]

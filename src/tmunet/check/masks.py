@@ -101,7 +101,7 @@ def _refused(
             "mask-grey" if len(mask.values) > FEW_VALUES else "mask-values",
             "fault",
             f"Expected {_expected(info)}, but found {mask.found}.",
-            "`tmunet check DATA --fix COPY` writes 0 and 255: no value lies in between."
+            "`tmunet check DATA --fix COPY` writes 0 and 255: each value is near one of them."
             if fixable
             else advice(mask.values, info.classes, info.ignore_label),
             (file,),

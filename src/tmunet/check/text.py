@@ -16,7 +16,7 @@ def as_text(report: CheckReport) -> str:
     """Say what was found: by kind, worst first, at most eight findings of a kind, and the counts in the last line."""
     head = f"{report.folder}: {counted(len(report.cases), 'case')} that can be read, {counted(report.files, 'file')}"
     blocks = [f"{head}."]
-    for (_, severity, kind), group in groupby(sorted(report.findings, key=_by_kind), key=_by_kind):
+    for (_, severity, kind, _), group in groupby(sorted(report.findings, key=_by_kind), key=_by_kind):
         blocks.append("\n".join(_block(severity, kind, list(group))))
     blocks.append(_counts(report))
     return printable("\n\n".join(blocks))
@@ -35,8 +35,9 @@ def printable(text: str) -> str:
     )
 
 
-def _by_kind(finding: Finding) -> tuple[int, str, str]:
-    return SEVERITIES.index(finding.severity), finding.severity, finding.kind
+def _by_kind(finding: Finding) -> tuple[int, str, str, bool]:
+    """What is mended otherwise is told apart."""
+    return SEVERITIES.index(finding.severity), finding.severity, finding.kind, finding.fixable
 
 
 def _block(severity: str, kind: str, findings: Sequence[Finding]) -> Iterator[str]:
@@ -64,4 +65,6 @@ def _counts(report: CheckReport) -> str:
         return "No findings."
     counts = ", ".join(counted(report.count(severity), severity) for severity in SEVERITIES)
     fixable = sum(finding.fixable for finding in report.findings)
-    return f"{counts}." + (f" --fix COPY mends {fixable:,} of them in a copy." if fixable else "")
+    return f"{counts}." + (
+        f" --fix COPY mends {fixable:,} of them, or sets the file aside, in a copy." if fixable else ""
+    )

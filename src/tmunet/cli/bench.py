@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet.cli.arguments import parse
 from tmunet.cli.process import keep_memory
+from tmunet.counted import counted
 from tmunet.errors import MissingExtraError, UsageError
 from tmunet.export.names import Precision
 
@@ -195,7 +196,7 @@ def _tell(about: Mapping[str, Any], files: Sequence[Path]) -> None:
     from tmunet.bench.facts import machine
 
     print(
-        f"\n{machine(about)}; medians of {about['rounds']} rounds in turns, {about['warm_up']} to warm up in each; "
+        f"\n{machine(about)}; medians of {counted(about['rounds'], 'round')} in turns, {about['warm_up']} to warm up in each; "
         f"limits {about['memory_limit_bytes'] / 1e9:g} GB and {about['seconds_limit']:g} s.\n"
         f"Written: {', '.join(str(path) for path in files)}"
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tmunet.cli.arguments import parse
+from tmunet.cli.places import page_or_picture
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,13 @@ def run(arguments: Sequence[str]) -> int:
     from tmunet.check.fix import fix
     from tmunet.check.text import as_text, printable
 
+    page = page_or_picture(config.html, ".html", Path(config.data)) if config.html else None
     report = check_dataset(Path(config.data), Path(config.split) if config.split else None)
     fixed = fix(report, Path(config.fix)) if config.fix else None
-    if config.html:
+    if page:
         from tmunet.report.check_page import write_check_page
 
-        write_check_page(Path(config.html), report)
+        write_check_page(page, report)
     if config.json:
         content = report.to_dict() | ({"fixed": fixed.to_dict()} if fixed else {})
         print(json.dumps(content, indent=2))
@@ -50,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
         print(as_text(report))
         if fixed:
             print(printable(f"\n{fixed}\n\n{as_text(fixed.left)}"))
-        if config.html:
-            print(f"Page: {config.html}")
+        if page:
+            print(f"Page: {page}")
     judged = fixed.left if fixed else report
     return 1 if judged.count("fault") + judged.count("warning") else 0

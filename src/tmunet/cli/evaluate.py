@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet.cli.arguments import parse
+from tmunet.cli.places import file_name
 from tmunet.cli.process import prepare_process
 from tmunet.cli.table import score_table
 from tmunet.data.json_object import read_json_object
@@ -111,13 +112,10 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     }
     parent = run.path / "evaluation" if run else Path("evaluation")
     folder = Path(config.out or parent / _name(config, dataset.info.name))
-    if config.out is None:
-        _refuse_other_scores(
-            folder, {"split_sha256": dataset.split.sha256, "weights_sha256": str(facts["weights_sha256"])}
-        )
+    settings = {name: facts[name] for name in ("weights_sha256", "window", "flips", "engine", "precision")}
+    refuse_other_scores(folder, settings | {"split_sha256": dataset.split.sha256, "subset": config.subset})
     evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts, config.allow_seen)
-    if config.out is None:
-        _refuse_other_scores(folder, {"images_sha256": evaluation.facts["images_sha256"]})
+    refuse_other_scores(folder, {"images_sha256": evaluation.facts["images_sha256"]})
     evaluation.write(folder)
     metrics = run.metrics if run and run.metrics.is_file() else None
     write_report(folder / "report.html", assemble(evaluation, predictor, dataset, metrics))
@@ -146,18 +144,20 @@ def _name(config: EvaluateConfig, data: str) -> str:
         config.precision if config.precision != EvaluateConfig.precision else "",
         Path(config.split).stem if config.split else "",
     ]
-    return "-".join([data, config.subset, config.protocol, *filter(None, unusual)])
+    return "-".join([file_name(data), config.subset, config.protocol, *filter(None, unusual)])
 
 
-def _refuse_other_scores(folder: Path, facts: Mapping[str, str]) -> None:
-    """See that scores which lie there already are of the same model and images: those are computed anew, others are not lost."""
+def refuse_other_scores(folder: Path, facts: Mapping[str, Any]) -> None:
+    """See that what lies there already are scores of the same model and images: those are computed anew, others are not lost."""
     summary = folder / "summary.json"
-    if not summary.is_file():
-        return
-    found = read_json_object(summary).get("facts", {})
+    if not folder.exists() or (folder.is_dir() and {file.name for file in folder.iterdir()} <= {"per_image.csv"}):
+        return  # it may have been interrupted before the summary
+    found = read_json_object(summary).get("facts") if summary.is_file() else None
+    if not isinstance(found, Mapping):
+        raise UsageError(f"{folder}: expected a new or empty folder, or one with scores; choose another with --out.")
     for what, expected in facts.items():
         if found.get(what, expected) != expected:
             raise UsageError(
-                f"{folder}: holds scores of another model, split or data set: expected {what} {expected[:12]}, but found "
-                f"{str(found[what])[:12]}; choose another folder with --out."
+                f"{folder}: holds scores of another model, split, data set or setting: expected {what} "
+                f"{expected!s:.12}, but found {found[what]!s:.12}; choose another folder with --out."
             )

@@ -1,5 +1,6 @@
 """`tmunet export`: write a trained model for another runtime."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     done = export_model(trained, config.format, config.size, out, images)
     print(
         f"Written: {done.folder}. Checked against PyTorch: {_said(done)}.\n"
-        f"Use it: python {done.folder / RUNNER} IMAGES -o MASKS"
+        f"Use it: python {shlex.quote(str(done.folder / RUNNER))} IMAGES -o MASKS"
     )
     return 0
 

@@ -145,6 +145,7 @@ def _told(imported: "Imported") -> str:
         )
     else:
         kind = " --kind official" if (folder / "official_split.json").exists() else ""
-        lines.append(f"Next: tmunet split {folder}{kind}")
-    lines.append(f"Look at it: tmunet check {folder}, tmunet show {folder}. Its terms: {folder / 'README.md'}")
+        lines.append(f"Next: tmunet split {shlex.quote(str(folder))}{kind}")
+    quoted = shlex.quote(str(folder))
+    lines.append(f"Look at it: tmunet check {quoted}, tmunet show {quoted}. Its terms: {folder / 'README.md'}")
     return "\n".join(lines)

@@ -55,7 +55,7 @@ def main(arguments: Sequence[str]) -> int:
         return error.exit_code
     except BrokenPipeError:  # such as of `tmunet info | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        return 141  # as shells say it: 128 + SIGPIPE
     except OSError as error:
         print(f"tmunet {verb}: {_told(error)}", file=sys.stderr)
         return InputError.exit_code

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tmunet.cli.arguments import parse
+from tmunet.cli.places import file_name
 from tmunet.cli.process import prepare_process
 from tmunet.cli.table import score_table
 from tmunet.config import suggest
@@ -162,7 +163,9 @@ def _evaluate(arguments: Sequence[str]) -> None:
     facts = {"command": shlex.join(["tmunet", *sys.argv[1:]]), **facts_of(workspace), "versions": versions()}
     seen = read_seen_images(workspace.seen)
     evaluation = score_masks(workspace.masks, dataset, seen, protocol, config.seed, facts, config.allow_seen)
-    folder = Path(config.out or workspace.folder / "evaluation" / f"{dataset.info.name}-test-{protocol.name}")
+    folder = Path(
+        config.out or workspace.folder / "evaluation" / f"{file_name(dataset.info.name)}-test-{protocol.name}"
+    )
     evaluation.write(folder)
     print(f"{score_table(evaluation)}\n\nScores: {folder / 'per_image.csv'}, {folder / 'summary.json'}")
 

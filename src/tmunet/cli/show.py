@@ -1,12 +1,13 @@
 """`tmunet show`: a contact sheet of a data set. Loads no torch."""
 
-import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tmunet.cli.arguments import parse
+from tmunet.cli.places import file_name, page_or_picture
 from tmunet.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ class ShowConfig:
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MOST:
             raise UsageError(f"Expected `count` to be between 1 and {MOST}, but got {self.count}.")
-        if self.out is not None and Path(self.out).suffix.lower() != ".png":
-            raise UsageError(f"Expected `out` to be a file that ends in .png, but got {self.out!r}.")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -45,12 +44,15 @@ def run(arguments: Sequence[str]) -> int:
     from tmunet.report.lettering import legible
     from tmunet.report.select import spread
 
-    folder = glance_at(Path(config.data))
+    data = Path(config.data)
+    if config.out is not None:
+        page_or_picture(config.out, ".png", data)
+    folder = glance_at(data)
+    path = page_or_picture(config.out or f"{file_name(folder.info.name)}-sheet.png", ".png", data)
     glances = _side(folder, config)
     ranked = sorted(glances, key=lambda glance: -1.0 if glance.foreground is None else glance.foreground)
     cells = draw_cells(folder, spread(ranked, config.count, config.seed))
     title = folder.info.name + ("" if config.subset == "all" else f" · {config.subset}")
-    path = Path(config.out or f"{_file_name(folder.info.name)}-sheet.png")
     write_sheet(path, draw_sheet(folder, cells, len(glances), title))
     names = folder.info.classes[1:]
     classes = ", ".join(names) if len(names) <= 5 else f"{len(names)} classes"
@@ -60,7 +62,9 @@ def run(arguments: Sequence[str]) -> int:
     faults = [*folder.faults, *(cell.fault for cell in cells if cell.fault and cell.glance.fault is None)]
     if faults:
         count = f"{len(faults):,} fault{'s' if len(faults) > 1 else ''}"
-        print(f"{count} seen, the first: {legible(faults[0])}\nTo find all that is wrong: tmunet check {config.data}")
+        print(
+            f"{count} seen, the first: {legible(faults[0])}\nTo find all that is wrong: tmunet check {shlex.quote(config.data)}"
+        )
     return 1 if faults else 0
 
 
@@ -71,7 +75,7 @@ def _side(folder: "Folder", config: ShowConfig) -> "tuple[Glance, ...]":
         if (Path(config.data) / "split.json").exists():
             raise DataError(config.data, folder.faults)
         raise UsageError(
-            f"There is no split.json in {config.data}; leave out --subset, or make one: tmunet split {config.data}"
+            f"There is no split.json in {config.data}; leave out --subset, or make one: tmunet split {shlex.quote(config.data)}"
         )
     names = frozenset(folder.split.to_dict()[config.subset])
     if not names:
@@ -79,7 +83,3 @@ def _side(folder: "Folder", config: ShowConfig) -> "tuple[Glance, ...]":
             f"The side {config.subset!r} of {Path(config.data) / 'split.json'} holds no cases; show another one."
         )
     return tuple(glance for glance in folder.glances if glance.case.name in names)
-
-
-def _file_name(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "dataset"

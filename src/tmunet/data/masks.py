@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tmunet.counted import counted
 from tmunet.data.raster import Planes, Raster
 from tmunet.data.read import read_raster
 from tmunet.errors import InputError, UsageError
@@ -97,9 +98,9 @@ def _expected(classes: Sequence[str], ignore_label: int | None) -> str:
 def histogram(counts: NDArray[np.intp]) -> str:
     """Say which values were found, given the number of pixels of each value: ``"0 (990 pixels), 7 (34 pixels)"``."""
     values = np.flatnonzero(counts)
-    shown = [f"{value} ({counts[value]:,} pixels)" for value in values[:_SHOWN_VALUES]]
+    shown = [f"{value} ({counted(int(counts[value]), 'pixel')})" for value in values[:_SHOWN_VALUES]]
     more = len(values) - len(shown)
-    return ", ".join(shown) + (f" and {more} more value{'s' if more > 1 else ''}" if more else "")
+    return ", ".join(shown) + (f" and {more} more {'values' if more > 1 else 'value'}" if more else "")
 
 
 def advice(values: Sequence[int], classes: Sequence[str], ignore_label: int | None = None) -> str:

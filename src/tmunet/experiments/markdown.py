@@ -58,9 +58,11 @@ def run_section(results: Sequence[Result], folder: Path) -> str:
         hashes = f"`{first.split_sha256[:12]}`", f"`{first.weights_sha256[:12]}`"
         names = escaped(first.network), escaped(first.data), escaped(first.split), str(first.seed)
         rows.append((link(first.run.name, first.run, folder), *names, *hashes, entry.epochs, files))
-    return "Each folder holds the settings (`config.yaml`), the split, the log and the weights (`model/`).\n\n" + grid(
-        head, rows
+    holds = (
+        "Each folder holds the settings (`config.yaml`), the split, the course of training (`metrics.csv`) and the scores of every "
+        "image; where it was trained also the weights (`model/`) and, beside it, the log."
     )
+    return f"{holds}\n\n{grid(head, rows)}"
 
 
 def made_by(command: str) -> str:

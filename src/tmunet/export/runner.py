@@ -187,7 +187,9 @@ def read(path: Path) -> Image.Image:
     except RunError:
         raise
     except UnidentifiedImageError as error:
-        raise RunError(f"expected a PNG, JPEG, BMP or TIFF image, but Pillow finds none; {SAVE}.") from error
+        raise RunError(
+            f"expected a PNG, JPEG, BMP or TIFF image, but Pillow finds none; copy it again if it is damaged, or {SAVE}."
+        ) from error
     except Exception as error:  # decoders raise whatever a damaged file leads them to
         if isinstance(error, OSError) and error.strerror:
             raise RunError(

@@ -155,6 +155,7 @@ def _claim(out: Path, predictor: Predictor) -> None:
                 f"{out}: holds masks of another model or of other settings; choose another folder with -o."
             )
     elif out.exists() and (out.is_file() or any(out.iterdir())):
-        raise InputError(f"{out}: expected a new or empty folder, but found other files; choose another with -o.")
+        found = "a file" if out.is_file() else "other files"
+        raise InputError(f"{out}: expected a new or empty folder, but found {found}; choose another with -o.")
     else:
         write_json(manifest, settings)

@@ -103,7 +103,7 @@ def test_grey_masks_need_a_threshold(tmp_path):
     mask = box(1, 1, 200)
     mask[5, 5] = 100
     source = make(tmp_path, {"i/1.png": None, "m/1.png": mask})
-    with pytest.raises(InputError, match=r"1.png: expected a mask .* but found 0 \(38 pixels\), 100 \(1 pixels\), 200"):
+    with pytest.raises(InputError, match=r"1.png: expected a mask .* but found 0 \(38 pixels\), 100 \(1 pixel\), 200"):
         plan(source, FolderOptions("i/*.png", "m/{name}.png", "set")).cases[0].draw(SIZE)
     made = plan(source, FolderOptions("i/*.png", "m/{name}.png", "set", threshold=150))
     assert np.array_equal(made.cases[0].draw(SIZE), box(1, 1, 1))

@@ -237,5 +237,5 @@ def test_gates_start_as_the_released_program_leaves_them() -> None:
 def test_sizes_and_widths_that_do_not_fit_are_errors() -> None:
     with pytest.raises(ValueError, match="divisible by 32, but got 64 x 70; pad the image to 64 x 96"):
         TMUNetReleased(SIZES["tmunet_released_t"])(torch.zeros(1, 3, 64, 70))
-    with pytest.raises(ValueError, match="Expected the last three `widths` to be multiples of 4, but got"):
+    with pytest.raises(ValueError, match="Expected `widths` of at least 2, the last three multiples of 4, but got"):
         TMUNetReleasedConfig(widths=(8, 16, 30, 64, 128))

@@ -7,7 +7,7 @@ from typing import Any
 from tmunet import __version__
 from tmunet.data.records import CaseRecord
 from tmunet.data.sets.journal import Entry
-from tmunet.data.sets.plan import Plan
+from tmunet.data.sets.plan import NOT_STATED, Plan
 from tmunet.data.sets.source import Source
 
 
@@ -59,7 +59,7 @@ def write_card(plan: Plan, source: Source, entries: Sequence[Entry], command: st
     notes = "\n".join(f"- {sentence}" for sentence in (*facts.notes, *plan.remarks))
     return f"""# {facts.name}
 
-{facts.modality[:1].upper()}{facts.modality[1:]}, with a mask for each image.
+{_pictures(facts.modality)}
 
 - Cases: {len(entries):,}
 - Labels: {labels}{ignored}
@@ -99,12 +99,21 @@ def _sizes(entries: Sequence[Entry]) -> str:
     return f"{span} pixels (width x height), of {len(sizes)} different sizes"
 
 
+def _pictures(modality: str) -> str:
+    """What the images are; where it is not stated, only that they have masks."""
+    if modality == NOT_STATED:
+        return "Images, with a mask for each."
+    return f"{modality[:1].upper()}{modality[1:]}, with a mask for each image."
+
+
 def _groups(plan: Plan) -> str:
     groups = {case.group for case in plan.cases if case.group is not None}
     if not groups:
         return "not known"
     alone = sum(case.group is None for case in plan.cases)
-    return f"{len(groups):,}, each a {plan.facts.group or 'group'}" + (f"; cases in none: {alone:,}" if alone else "")
+    kind = plan.facts.group or "group"
+    said = kind if kind.startswith("as in ") else f"each a {kind}"
+    return f"{len(groups):,}, {said}" + (f"; cases in none: {alone:,}" if alone else "")
 
 
 def _official(plan: Plan) -> str:

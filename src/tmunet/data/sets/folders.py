@@ -12,7 +12,7 @@ from tmunet.data.sets.binary import union_above
 from tmunet.data.sets.labelled import as_stored, mapped
 from tmunet.data.sets.partners import listing, not_used
 from tmunet.data.sets.pattern import FilePattern
-from tmunet.data.sets.plan import Draw, Plan, PlannedCase, SetFacts
+from tmunet.data.sets.plan import NOT_STATED, Draw, Plan, PlannedCase, SetFacts
 from tmunet.data.sets.source import Source
 from tmunet.errors import DataError, UsageError
 
@@ -20,10 +20,10 @@ FACTS = SetFacts(
     name="folders",
     version=1,
     classes=("background", "foreground"),
-    modality="not stated",
-    url="not stated",
-    licence="not stated",
-    citation="not stated",
+    modality=NOT_STATED,
+    url=NOT_STATED,
+    licence=NOT_STATED,
+    citation=NOT_STATED,
     layout="any image files, and for each a mask file with a name that follows from the image's",
 )
 _SHOWN = 5

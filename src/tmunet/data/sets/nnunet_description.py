@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from tmunet.data.json_object import read_json_object
-from tmunet.data.sets.plan import SetFacts
+from tmunet.data.sets.plan import NOT_STATED, SetFacts
 from tmunet.data.sets.source import Source
 from tmunet.errors import DataError
 from tmunet.labels import IGNORE_LABEL
@@ -16,10 +16,10 @@ FACTS = SetFacts(
     name="nnunet",
     version=1,
     classes=("background", "foreground"),
-    modality="not stated",
-    url="not stated",
-    licence="not stated",
-    citation="not stated",
+    modality=NOT_STATED,
+    url=NOT_STATED,
+    licence=NOT_STATED,
+    citation=NOT_STATED,
     layout="DatasetNNN_NAME with dataset.json, imagesTr/CASE_0000.png and labelsTr/CASE.png",
 )
 ENDINGS = (".png", ".bmp", ".tif")

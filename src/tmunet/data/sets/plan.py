@@ -14,6 +14,8 @@ Labels = NDArray[np.uint8]
 Draw = Callable[[tuple[int, int]], Labels]
 """Makes the mask of a case: given (H, W) of its image, returns labels (H, W) from 0 to K - 1, and 255 to ignore."""
 
+NOT_STATED = "not stated"  # of facts that nobody gave
+
 
 @dataclass(frozen=True)
 class SetFacts:
