@@ -59,8 +59,8 @@ def run_section(results: Sequence[Result], folder: Path) -> str:
         names = escaped(first.network), escaped(first.data), escaped(first.split), str(first.seed)
         rows.append((link(first.run.name, first.run, folder), *names, *hashes, entry.epochs, files))
     holds = (
-        "Each folder holds the settings (`config.yaml`), the split, the course of training (`metrics.csv`) and the scores of every "
-        "image; where it was trained also the weights (`model/`) and, beside it, the log."
+        "Each folder holds the settings (`config.yaml`), the split, the course of training (`metrics.csv`) and the scores of "
+        "every image; where it was trained also the weights (`model/`) and, beside it, the log."
     )
     return f"{holds}\n\n{grid(head, rows)}"
 
