@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 
@@ -19,7 +20,7 @@ from tmunet.errors import DataError, InputError, UsageError
 from tmunet.evaluation import COLUMNS, Evaluation, evaluate
 from tmunet.files import write_json
 from tmunet.infer.predictor import Predictor
-from tmunet.metrics import METRICS, PROTOCOLS, Mask
+from tmunet.metrics import METRICS, PROTOCOLS, Mask, describe
 
 from .small_models import THREE, random_model
 
@@ -142,6 +143,23 @@ def test_every_fault_is_listed(make_dataset: Make) -> None:
     for fault, place in zip(caught.value.faults, places, strict=True):
         assert str(folder / place) in fault
     assert "Expected an image of 5 channels, but got 1" in caught.value.faults[2]
+
+
+def test_groups_of_the_data_set_are_written_and_drawn(make_dataset: Make, tmp_path: Path) -> None:
+    folder = make_dataset(test=4, side=40)
+    predictor = Predictor(random_model())
+    alone = evaluate(predictor, open_dataset(folder), "test", PROTOCOLS["strict"])
+    records = {"case10": {"group": "video 1"}, "case12": {"group": "video 1"}, "case13": {"group": "video 2"}}
+    write_json(folder / "dataset.json", {"cases": records})
+    found = evaluate(predictor, open_dataset(folder), "test", PROTOCOLS["strict"])
+    found.write(tmp_path / "scores")
+    with (tmp_path / "scores" / "per_image.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["group"] for row in csv.DictReader(file)] == ["video 1", "", "video 1", "video 2"]
+    expected = describe({"dice": scores(found)}, groups=["video 1", None, "video 1", "video 2"])["dice"]
+    assert found.summaries["foreground"]["metrics"]["dice"] == asdict(expected)
+    assert (found.summaries["foreground"]["n_groups"], alone.summaries["foreground"]["n_groups"]) == (3, None)
+    assert [row["group"] for row in alone.rows] == [None] * 4
+    assert scores(alone) == scores(found)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

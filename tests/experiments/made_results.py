@@ -58,9 +58,10 @@ def result(
     protocol: str = "paper",
     model: str = "unet",
     split_sha256: str | None = None,
+    groups: list[str | None] | None = None,
     **facts: Any,
 ) -> Result:
-    """A result with these Dice values, and the files of its run that pages link to."""
+    """A result with these Dice values, groups of the images if any, and the files of its run that pages link to."""
     if protocol == "strict":
         scores = [
             case if case.outcome is Outcome.FOUND else CaseScores(*[0.0] * 5, 50, 50, case.outcome)
@@ -77,9 +78,15 @@ def result(
     content = {
         "protocol": protocol,
         "facts": {**known, **facts},
-        "classes": {"foreground": get_protocol(protocol).summarise(scores).to_dict()},
+        "classes": {"foreground": get_protocol(protocol).summarise(scores, groups=groups).to_dict()},
         "per_image": [
-            {"case": f"frame {index}", "class": "foreground", **case.to_dict()} for index, case in enumerate(scores)
+            {
+                "case": f"frame {index}",
+                **({} if groups is None else {"group": groups[index]}),  # as evaluations were before groups were drawn
+                "class": "foreground",
+                **case.to_dict(),
+            }
+            for index, case in enumerate(scores)
         ],
     }
     write_text(run / "evaluation" / protocol / "per_image.csv", "case\n")

@@ -8,6 +8,7 @@ from tmunet.metrics.empty import (
     outcome_of,
     policy_as_markdown,
 )
+from tmunet.metrics.groups import Groups
 from tmunet.metrics.overlap import Counts, confusion, dice, f1, iou, precision, recall
 from tmunet.metrics.pair import Mask, Spacing, check_pair, check_spacing
 from tmunet.metrics.protocol import (
@@ -33,6 +34,7 @@ __all__ = [
     "CaseScores",
     "Counts",
     "EmptyRow",
+    "Groups",
     "Mask",
     "Outcome",
     "PaperProtocol",
