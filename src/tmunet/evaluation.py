@@ -20,9 +20,9 @@ from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.infer.predictor import Predictor
 from tmunet.labels import IGNORE_LABEL
-from tmunet.metrics import METRICS, CaseScores, Protocol
+from tmunet.metrics import METRICS, OBJECT_COUNTS, CaseScores, Protocol
 
-COLUMNS = ("case", "group", "class", "outcome", *METRICS)
+COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COUNTS)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from tmunet.experiments.costs import Cost
 from tmunet.experiments.plan import Plan, PlannedNetwork
 from tmunet.experiments.result import Result
 from tmunet.files import write_json, write_text
-from tmunet.metrics import CaseScores, Outcome, get_protocol
+from tmunet.metrics import CaseScores, ObjectCounts, Outcome, get_protocol
 
 NETWORKS = {
     "U-Net": PlannedNetwork("unet", row="U-Net"),
@@ -40,9 +40,19 @@ def plan(**changes: Any) -> Plan:
 def scores_of(values: list[float | None]) -> list[CaseScores]:
     """Scores with a given Dice each; None is an image whose object was missed."""
     return [
-        CaseScores(0, 0, 0, 0, 0, math.nan, math.nan, Outcome.MISSED)
+        CaseScores(0, 0, 0, 0, 0, math.nan, math.nan, Outcome.MISSED, ObjectCounts(1, 1, 0))
         if dice is None
-        else CaseScores(dice, dice / (2 - dice), dice, dice, dice, 40 * (1 - dice), 30 * (1 - dice), Outcome.FOUND)
+        else CaseScores(
+            dice,
+            dice / (2 - dice),
+            dice,
+            dice,
+            dice,
+            40 * (1 - dice),
+            30 * (1 - dice),
+            Outcome.FOUND,
+            ObjectCounts(1, 0, 0),
+        )
         for dice in values
     ]
 
@@ -64,7 +74,7 @@ def result(
     """A result with these Dice values, groups of the images if any, and the files of its run that pages link to."""
     if protocol == "strict":
         scores = [
-            case if case.outcome is Outcome.FOUND else CaseScores(*[0.0] * 5, 50, 50, case.outcome)
+            case if case.outcome is Outcome.FOUND else CaseScores(*[0.0] * 5, 50, 50, case.outcome, case.objects)
             for case in scores_of(values)
         ]
     else:

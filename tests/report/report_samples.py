@@ -56,6 +56,9 @@ def summary_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "n_false_alarm": outcomes.count("false_alarm"),
         "n_both_empty": outcomes.count("both_empty"),
         "n_hd_left_out": 0,
+        "objects": len(rows),
+        "objects_missed": outcomes.count("missed"),
+        "objects_false": outcomes.count("false_alarm"),
         "metrics": metrics,
     }
 

@@ -231,9 +231,12 @@ def test_several_classes_are_averaged_and_told_apart():
 
 def test_misses_in_words():
     counts = {"n": 1200, "n_missed": 1000, "n_false_alarm": 0, "n_both_empty": 1, "n_hd_left_out": 0}
-    assert misses(counts) == [
+    objects = {"objects": 2400, "objects_missed": 1100, "objects_false": 7}
+    assert misses({**counts, **objects}) == [
         "Missed in 1,000 of 1,200 images: the reference marks it, the model marked nothing.",
         "False alarm in no image: wherever the reference is empty, the model marked nothing.",
+        "Objects (connected areas): 1,100 of 2,400 in the reference have no marked pixel; 7 that the model marked touch none of "
+        "the reference.",
         "Rightly left empty: 1 image.",
     ]
 

@@ -21,7 +21,7 @@ HEAD = ("", "mean", "SD", "median", "95 % interval of the mean")
 
 
 def score_table(evaluation: "Evaluation") -> str:
-    """The summary of each class, with the counts of missed images and false alarms, and from which groups intervals are drawn."""
+    """The summary of each class, with the counts of images and objects that are missed or false, and which groups were drawn."""
     parts = []
     for name, summary in evaluation.summaries.items():
         rows = [HEAD]
@@ -39,7 +39,9 @@ def score_table(evaluation: "Evaluation") -> str:
             f"{name}, {counted(summary['n'], evaluation.facts['subset'] + ' image')} of {evaluation.facts['data']}, "
             f"protocol {evaluation.protocol.name}:\n{_aligned(rows)}\n"
             f"missed {summary['n_missed']}, false alarms {summary['n_false_alarm']}, "
-            f"rightly empty {summary['n_both_empty']}{left_out}{drawn}"
+            f"rightly empty {summary['n_both_empty']}{left_out}\n"
+            f"objects: {summary['objects']} in the reference, {summary['objects_missed']} missed; "
+            f"{summary['objects_false']} false{drawn}"
         )
     return "\n\n".join(parts)
 

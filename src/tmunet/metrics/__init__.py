@@ -9,6 +9,7 @@ from tmunet.metrics.empty import (
     policy_as_markdown,
 )
 from tmunet.metrics.groups import Groups
+from tmunet.metrics.objects import OBJECT_COUNTS, ObjectCounts, count_objects
 from tmunet.metrics.overlap import Counts, confusion, dice, f1, iou, precision, recall
 from tmunet.metrics.pair import Mask, Spacing, check_pair, check_spacing
 from tmunet.metrics.protocol import (
@@ -29,6 +30,7 @@ __all__ = [
     "DISTANCES",
     "EMPTY_POLICY",
     "METRICS",
+    "OBJECT_COUNTS",
     "OVERLAPS",
     "PROTOCOLS",
     "CaseScores",
@@ -36,6 +38,7 @@ __all__ = [
     "EmptyRow",
     "Groups",
     "Mask",
+    "ObjectCounts",
     "Outcome",
     "PaperProtocol",
     "Protocol",
@@ -47,6 +50,7 @@ __all__ = [
     "check_pair",
     "check_spacing",
     "confusion",
+    "count_objects",
     "describe",
     "dice",
     "f1",

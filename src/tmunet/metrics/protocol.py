@@ -18,6 +18,7 @@ from tmunet.errors import InputError, UsageError
 from tmunet.metrics import overlap
 from tmunet.metrics.empty import EMPTY_POLICY, Outcome, image_diagonal, outcome_of
 from tmunet.metrics.groups import Groups, count_groups
+from tmunet.metrics.objects import ObjectCounts, count_objects
 from tmunet.metrics.pair import Mask, Spacing, check_spacing
 from tmunet.metrics.summary import Statistics, Summary, describe
 from tmunet.metrics.surface import surface_distances
@@ -50,6 +51,7 @@ class CaseScores:
         hd: Hausdorff distance, in units of the spacing; NaN where the protocol leaves the image out.
         hd95: 95 % Hausdorff distance, likewise.
         outcome: which of the two masks are empty.
+        objects: how many there are, are missed and are false.
 
     """
 
@@ -61,12 +63,13 @@ class CaseScores:
     hd: float
     hd95: float
     outcome: Outcome
+    objects: ObjectCounts
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: numbers and the outcome's name, with None where a distance does not exist."""
+        """Plain data for JSON: the outcome's name and numbers, with None where a distance does not exist."""
         values = {name: getattr(self, name) for name in METRICS}
         plain = {name: None if math.isnan(value) else value for name, value in values.items()}
-        return {**plain, "outcome": self.outcome.value}
+        return {**plain, "outcome": self.outcome.value, **self.objects.to_dict()}
 
 
 class Protocol(ABC):
@@ -124,6 +127,9 @@ class Protocol(ABC):
             n_false_alarm=outcomes[Outcome.FALSE_ALARM],
             n_both_empty=outcomes[Outcome.BOTH_EMPTY],
             n_hd_left_out=len(scores) - len(measured),
+            objects=sum(case.objects.reference for case in scores),
+            objects_missed=sum(case.objects.missed for case in scores),
+            objects_false=sum(case.objects.false for case in scores),
             metrics={
                 **describe(_columns(scores, OVERLAPS), seed, groups),
                 **describe(
@@ -170,7 +176,10 @@ class StrictProtocol(Protocol):
             row = EMPTY_POLICY[outcome]
             distance = row.distance * image_diagonal(reference.shape, spacing)
             return CaseScores(
-                **dict.fromkeys(OVERLAPS, row.overlap), **dict.fromkeys(DISTANCES, distance), outcome=outcome
+                **dict.fromkeys(OVERLAPS, row.overlap),
+                **dict.fromkeys(DISTANCES, distance),
+                outcome=outcome,
+                objects=count_objects(reference, prediction),
             )
         counts = overlap.confusion(reference, prediction)
         distances = surface_distances(reference, prediction, spacing)
@@ -183,6 +192,7 @@ class StrictProtocol(Protocol):
             hd=distances.hd,
             hd95=distances.hd95,
             outcome=outcome,
+            objects=count_objects(reference, prediction),
         )
 
 
@@ -225,6 +235,7 @@ class PaperProtocol(Protocol):
             hd=hd,
             hd95=hd95,
             outcome=outcome,
+            objects=count_objects(reference, prediction),
         )
 
     def summarise(self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None) -> Summary:

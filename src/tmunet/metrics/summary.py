@@ -64,6 +64,9 @@ class Summary:
         n_false_alarm: images with an empty reference and an object in the prediction.
         n_both_empty: images where both masks are empty.
         n_hd_left_out: images that the protocol leaves out of HD and HD95.
+        objects: connected components of all references.
+        objects_missed: of them, those without a predicted pixel.
+        objects_false: connected components of all predictions without a pixel of the reference.
         metrics: statistics by the name of the metric.
 
     """
@@ -75,6 +78,9 @@ class Summary:
     n_false_alarm: int
     n_both_empty: int
     n_hd_left_out: int
+    objects: int
+    objects_missed: int
+    objects_false: int
     metrics: Mapping[str, Statistics]
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,11 +150,14 @@ def _resampled_means(
     values: npt.NDArray[np.float64], seed: int, groups: Groups | None
 ) -> npt.NDArray[np.float64] | None:
     """Means ``(RESAMPLES, metrics)`` of what is drawn with replacement from values ``(n, metrics)``; None if that is one."""
-    sums, sizes = group_sums(values, groups), group_sums(np.ones((len(values), 1)), groups)
+    n, sums = len(values), group_sums(values, groups)
     if len(sums) < 2:
         return None
-    # one draw serves all metrics; groups differ in size, so that resamples differ in how many images they hold
-    return np.concatenate([drawn @ sums / (drawn @ sizes) for drawn in resamples(len(sums), seed)])
+    draws = resamples(len(sums), seed)  # one draw serves all metrics
+    if len(sums) == n:
+        return np.concatenate([drawn @ sums / n for drawn in draws])
+    sizes = group_sums(np.ones((n, 1)), groups)  # they differ, and so does the number of images in a resample
+    return np.concatenate([drawn @ sums / (drawn @ sizes) for drawn in draws])
 
 
 def resamples(n: int, seed: int = 0) -> Iterator[npt.NDArray[np.int64]]:
