@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean
 
@@ -19,7 +20,7 @@ from tmunet.errors import DataError, InputError, UsageError
 from tmunet.evaluation import COLUMNS, Evaluation, evaluate
 from tmunet.files import write_json
 from tmunet.infer.predictor import Predictor
-from tmunet.metrics import METRICS, PROTOCOLS, Mask
+from tmunet.metrics import METRICS, OBJECT_COUNTS, PROTOCOLS, Mask, describe
 
 from .small_models import THREE, random_model
 
@@ -42,7 +43,7 @@ def test_scores_are_those_of_the_predicted_masks(make_dataset: Make) -> None:
     assert [row["case"] for row in found.rows] == [case.name for case in cases] == dataset.split.to_dict()["test"]
     for case, row in zip(cases, found.rows, strict=True):
         prediction, truth = predictor(case.image).mask == 1, load_case(case, dataset.info).mask == 1
-        assert {key: row[key] for key in (*METRICS, "outcome")} == PROTOCOLS["strict"].score(
+        assert {key: row[key] for key in (*METRICS, "outcome", *OBJECT_COUNTS)} == PROTOCOLS["strict"].score(
             truth, prediction
         ).to_dict()
         assert row["dice"] == pytest.approx(dice(truth, prediction))
@@ -112,6 +113,8 @@ def test_ignored_pixels_count_for_nothing(make_dataset: Make) -> None:
             np.where(mask == 255, False, mask == label), np.where(mask == 255, False, prediction == label)
         )
         assert scores(found, name) == [expected.dice]
+        counted = {key: value for key, value in expected.to_dict().items() if key in OBJECT_COUNTS}
+        assert counted.items() <= next(row for row in found.rows if row["class"] == name).items()
     assert found.rows != with_all.rows
 
 
@@ -144,6 +147,23 @@ def test_every_fault_is_listed(make_dataset: Make) -> None:
     assert "Expected an image of 5 channels, but got 1" in caught.value.faults[2]
 
 
+def test_groups_of_the_data_set_are_written_and_drawn(make_dataset: Make, tmp_path: Path) -> None:
+    folder = make_dataset(test=4, side=40)
+    predictor = Predictor(random_model())
+    alone = evaluate(predictor, open_dataset(folder), "test", PROTOCOLS["strict"])
+    records = {"case10": {"group": "video 1"}, "case12": {"group": "video 1"}, "case13": {"group": "video 2"}}
+    write_json(folder / "dataset.json", {"cases": records})
+    found = evaluate(predictor, open_dataset(folder), "test", PROTOCOLS["strict"])
+    found.write(tmp_path / "scores")
+    with (tmp_path / "scores" / "per_image.csv").open(encoding="utf-8", newline="") as file:
+        assert [row["group"] for row in csv.DictReader(file)] == ["video 1", "", "video 1", "video 2"]
+    expected = describe({"dice": scores(found)}, groups=["video 1", None, "video 1", "video 2"])["dice"]
+    assert found.summaries["foreground"]["metrics"]["dice"] == asdict(expected)
+    assert (found.summaries["foreground"]["n_groups"], alone.summaries["foreground"]["n_groups"]) == (3, None)
+    assert [row["group"] for row in alone.rows] == [None] * 4
+    assert scores(alone) == scores(found)
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_what_is_written_reads_back(make_dataset: Make, tmp_path: Path, protocol: str) -> None:
     folder = make_dataset(test=3)
@@ -157,6 +177,7 @@ def test_what_is_written_reads_back(make_dataset: Make, tmp_path: Path, protocol
         assert {key: float(row[key]) if row[key] else None for key in METRICS} == {
             key: expected[key] for key in METRICS
         }
+        assert [int(row[key]) for key in OBJECT_COUNTS] == [expected[key] for key in OBJECT_COUNTS]
         assert (row["case"], row["outcome"]) == (expected["case"], str(expected["outcome"]))
     summary = json.loads((tmp_path / "scores" / "summary.json").read_text("utf-8"))
     assert summary["protocol"] == protocol

@@ -1,6 +1,25 @@
 """A number of things, in words."""
 
+KINDS = "video sequence, patient, slide"
+"""What a group of images can be."""
+
 
 def counted(number: int, noun: str) -> str:
     """Write a number of things: ``"1 case"``, ``"1,204 cases"``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def drawn_from(images: int, groups: int | None) -> str:
+    """Say what a resample is drawn from.
+
+    Args:
+        images: their number.
+        groups: their number, images of their own among them; None where no group is known.
+
+    Example:
+        >>> drawn_from(122, None), drawn_from(122, 27)
+        ('122 images', '27 groups (video sequence, patient, slide) of 122 images')
+
+    """
+    of = counted(images, "image")
+    return of if groups is None else f"{counted(groups, 'group')} ({KINDS}) of {of}"

@@ -20,9 +20,9 @@ from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.infer.predictor import Predictor
 from tmunet.labels import IGNORE_LABEL
-from tmunet.metrics import METRICS, CaseScores, Protocol
+from tmunet.metrics import METRICS, OBJECT_COUNTS, CaseScores, Protocol
 
-COLUMNS = ("case", "class", "outcome", *METRICS)
+COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COUNTS)
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Evaluation:
 
     Attributes:
         protocol: how they were computed.
-        rows: one for each image and class, with the columns of `COLUMNS`; distances in pixels.
+        rows: one for each image and class, with the columns of `COLUMNS`; distances in pixels, None for an unknown group.
         summaries: `Summary.to_dict()` for each class without the background.
         facts: what the scores can be traced to.
     """
@@ -52,7 +52,8 @@ class Evaluation:
         facts: Mapping[str, Any],
     ) -> "Evaluation":
         """Summarise the scores of the cases of one side of a split, in their order, by class; `seed` is of the bootstrap."""
-        classes = dataset.info.classes[1:]
+        classes, cases = dataset.info.classes[1:], dataset.subset(subset)
+        groups = [case.group for case in cases]
         known = {
             "data": dataset.info.name,
             "split_sha256": dataset.split.sha256,
@@ -62,11 +63,13 @@ class Evaluation:
         return cls(
             protocol,
             rows=[
-                {"case": case.name, "class": name, **found[name].to_dict()}
-                for case, found in zip(dataset.subset(subset), scores, strict=True)
+                {"case": case.name, "group": case.group, "class": name, **found[name].to_dict()}
+                for case, found in zip(cases, scores, strict=True)
                 for name in classes
             ],
-            summaries={name: protocol.summarise([found[name] for found in scores], seed).to_dict() for name in classes},
+            summaries={
+                name: protocol.summarise([found[name] for found in scores], seed, groups).to_dict() for name in classes
+            },
             facts={**known, **facts},
         )
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ from tmunet import Predictor
 from tmunet.cli.table import score_table
 from tmunet.data.dataset import open_dataset
 from tmunet.evaluation import evaluate
-from tmunet.files import sha256
+from tmunet.files import sha256, write_json
 from tmunet.metrics import PROTOCOLS
 
 from ..small_models import random_model
@@ -55,7 +56,19 @@ def test_the_table_has_every_metric_and_the_counts(make_dataset: Make, protocol:
     assert table.startswith(f"foreground, 2 test images of discs, protocol {protocol}:")
     for label in ("Dice", "IoU", "F1", "precision", "recall", "HD (pixels)", "HD95 (pixels)", "95 % interval"):
         assert label in table
-    assert "missed 0, false alarms 0, rightly empty 0" in table
+    assert re.search(
+        r"\nmissed 0, false alarms 0, rightly empty 0\nobjects: 2 in the reference, 0 missed; \d+ false$", table
+    )
+
+
+def test_the_table_says_which_groups_were_drawn(make_dataset: Make) -> None:
+    data = make_dataset(test=3, side=40)
+    words = "95 % bootstrap intervals over 2 groups (video sequence, patient, slide) of 3 images"
+    assert words not in score_table(
+        evaluate(Predictor(random_model()), open_dataset(data), "test", PROTOCOLS["strict"])
+    )
+    write_json(data / "dataset.json", {"cases": {f"case{k}": {"group": "patient 1"} for k in (10, 11)}})
+    assert words in score_table(evaluate(Predictor(random_model()), open_dataset(data), "test", PROTOCOLS["strict"]))
 
 
 def test_flags_choose_side_protocol_and_place(tmunet: Run, model: Path, make_dataset: Make, tmp_path: Path) -> None:

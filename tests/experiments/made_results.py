@@ -11,7 +11,7 @@ from tmunet.experiments.costs import Cost
 from tmunet.experiments.plan import Plan, PlannedNetwork
 from tmunet.experiments.result import Result
 from tmunet.files import write_json, write_text
-from tmunet.metrics import CaseScores, Outcome, get_protocol
+from tmunet.metrics import CaseScores, ObjectCounts, Outcome, get_protocol
 
 NETWORKS = {
     "U-Net": PlannedNetwork("unet", row="U-Net"),
@@ -40,9 +40,19 @@ def plan(**changes: Any) -> Plan:
 def scores_of(values: list[float | None]) -> list[CaseScores]:
     """Scores with a given Dice each; None is an image whose object was missed."""
     return [
-        CaseScores(0, 0, 0, 0, 0, math.nan, math.nan, Outcome.MISSED)
+        CaseScores(0, 0, 0, 0, 0, math.nan, math.nan, Outcome.MISSED, ObjectCounts(1, 1, 0))
         if dice is None
-        else CaseScores(dice, dice / (2 - dice), dice, dice, dice, 40 * (1 - dice), 30 * (1 - dice), Outcome.FOUND)
+        else CaseScores(
+            dice,
+            dice / (2 - dice),
+            dice,
+            dice,
+            dice,
+            40 * (1 - dice),
+            30 * (1 - dice),
+            Outcome.FOUND,
+            ObjectCounts(1, 0, 0),
+        )
         for dice in values
     ]
 
@@ -58,12 +68,13 @@ def result(
     protocol: str = "paper",
     model: str = "unet",
     split_sha256: str | None = None,
+    groups: list[str | None] | None = None,
     **facts: Any,
 ) -> Result:
-    """A result with these Dice values, and the files of its run that pages link to."""
+    """A result with these Dice values, groups of the images if any, and the files of its run that pages link to."""
     if protocol == "strict":
         scores = [
-            case if case.outcome is Outcome.FOUND else CaseScores(*[0.0] * 5, 50, 50, case.outcome)
+            case if case.outcome is Outcome.FOUND else CaseScores(*[0.0] * 5, 50, 50, case.outcome, case.objects)
             for case in scores_of(values)
         ]
     else:
@@ -77,9 +88,15 @@ def result(
     content = {
         "protocol": protocol,
         "facts": {**known, **facts},
-        "classes": {"foreground": get_protocol(protocol).summarise(scores).to_dict()},
+        "classes": {"foreground": get_protocol(protocol).summarise(scores, groups=groups).to_dict()},
         "per_image": [
-            {"case": f"frame {index}", "class": "foreground", **case.to_dict()} for index, case in enumerate(scores)
+            {
+                "case": f"frame {index}",
+                **({} if groups is None else {"group": groups[index]}),  # as evaluations were before groups were drawn
+                "class": "foreground",
+                **case.to_dict(),
+            }
+            for index, case in enumerate(scores)
         ],
     }
     write_text(run / "evaluation" / protocol / "per_image.csv", "case\n")

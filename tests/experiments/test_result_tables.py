@@ -70,7 +70,7 @@ def test_peers_are_tested_against_tm_unet_with_holms_correction_over_the_column(
     assert table.reference == "TM-UNet"
     unet, released, ours = one.rows
     assert ours.cells["dice"].test is None
-    expected = [paired_p(ours.results, row.results, "dice") for row in (unet, released)]
+    expected = [paired_p(ours.results, row.results, "dice", {}) for row in (unet, released)]
     tests = [row.cells["dice"].test for row in (unet, released)]
     assert [test and test.p for test in tests] == expected
     assert [test and test.corrected for test in tests] == holm([p for p in expected if p is not None])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmunet.errors import InputError
-from tmunet.experiments.result import Result
+from tmunet.experiments.result import Result, known_groups
 from tmunet.experiments.statistics import estimate, holm, paired_p
 from tmunet.metrics import describe
 
@@ -74,29 +74,29 @@ def enumerated(differences: list[float]) -> float:
 def test_the_signed_rank_test_is_the_enumeration(tmp_path: Path, differences: list[float]) -> None:
     first = result(tmp_path, "a", [0.5 + d for d in differences], protocol="strict")
     second = result(tmp_path, "b", [0.5] * len(differences), protocol="strict")
-    p = paired_p([first], [second], "dice")
+    p = paired_p([first], [second], "dice", {})
     assert p == pytest.approx(enumerated(differences))
-    assert p == paired_p([second], [first], "dice")
+    assert p == paired_p([second], [first], "dice", {})
 
 
 def test_images_are_averaged_over_seeds_before_they_are_paired(tmp_path: Path) -> None:
     first = [result(tmp_path, "a", values, seed=seed) for seed, values in enumerate([[0.9, 0.2, 0.8], [0.1, 0.8, 0.2]])]
     second = [result(tmp_path, "b", [0.5, 0.5, 0.5])]
-    assert paired_p(first, second, "dice") == 1.0  # every image's mean is 0.5
+    assert paired_p(first, second, "dice", {}) == 1.0  # every image's mean is 0.5
 
 
 def test_equal_networks_do_not_differ(tmp_path: Path) -> None:
     one = result(tmp_path, "a", [0.3, 0.6, 0.9])
-    assert paired_p([one], [one], "dice") == 1.0
+    assert paired_p([one], [one], "dice", {}) == 1.0
 
 
 def test_only_images_that_both_have_are_paired(tmp_path: Path) -> None:
     values = [0.5, 0.6, 0.7, 0.8, 0.9]
     better = [value + 0.01 * (index + 1) for index, value in enumerate(values)]
     first, second = result(tmp_path, "a", [*better, None]), result(tmp_path, "b", [*values, 0.1])
-    without = paired_p([result(tmp_path, "a", better)], [result(tmp_path, "b", values)], "hd")
-    assert paired_p([first], [second], "hd") == without == pytest.approx(2 / 2**5)
-    assert paired_p([first], [second], "dice") != without  # the missed image counts in Dice
+    without = paired_p([result(tmp_path, "a", better)], [result(tmp_path, "b", values)], "hd", {})
+    assert paired_p([first], [second], "hd", {}) == without == pytest.approx(2 / 2**5)
+    assert paired_p([first], [second], "dice", {}) != without  # the missed image counts in Dice
 
 
 def test_mean_sd_and_interval(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_mean_sd_and_interval(tmp_path: Path) -> None:
     results = [
         result(tmp_path, "a", list(values), seed=seed, protocol="strict") for seed, values in enumerate(of_seeds)
     ]
-    found = estimate(results, ("dice", "hd"))["dice"]
+    found = estimate(results, ("dice", "hd"), {})["dice"]
     assert found is not None
     means = [fmean(values) for values in of_seeds]
     assert found.mean == pytest.approx(fmean(means))
@@ -115,7 +115,7 @@ def test_mean_sd_and_interval(tmp_path: Path) -> None:
 
 
 def test_one_seed_has_no_sd_and_one_image_no_interval(tmp_path: Path) -> None:
-    found = estimate([result(tmp_path, "a", [0.5])], ("dice",))["dice"]
+    found = estimate([result(tmp_path, "a", [0.5])], ("dice",), {})["dice"]
     assert found is not None
     assert (found.mean, found.sd, found.low, found.high) == (0.5, None, None, None)
 
@@ -136,7 +136,7 @@ def test_an_interval_is_of_the_mean_that_it_stands_beside(tmp_path: Path) -> Non
     far = [20.0 + index % 3 for index in range(30)]
     near: list[float | None] = [3.0 + index % 2 for index in range(30)]
     sparse = [value if index < 8 else None for index, value in enumerate(far)]
-    found = estimate([of_classes(result(tmp_path, "a", [0.5]), {"far": sparse, "near": near})], ("hd",))["hd"]
+    found = estimate([of_classes(result(tmp_path, "a", [0.5]), {"far": sparse, "near": near})], ("hd",), {})["hd"]
     assert found is not None
     assert found.low is not None
     assert found.high is not None
@@ -153,22 +153,72 @@ def test_an_interval_is_of_the_mean_that_it_stands_beside(tmp_path: Path) -> Non
 
 def test_f1_of_the_protocol_paper_is_one_number_for_the_set(tmp_path: Path) -> None:
     results = [result(tmp_path, "a", [0.5, 0.9, None])]
-    found = estimate(results, ("f1", "dice"))
+    found = estimate(results, ("f1", "dice"), {})
     assert found["f1"] is not None
     assert found["dice"] is not None
     assert (found["f1"].low, found["dice"].low is not None) == (None, True)
-    assert paired_p(results, results, "f1") is None
+    assert paired_p(results, results, "f1", {}) is None
 
 
 def test_a_metric_that_no_image_of_a_run_has_is_nothing(tmp_path: Path) -> None:
     results = [result(tmp_path, "a", [None, None]), result(tmp_path, "a", [0.5, 0.9], seed=1)]
-    assert estimate(results, ("hd",)) == {"hd": None}
-    assert paired_p(results[:1], results[1:], "hd") is None
+    assert estimate(results, ("hd",), {}) == {"hd": None}
+    assert paired_p(results[:1], results[1:], "hd", {}) is None
 
 
 def test_results_of_other_images_or_protocols_are_not_compared(tmp_path: Path) -> None:
     one, other = result(tmp_path, "a", [0.5, 0.6]), result(tmp_path, "b", [0.5, 0.6], split_sha256="f" * 64)
     with pytest.raises(InputError, match="expected the same split_sha256"):
-        paired_p([one], [other], "dice")
+        paired_p([one], [other], "dice", {})
     with pytest.raises(InputError, match="found paper and strict"):
-        estimate([one, result(tmp_path, "a", [0.5, 0.6], seed=1, protocol="strict")], ("dice",))
+        estimate([one, result(tmp_path, "a", [0.5, 0.6], seed=1, protocol="strict")], ("dice",), {})
+
+
+VIDEOS: list[str | None] = ["a", "a", "a", "b", "b", "c", "d", "d", "e", None]
+SEEDS = [[0.5, 0.7, 0.9, 0.3, 0.6, 0.8, 0.7, 0.5, 0.1, 0.4], [0.4, 0.9, 0.8, 0.1, 0.5, 0.9, 0.7, 0.6, 0.2, 0.6]]
+
+
+def in_videos(tmp_path: Path, network: str, more: float = 0.0) -> list[Result]:
+    """Two seeds of a network on images of videos; the later a video, the more of `more` it has."""
+    grown = [[dice + more * (index + 1) / 100 for index, dice in enumerate(values)] for values in SEEDS]
+    return [
+        result(tmp_path, network, list(values), seed=seed, groups=VIDEOS, protocol="strict")
+        for seed, values in enumerate(grown)
+    ]
+
+
+def test_where_groups_are_known_the_interval_is_that_of_groups(tmp_path: Path) -> None:
+    results = in_videos(tmp_path, "a")
+    found = estimate(results, ("dice",), known_groups(results))["dice"]
+    alone = estimate(results, ("dice",), {})["dice"]
+    assert found is not None
+    assert alone is not None
+    assert (found.mean, found.sd, found.images, found.groups) == (alone.mean, alone.sd, 10, 6)
+    assert alone.groups is None
+    means = [fmean(column) for column in zip(*SEEDS, strict=True)]
+    expected = describe({"dice": means}, groups=VIDEOS)["dice"]
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (found.low, found.high) != (alone.low, alone.high)
+
+
+def test_one_group_has_no_interval(tmp_path: Path) -> None:
+    results = [result(tmp_path, "a", [0.5, 0.6, 0.7], groups=["a", "a", "a"])]
+    found = estimate(results, ("dice",), known_groups(results))["dice"]
+    assert found is not None
+    assert (found.low, found.high, found.groups) == (None, None, 1)
+
+
+def test_the_paired_test_ranks_the_mean_difference_of_each_group(tmp_path: Path) -> None:
+    first, second = in_videos(tmp_path, "a", more=1.0), in_videos(tmp_path, "b")
+    p = paired_p(first, second, "dice", known_groups(first))
+    assert p == pytest.approx(enumerated([0.02, 0.045, 0.06, 0.075, 0.09, 0.10]))  # of six groups, all above 0
+    assert paired_p(first, second, "dice", {}) == pytest.approx(2 / 2**10)
+
+
+def test_a_group_is_known_if_any_result_tells_it_and_two_must_tell_the_same(tmp_path: Path) -> None:
+    old, new = result(tmp_path, "a", [0.5, 0.6]), result(tmp_path, "b", [0.5, 0.6], groups=["video", None])
+    assert known_groups([old]) == {}
+    assert known_groups([old, new]) == {"frame 0": "video"}
+    other = result(tmp_path, "c", [0.5, 0.6], groups=["patient", None])
+    with pytest.raises(InputError, match="found frame 0 in 'video' and in 'patient'; evaluate both"):
+        known_groups([old, new, other])

@@ -86,6 +86,32 @@ def test_a_page_of_several_classes_says_what_is_averaged(tmp_path: Path) -> None
     assert counts not in strict
 
 
+def test_a_page_says_what_its_intervals_are_drawn_from(tmp_path: Path) -> None:
+    small = plan(data=["MoNuSeg"], splits=["random"], seeds=[0], protocols=["strict"])
+    groups: list[str | None] = ["slide 1", "slide 1", "slide 2", None]
+    values = {name: [0.5 + 0.1 * n, 0.7, 0.6, 0.8] for n, name in enumerate(NETWORKS)}
+    known, unknown = (
+        [result(tmp_path, name, list(of), data="MoNuSeg", protocol="strict", groups=g) for name, of in values.items()]
+        for g in (groups, None)
+    )
+    own = "over 3 groups (video sequence, patient, slide) of 4 images"
+    legend = "interval over images, or over groups (video sequence, patient, slide) where images are known to belong together"
+    for target, kinds in (("table1", ("md", "tex")), ("figure1", ("md",))):
+        pages = written(tmp_path, target, small, known)
+        for kind in kinds:
+            assert f"95 % bootstrap intervals and tests {own}" in pages[f"{target}.{kind}"].replace("\\%", "%")
+            assert legend in pages[f"{target}.{kind}"]
+            assert "over the same, two-sided, equal ones by Pratt" in pages[f"{target}.{kind}"]
+        for page in written(tmp_path, target, small, unknown).values():
+            assert "groups (" not in page.replace(escaped(get_protocol("strict").description), "").replace(
+                latex_escaped(get_protocol("strict").description), ""
+            )
+    rows = list(csv.DictReader(written(tmp_path, "table1", small, known)["table1.csv"].splitlines()))
+    assert {row["groups"] for row in rows} == {"3"}
+    mixed = written(tmp_path, "table1", small, [*unknown[:2], *known[2:]])
+    assert mixed["table1.csv"] == written(tmp_path, "table1", small, known)["table1.csv"]  # one that tells is enough
+
+
 def test_one_test_image_is_one(tmp_path: Path) -> None:
     page = written(tmp_path, "table1", plan(), whole_grid(tmp_path, plan(), images=1))["table1.md"]
     assert "1 test image, protocol strict" in page

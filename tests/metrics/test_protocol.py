@@ -12,12 +12,14 @@ from scipy.spatial.distance import directed_hausdorff
 from tmunet.errors import InputError, UsageError
 from tmunet.metrics import (
     METRICS,
+    OBJECT_COUNTS,
     PROTOCOLS,
     CaseScores,
     Outcome,
     PaperProtocol,
     StrictProtocol,
     confusion,
+    count_objects,
     dice,
     f1,
     get_protocol,
@@ -110,6 +112,7 @@ def test_strict_scores_are_the_plain_metrics_of_the_pair(found_pairs):
             hd=distances.hd,
             hd95=distances.hd95,
             outcome=Outcome.FOUND,
+            objects=count_objects(reference, prediction),
         )
         assert StrictProtocol().score(reference, prediction, (0.5, 2.0)) == expected
 
@@ -132,6 +135,10 @@ def test_summaries_count_the_failures(pairs, scored, name):
     assert summary.n_missed == kinds.count((True, False)) > 0
     assert summary.n_false_alarm == kinds.count((False, True)) > 0
     assert summary.n_both_empty == kinds.count((False, False)) > 0
+    found = [count_objects(*pair) for pair in pairs]
+    assert summary.objects == sum(one.reference for one in found)
+    assert summary.objects_missed == sum(one.missed for one in found) > summary.n_missed
+    assert summary.objects_false == sum(one.false for one in found) > summary.n_false_alarm
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -152,7 +159,7 @@ def test_summaries_are_plain_data_and_repeat_with_the_seed(scored, name):
 def test_case_scores_are_plain_data(scored, name):
     for case in scored[name]:
         plain = case.to_dict()
-        assert list(plain) == [*METRICS, "outcome"]
+        assert list(plain) == [*METRICS, "outcome", *OBJECT_COUNTS]
         assert json.loads(json.dumps(plain, allow_nan=False)) == plain
         assert (plain["hd"] is None) == math.isnan(case.hd)
         assert Outcome(plain["outcome"]) is case.outcome

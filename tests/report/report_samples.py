@@ -24,6 +24,7 @@ def row_of(case: str, class_: str, outcome: str, dice: float | None) -> dict[str
     overlaps = dict.fromkeys(("iou", "f1", "precision", "recall"), dice)
     return {
         "case": case,
+        "group": None,
         "class": class_,
         "outcome": outcome,
         "dice": dice,
@@ -50,10 +51,14 @@ def summary_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "protocol": "strict",
         "n": len(rows),
+        "n_groups": None,
         "n_missed": outcomes.count("missed"),
         "n_false_alarm": outcomes.count("false_alarm"),
         "n_both_empty": outcomes.count("both_empty"),
         "n_hd_left_out": 0,
+        "objects": len(rows),
+        "objects_missed": outcomes.count("missed"),
+        "objects_false": outcomes.count("false_alarm"),
         "metrics": metrics,
     }
 

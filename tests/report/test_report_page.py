@@ -112,6 +112,31 @@ def test_the_headline_is_the_mean_with_its_interval_and_the_failures():
     assert "False alarm in 1 of 12 images" in words
 
 
+def test_where_groups_were_drawn_the_page_says_so():
+    report = make_report()
+    over = "over 5 groups (video sequence, patient, slide) of 12 images"
+    assert over not in Page(render(report)).words()
+    words = Page(render(replace(report, summaries={"polyp": {**report.summaries["polyp"], "n_groups": 5}}))).words()
+    assert re.search(rf"95 % interval 0\.\d+ to 0\.\d+ {re.escape(over)}", words)
+    assert f"The interval is that of the mean {over}." in words
+
+
+def test_the_headline_of_several_classes_draws_groups():
+    rows, cases = [], []
+    for index in range(6):
+        truth = disc(20, 15, 8) + 2 * disc(20, 40, 8)
+        rows += [
+            {**row_of(f"i{index}", label, "found", dice), "group": f"g{index // 3}"}
+            for label, dice in (("liver", 0.5 + index / 20), ("spleen", 0.9))
+        ]
+        cases.append(case_of(f"i{index}", truth, truth, 0.7))
+    summaries = {name: summary_of([row for row in rows if row["class"] == name]) for name in ("liver", "spleen")}
+    words = Page(
+        render(Report("organs", {}, "p", summaries, rows, [], cases, ["background", "liver", "spleen"]))
+    ).words()
+    assert "95 % interval 0.725 to 0.800 over 2 groups (video sequence, patient, slide) of 6 images" in words
+
+
 def test_the_score_table_has_units_and_decimals():
     page = Page(render(make_report()))
     assert page.row("HD95 (pixels)") == ["HD95 (pixels)", "5.7", "0.0", "5.7", "5.7 to 5.7"]
@@ -206,9 +231,12 @@ def test_several_classes_are_averaged_and_told_apart():
 
 def test_misses_in_words():
     counts = {"n": 1200, "n_missed": 1000, "n_false_alarm": 0, "n_both_empty": 1, "n_hd_left_out": 0}
-    assert misses(counts) == [
+    objects = {"objects": 2400, "objects_missed": 1100, "objects_false": 7}
+    assert misses({**counts, **objects}) == [
         "Missed in 1,000 of 1,200 images: the reference marks it, the model marked nothing.",
         "False alarm in no image: wherever the reference is empty, the model marked nothing.",
+        "Objects (connected areas): 1,100 of 2,400 in the reference have no marked pixel; 7 that the model marked touch none of "
+        "the reference.",
         "Rightly left empty: 1 image.",
     ]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tmunet.counted import counted
+from tmunet.counted import counted, drawn_from
 
 if TYPE_CHECKING:
     from tmunet.evaluation import Evaluation
@@ -21,7 +21,7 @@ HEAD = ("", "mean", "SD", "median", "95 % interval of the mean")
 
 
 def score_table(evaluation: "Evaluation") -> str:
-    """The summary of each class, with the counts of missed images and false alarms."""
+    """The summary of each class, with the counts of images and objects that are missed or false, and which groups were drawn."""
     parts = []
     for name, summary in evaluation.summaries.items():
         rows = [HEAD]
@@ -32,12 +32,16 @@ def score_table(evaluation: "Evaluation") -> str:
                 _number(values[key], digits) for key in ("mean", "sd", "median", "low", "high")
             )
             rows.append((label, mean, sd, median, "-" if low == "-" else f"{low} to {high}"))
+        groups = summary["n_groups"]
+        drawn = "" if groups is None else f"\n95 % bootstrap intervals over {drawn_from(summary['n'], groups)}"
         left_out = f", left out of HD {summary['n_hd_left_out']}" if summary["n_hd_left_out"] else ""
         parts.append(
             f"{name}, {counted(summary['n'], evaluation.facts['subset'] + ' image')} of {evaluation.facts['data']}, "
             f"protocol {evaluation.protocol.name}:\n{_aligned(rows)}\n"
             f"missed {summary['n_missed']}, false alarms {summary['n_false_alarm']}, "
-            f"rightly empty {summary['n_both_empty']}{left_out}"
+            f"rightly empty {summary['n_both_empty']}{left_out}\n"
+            f"objects: {summary['objects']} in the reference, {summary['objects_missed']} missed; "
+            f"{summary['objects_false']} false{drawn}"
         )
     return "\n\n".join(parts)
 

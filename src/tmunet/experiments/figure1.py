@@ -11,7 +11,7 @@ from tmunet.experiments.linear_axis import LinearAxis
 from tmunet.experiments.numbers import scaled, seeds
 from tmunet.experiments.paper import MACHINE
 from tmunet.experiments.table import Block, Row, Table
-from tmunet.experiments.wording import block_title, missing_notes
+from tmunet.experiments.wording import block_title, drawn_over, missing_notes
 from tmunet.report.lettering import wrapped
 
 PANEL, HEIGHT = 390.0, 300.0  # pixels of the area between the axes
@@ -177,7 +177,8 @@ def _notes(table: Table) -> list[str]:
     machines = "; ".join(sorted(timed)) or "no machine yet"
     ours = (
         f"Filled: ours, mean Dice of {seeds(table.plan.seeds)}, protocol {table.plan.protocols[0]}, recipe {table.plan.recipe}; "
-        f"lines: 95 % bootstrap interval over images; GMAC counted in full; images per second at batch 1 on: {machines}."
+        f"lines: 95 % bootstrap interval over {drawn_over(table)}; GMAC counted in full; images per second at "
+        f"batch 1 on: {machines}."
     )
     papers = (
         f"Hollow: as the paper prints them, FLOPs counted by hooks on modules, images per second on an {MACHINE}; dotted lines "

@@ -11,8 +11,8 @@ from tmunet.experiments.wording import settings
 
 COLUMNS = (
     "target", "network", "model", "options", "settings", "paper_row", "data", "split", "protocol", "metric", "unit", "paper",
-    "mean", "sd_over_seeds", "seeds", "images", "low", "high", "reference", "p", "p_holm", "left_out_of_hd", "split_sha256",
-    "weights_sha256", "runs", "missing", "parameters", "paper_flops_g", "gmac_by_hooks", "gmac", "paper_fps",
+    "mean", "sd_over_seeds", "seeds", "images", "groups", "low", "high", "reference", "p", "p_holm", "left_out_of_hd",
+    "split_sha256", "weights_sha256", "runs", "missing", "parameters", "paper_flops_g", "gmac_by_hooks", "gmac", "paper_fps",
     "images_per_second", "machine",
 )  # fmt: skip
 
@@ -69,6 +69,7 @@ def _scores(row: Row, metric: str) -> dict[str, Any]:
         "unit": unit(metric),
         "paper": cell.paper,
         "images": ours and ours.images,
+        "groups": ours and ours.groups,
         **{name: None if value is None else scaled(metric, value) for name, value in values.items()},
         "p": cell.test and cell.test.p,
         "p_holm": cell.test and cell.test.corrected,

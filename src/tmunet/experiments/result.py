@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tmunet.errors import InputError
+
 
 @dataclass(frozen=True)
 class Result:
@@ -46,9 +48,14 @@ class Result:
 
     @property
     def rows(self) -> Sequence[Mapping[str, Any]]:
-        """One row for each image and class: case, class, outcome, metrics; None where a distance does not exist."""
+        """One row for each image and class: case, group, class, outcome, metrics; None where a distance does not exist."""
         rows: Sequence[Mapping[str, Any]] = self.scores["per_image"]
         return rows
+
+    @property
+    def groups(self) -> dict[str, str]:
+        """The group of each image whose group is known; evaluations did not name it before groups were drawn."""
+        return {row["case"]: row["group"] for row in self.rows if row.get("group") is not None}
 
     def mean(self, metric: str) -> float | None:
         """Mean of a metric over the images, averaged over the classes; None where no image has it."""
@@ -62,6 +69,27 @@ class Result:
             if row[metric] is not None:
                 found.setdefault(row["case"], []).append(row[metric])
         return {case: sum(values) / len(values) for case, values in found.items()}
+
+
+def known_groups(results: Sequence[Result]) -> dict[str, str]:
+    """The group of each image, if any of the results knows it.
+
+    Args:
+        results: of the same images.
+
+    Raises:
+        InputError: two results name different groups of an image.
+    """
+    known: dict[str, tuple[str, Result]] = {}
+    for result in results:
+        for case, group in result.groups.items():
+            other, first = known.setdefault(case, (group, result))
+            if other != group:
+                raise InputError(
+                    f"{first.run} and {result.run}: expected the same groups of images to compare their scores, but found {case} "
+                    f"in {other!r} and in {group!r}; evaluate both with one dataset.json."
+                )
+    return {case: group for case, (group, _) in known.items()}
 
 
 def read_scores(folder: Path) -> dict[str, Any]:

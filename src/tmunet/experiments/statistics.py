@@ -3,10 +3,11 @@
 Three questions are kept apart. How much would the mean change with another training? The SD over seeds. With other images of the
 same kind? The bootstrap interval over images. Is one network better than another on these images? The signed-rank test of
 F. Wilcoxon (Biometrics Bulletin 1, 1945), with zeros as J. Pratt ranks them (JASA 54, 1959), corrected for the number of networks
-as in S. Holm (Scandinavian Journal of Statistics 6, 1979).
+as in S. Holm (Scandinavian Journal of Statistics 6, 1979). Where it is known which images belong together, interval and test take
+their groups in place of images, since those of a group are no independent ones.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from tmunet.errors import InputError
 from tmunet.experiments.result import Result
+from tmunet.metrics.groups import count_groups, group_sums
 from tmunet.metrics.summary import TAILS, resamples
 
 DECIMALS = 12  # below this, two means of the same numbers differ by rounding alone
@@ -28,8 +30,9 @@ class Estimate:
         sd: sample standard deviation over seeds; None for one seed.
         seeds: ascending.
         images: that have the metric in at least one class with at least one seed.
-        low: lower end of the 95 % bootstrap interval over images: for each resample of them the mean that stands here. None for
-            one image, and for a metric that is no mean over images, such as F1 under the protocol `paper`.
+        groups: of these images, those of one image among them; None where no group is known.
+        low: lower end of the 95 % bootstrap interval over images or groups: for each resample of them the mean that stands here.
+            None for one image or group, and for a metric that is no mean over images, such as F1 under the protocol `paper`.
         high: upper end of it.
     """
 
@@ -37,6 +40,7 @@ class Estimate:
     sd: float | None
     seeds: tuple[int, ...]
     images: int
+    groups: int | None
     low: float | None
     high: float | None
 
@@ -73,12 +77,15 @@ def image_means(results: Sequence[Result], metric: str) -> dict[str, float]:
     return {case: fmean(found[case]) for case in sorted(found)}
 
 
-def estimate(results: Sequence[Result], metrics: Sequence[str]) -> dict[str, Estimate | None]:
+def estimate(
+    results: Sequence[Result], metrics: Sequence[str], groups: Mapping[str, str]
+) -> dict[str, Estimate | None]:
     """Estimate metrics of one network from its runs with several seeds.
 
     Args:
         results: at least one; all of one network, data set, split and protocol.
         metrics: names.
+        groups: of the images that are known to belong together, by case.
 
     Returns:
         By metric; None where a run has no image with it.
@@ -91,13 +98,15 @@ def estimate(results: Sequence[Result], metrics: Sequence[str]) -> dict[str, Est
     found: dict[str, Estimate | None] = {}
     for metric in metrics:
         means = [mean for result in results if (mean := result.mean(metric)) is not None]
-        low, high = _interval(results, metric) if is_mean_over_images(results, metric) else (None, None)
+        low, high = _interval(results, metric, groups) if is_mean_over_images(results, metric) else (None, None)
+        images = image_means(results, metric)
         found[metric] = (
             Estimate(
                 mean=fmean(means),
                 sd=stdev(means) if len(means) > 1 else None,
                 seeds=tuple(result.seed for result in results),
-                images=len(image_means(results, metric)),
+                images=len(images),
+                groups=count_groups([groups.get(case) for case in images]),
                 low=low,
                 high=high,
             )
@@ -107,7 +116,7 @@ def estimate(results: Sequence[Result], metrics: Sequence[str]) -> dict[str, Est
     return found
 
 
-def _interval(results: Sequence[Result], metric: str) -> tuple[float | None, float | None]:
+def _interval(results: Sequence[Result], metric: str, groups: Mapping[str, str]) -> tuple[float | None, float | None]:
     """The bootstrap interval of the mean over seeds of the mean over classes of the mean over images.
 
     Where an image has the metric in one class or seed and not in another, that is no mean of one value an image. A class of which
@@ -119,12 +128,14 @@ def _interval(results: Sequence[Result], metric: str) -> tuple[float | None, flo
             if row[metric] is not None:
                 cells.setdefault((result.seed, row["class"]), {})[row["case"]] = row[metric]
     cases = sorted({case for cell in cells.values() for case in cell})
-    if len(cases) < 2:
-        return None, None
+    group_of = [groups.get(case) for case in cases]
     values = np.array([[cell.get(case, np.nan) for cell in cells.values()] for case in cases])  # (images, cells)
-    known, filled = ~np.isnan(values), np.nan_to_num(values)
+    known = group_sums((~np.isnan(values)).astype(np.float64), group_of)  # (groups, cells)
+    filled = group_sums(np.nan_to_num(values), group_of)
+    if len(filled) < 2:
+        return None, None
     means = []
-    for drawn in resamples(len(cases)):
+    for drawn in resamples(len(filled)):
         counts = drawn @ known
         sums = np.divide(drawn @ filled, counts, out=np.zeros(counts.shape), where=counts > 0)
         means.append(sums.sum(1) / (counts > 0).sum(1))
@@ -132,8 +143,10 @@ def _interval(results: Sequence[Result], metric: str) -> tuple[float | None, flo
     return low, high
 
 
-def paired_p(first: Sequence[Result], second: Sequence[Result], metric: str) -> float | None:
+def paired_p(first: Sequence[Result], second: Sequence[Result], metric: str, groups: Mapping[str, str]) -> float | None:
     """Two-sided p of Wilcoxon's signed-rank test over the images that two networks both have, averaged over seeds.
+
+    Images that are known to belong together are one: what is ranked is the mean difference of their group.
 
     Equal images are ranked with the others and then left out, as Pratt does: leaving them out before, as Wilcoxon did, would make
     few differences among many equal images look like more than they are.
@@ -142,9 +155,10 @@ def paired_p(first: Sequence[Result], second: Sequence[Result], metric: str) -> 
         first: runs of one network.
         second: runs of another, with the same protocol and split.
         metric: its name.
+        groups: of the images that are known to belong together, by case.
 
     Returns:
-        The p value, 1 if no image differs; None if the metric is no mean over images or no image has it.
+        The p value, 1 if no image (group) differs; None if the metric is no mean over images or no image has it.
 
     Raises:
         InputError: the results have different protocols or splits.
@@ -155,7 +169,11 @@ def paired_p(first: Sequence[Result], second: Sequence[Result], metric: str) -> 
     if not is_mean_over_images([*first, *second], metric):
         return None
     a, b = image_means(first, metric), image_means(second, metric)
-    differences = np.round([a[case] - b[case] for case in a if case in b], DECIMALS)
+    pairs = {case: a[case] - b[case] for case in a if case in b}
+    group_of = [groups.get(case) for case in pairs]
+    columns = np.array([(difference, 1.0) for difference in pairs.values()]).reshape(-1, 2)
+    sums = group_sums(columns, group_of)  # (groups, 2)
+    differences = np.round(sums[:, 0] / sums[:, 1], DECIMALS)
     if not differences.size:
         return None
     return float(wilcoxon(differences, zero_method="pratt").pvalue) if differences.any() else 1.0

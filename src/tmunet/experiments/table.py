@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from tmunet.experiments.costs import Cost
 from tmunet.experiments.paper import PaperRow
 from tmunet.experiments.plan import Plan, PlannedNetwork
-from tmunet.experiments.result import Result
+from tmunet.experiments.result import Result, known_groups
 from tmunet.experiments.statistics import Estimate
 from tmunet.metrics import get_protocol
+from tmunet.metrics.groups import count_groups
 
 METRICS = ("dice", "iou", "f1", "hd")  # columns of the paper's tables
 
@@ -90,6 +91,12 @@ class Block:
     def results(self) -> list[Result]:
         """Every run of the block."""
         return [result for row in self.rows for result in row.results]
+
+    @property
+    def groups(self) -> int | None:
+        """Groups of the test images, from which intervals are drawn; None where no group is known."""
+        known = known_groups(self.results)
+        return count_groups([known.get(case) for case in {row["case"] for one in self.results for row in one.rows}])
 
     @property
     def printed(self) -> bool:

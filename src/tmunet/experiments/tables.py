@@ -6,7 +6,7 @@ from tmunet.errors import InputError, UsageError
 from tmunet.experiments.costs import Cost
 from tmunet.experiments.paper import SPLIT, paper_row, paper_tables, paper_value
 from tmunet.experiments.plan import Plan
-from tmunet.experiments.result import Result
+from tmunet.experiments.result import Result, known_groups
 from tmunet.experiments.statistics import Estimate, check_comparable, estimate, holm, paired_p
 from tmunet.experiments.table import METRICS, Block, Cell, Missing, PairedTest, Row, Table
 from tmunet.metrics import DISTANCES
@@ -37,7 +37,7 @@ def build_table(
 
     Raises:
         UsageError: a network stands for a row that the paper does not have, or a result is not in the plan.
-        InputError: two results are of the same run and protocol, or results of a block have different splits.
+        InputError: two results are of the same run and protocol, or results of a block have different splits or groups of images.
     """
     places: dict[tuple[str, str, str, str, int], Result] = {}
     for result in results:
@@ -72,11 +72,13 @@ def _block(
         label: [places[key] for seed in sorted(plan.seeds) if (key := (protocol, label, data, split, seed)) in places]
         for label in plan.networks
     }
-    check_comparable([result for found in runs.values() for result in found])
+    every = [result for found in runs.values() for result in found]
+    check_comparable(every)
+    groups = known_groups(every)
     ours: dict[str, Mapping[str, Estimate | None]] = {
-        label: estimate(found, METRICS) if found else dict.fromkeys(METRICS) for label, found in runs.items()
+        label: estimate(found, METRICS, groups) if found else dict.fromkeys(METRICS) for label, found in runs.items()
     }
-    tests = {metric: _tests(runs, reference(plan), metric) for metric in METRICS}
+    tests = {metric: _tests(runs, reference(plan), metric, groups) for metric in METRICS}
     ranks = {metric: _ranks({label: ours[label][metric] for label in runs}, metric) for metric in METRICS}
     beside = split == SPLIT and protocol == plan.protocols[0]  # the conditions of the paper's figures
     rows = []
@@ -98,13 +100,15 @@ def _block(
     return Block(data, split, protocol, rows)
 
 
-def _tests(runs: Mapping[str, Sequence[Result]], against: str | None, metric: str) -> dict[str, PairedTest]:
+def _tests(
+    runs: Mapping[str, Sequence[Result]], against: str | None, metric: str, groups: Mapping[str, str]
+) -> dict[str, PairedTest]:
     """Each network with runs against the reference."""
     if against is None or not runs[against]:
         return {}
     alone: dict[str, float] = {}
     for label, found in runs.items():
-        p = paired_p(runs[against], found, metric) if label != against and found else None
+        p = paired_p(runs[against], found, metric, groups) if label != against and found else None
         if p is not None:
             alone[label] = p
     corrected = holm(list(alone.values()))

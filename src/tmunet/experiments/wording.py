@@ -4,6 +4,7 @@ from typing import Any
 
 import yaml
 
+from tmunet.counted import KINDS, drawn_from
 from tmunet.experiments.numbers import numbers, seeds
 from tmunet.experiments.plan import Plan
 from tmunet.experiments.table import Block, Table
@@ -30,17 +31,27 @@ def conditions(plan: Plan) -> list[str]:
     return sentences
 
 
+def drawn_over(table: Table) -> str:
+    """Over what intervals are: images, or also their groups if any block knows them."""
+    known = any(block.groups is not None for block in table.blocks)
+    return f"images, or over groups ({KINDS}) where images are known to belong together" if known else "images"
+
+
 def how_to_read(table: Table, best: str, second: str) -> str:
     """What a cell holds, and how the best and the second value of a column are marked."""
+    over = drawn_over(table)
+    same, equal, of_group = "images", "images", ""
+    if over != same:
+        same, equal, of_group = "the same", "ones", ", and in the test a group's the mean over its images"
     against = (
-        f"p: Wilcoxon's signed-rank test against {table.reference} over images, two-sided, equal images by Pratt, with Holm's "
+        f"p: Wilcoxon's signed-rank test against {table.reference} over {same}, two-sided, equal {equal} by Pratt, with Holm's "
         "correction over the networks of the column. "
         if table.reference
         else "No paired tests: the plan has no TM-UNet to test against. "
     )
     return (
-        "Ours: mean of the seeds ± sample SD over seeds; then the 95 % bootstrap interval over images. For interval and test "
-        f"each image's value is its mean over the seeds. {against}Dice, IoU and F1 in percent, HD in pixels. "
+        f"Ours: mean of the seeds ± sample SD over seeds; then the 95 % bootstrap interval over {over}. For interval and test "
+        f"each image's value is its mean over the seeds{of_group}. {against}Dice, IoU and F1 in percent, HD in pixels. "
         f"The best value of a column is {best}, the second {second}, where every network has been scored. The paper's figures "
         f"belong to the split random and the protocol {table.plan.protocols[0]}, and stand nowhere else. Where interval and p "
         "are missing beside others, the figure is one number for the set."
@@ -62,6 +73,9 @@ def block_notes(table: Table, block: Block) -> list[str]:
             f"{numbers(sorted(images))} test image{'' if images == {1} else 's'}, protocol {block.protocol}, "
             f"split SHA-256 {first.split_sha256[:12]}."
         )
+        if block.groups is not None:
+            of = drawn_from(max(images), block.groups)
+            notes.append(f"95 % bootstrap intervals{' and tests' if table.reference else ''} over {of}.")
         if len(classes := list(first.scores["classes"])) > 1:
             counts = "; what is left out of HD counts an image once for each" * block.left_out
             notes.append(f"Values are means over the classes {', '.join(classes)}{counts}.")

@@ -8,6 +8,8 @@ from tmunet.metrics.empty import (
     outcome_of,
     policy_as_markdown,
 )
+from tmunet.metrics.groups import Groups
+from tmunet.metrics.objects import OBJECT_COUNTS, ObjectCounts, count_objects
 from tmunet.metrics.overlap import Counts, confusion, dice, f1, iou, precision, recall
 from tmunet.metrics.pair import Mask, Spacing, check_pair, check_spacing
 from tmunet.metrics.protocol import (
@@ -28,12 +30,15 @@ __all__ = [
     "DISTANCES",
     "EMPTY_POLICY",
     "METRICS",
+    "OBJECT_COUNTS",
     "OVERLAPS",
     "PROTOCOLS",
     "CaseScores",
     "Counts",
     "EmptyRow",
+    "Groups",
     "Mask",
+    "ObjectCounts",
     "Outcome",
     "PaperProtocol",
     "Protocol",
@@ -45,6 +50,7 @@ __all__ = [
     "check_pair",
     "check_spacing",
     "confusion",
+    "count_objects",
     "describe",
     "dice",
     "f1",

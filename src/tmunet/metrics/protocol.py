@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 from tmunet.errors import InputError, UsageError
 from tmunet.metrics import overlap
 from tmunet.metrics.empty import EMPTY_POLICY, Outcome, image_diagonal, outcome_of
+from tmunet.metrics.groups import Groups, count_groups
+from tmunet.metrics.objects import ObjectCounts, count_objects
 from tmunet.metrics.pair import Mask, Spacing, check_spacing
 from tmunet.metrics.summary import Statistics, Summary, describe
 from tmunet.metrics.surface import surface_distances
@@ -29,6 +31,11 @@ DISTANCES = ("hd", "hd95")
 
 METRICS = (*OVERLAPS, *DISTANCES)
 """Names of all metrics, in the order of a table's columns."""
+
+_INTERVALS = (
+    "Intervals are 95 % bootstrap intervals of the mean over images; where it is known which images belong "
+    "together (video sequence, patient, slide), whole groups are drawn."
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class CaseScores:
         hd: Hausdorff distance, in units of the spacing; NaN where the protocol leaves the image out.
         hd95: 95 % Hausdorff distance, likewise.
         outcome: which of the two masks are empty.
+        objects: how many there are, are missed and are false.
 
     """
 
@@ -55,12 +63,13 @@ class CaseScores:
     hd: float
     hd95: float
     outcome: Outcome
+    objects: ObjectCounts
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: numbers and the outcome's name, with None where a distance does not exist."""
+        """Plain data for JSON: the outcome's name and numbers, with None where a distance does not exist."""
         values = {name: getattr(self, name) for name in METRICS}
         plain = {name: None if math.isnan(value) else value for name, value in values.items()}
-        return {**plain, "outcome": self.outcome.value}
+        return {**plain, "outcome": self.outcome.value, **self.objects.to_dict()}
 
 
 class Protocol(ABC):
@@ -93,31 +102,41 @@ class Protocol(ABC):
 
         """
 
-    def summarise(self, scores: Sequence[CaseScores], seed: int = 0) -> Summary:
+    def summarise(self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None) -> Summary:
         """Summarise the images of a set.
 
         Args:
             scores: of each image, made by this protocol.
             seed: of the bootstrap; the same seed gives the same intervals.
+            groups: of the images, in their order; None where no group is known.
 
         Raises:
-            InputError: there is no image, or a score is not finite where this protocol needs it.
+            InputError: there is no image, groups are more or fewer than the images, or a score is not finite where this
+                protocol needs it.
 
         """
         if not scores:
             raise InputError("Expected `scores` to hold at least one image, but got none. Score images first.")
         outcomes = Counter(case.outcome for case in scores)
-        measured = [case for case in scores if case.outcome not in self.left_out_of_distances]
+        measured = [k for k, case in enumerate(scores) if case.outcome not in self.left_out_of_distances]
         return Summary(
             protocol=self.name,
             n=len(scores),
+            n_groups=count_groups(groups),
             n_missed=outcomes[Outcome.MISSED],
             n_false_alarm=outcomes[Outcome.FALSE_ALARM],
             n_both_empty=outcomes[Outcome.BOTH_EMPTY],
             n_hd_left_out=len(scores) - len(measured),
+            objects=sum(case.objects.reference for case in scores),
+            objects_missed=sum(case.objects.missed for case in scores),
+            objects_false=sum(case.objects.false for case in scores),
             metrics={
-                **describe(_columns(scores, OVERLAPS), seed),
-                **describe(_columns(measured, DISTANCES), seed),
+                **describe(_columns(scores, OVERLAPS), seed, groups),
+                **describe(
+                    _columns([scores[k] for k in measured], DISTANCES),
+                    seed,
+                    None if groups is None else [groups[k] for k in measured],
+                ),
             },
         )
 
@@ -147,8 +166,7 @@ class StrictProtocol(Protocol):
         "two directed maxima of the distances between the mask outlines, HD95 the larger of the directed "
         "95th percentiles. An image with an object and an empty prediction (missed), or with a prediction "
         "and no object (false alarm), scores 0 in every overlap metric and the diagonal of the image in both "
-        "distances; an image where both masks are empty scores 1 and 0. Intervals are 95 % bootstrap "
-        "intervals of the mean over images."
+        f"distances; an image where both masks are empty scores 1 and 0. {_INTERVALS}"
     )
 
     def score(self, reference: Mask, prediction: Mask, spacing: Spacing = (1.0, 1.0)) -> CaseScores:
@@ -158,7 +176,10 @@ class StrictProtocol(Protocol):
             row = EMPTY_POLICY[outcome]
             distance = row.distance * image_diagonal(reference.shape, spacing)
             return CaseScores(
-                **dict.fromkeys(OVERLAPS, row.overlap), **dict.fromkeys(DISTANCES, distance), outcome=outcome
+                **dict.fromkeys(OVERLAPS, row.overlap),
+                **dict.fromkeys(DISTANCES, distance),
+                outcome=outcome,
+                objects=count_objects(reference, prediction),
             )
         counts = overlap.confusion(reference, prediction)
         distances = surface_distances(reference, prediction, spacing)
@@ -171,6 +192,7 @@ class StrictProtocol(Protocol):
             hd=distances.hd,
             hd95=distances.hd95,
             outcome=outcome,
+            objects=count_objects(reference, prediction),
         )
 
 
@@ -189,7 +211,7 @@ class PaperProtocol(Protocol):
         "1 above and below the line; precision and recall are 0 where they would be 0/0; F1 is computed from "
         "the mean precision and the mean recall, so it has no spread. Images with an empty mask on either "
         "side are left out of HD and HD95, so a model can improve both by missing objects: read them with "
-        "the number of images left out. Intervals are 95 % bootstrap intervals of the mean over images."
+        f"the number of images left out. {_INTERVALS}"
     )
     left_out_of_distances = frozenset(EMPTY_POLICY)
 
@@ -213,15 +235,16 @@ class PaperProtocol(Protocol):
             hd=hd,
             hd95=hd95,
             outcome=outcome,
+            objects=count_objects(reference, prediction),
         )
 
-    def summarise(self, scores: Sequence[CaseScores], seed: int = 0) -> Summary:
+    def summarise(self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None) -> Summary:
         """Summarise the images of a set; see :meth:`Protocol.summarise`.
 
         F1 is ``2 P R / (P + R)`` of the mean precision P and the mean recall R, and 0 when both are 0. It is
         one number for the set, so its SD, median and interval are None.
         """
-        summary = super().summarise(scores, seed)
+        summary = super().summarise(scores, seed, groups)
         precision, recall = fmean(case.precision for case in scores), fmean(case.recall for case in scores)
         f1 = Statistics(mean=_harmonic_mean(precision, recall), sd=None, median=None, low=None, high=None)
         return replace(summary, metrics={**summary.metrics, "f1": f1})

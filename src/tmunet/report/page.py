@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tmunet.counted import counted
+from tmunet.counted import counted, drawn_from
 from tmunet.errors import InputError
 from tmunet.files import write_text
 from tmunet.labels import IGNORE_LABEL
+from tmunet.metrics.groups import count_groups
 from tmunet.metrics.summary import describe
 from tmunet.report import charts, panels, wording
 from tmunet.report.html import environment, hex_colour
@@ -29,8 +30,9 @@ class Report:
         facts: where the numbers come from, by name: model, data, split hash, seed, command, versions.
         protocol: a paragraph that says how the scores were computed.
         summaries: ``Summary.to_dict()`` by class name; the classes that were scored.
-        per_image: one row for each image and class: ``{"case", "class", "outcome", "dice", "iou", "f1",
-            "precision", "recall", "hd", "hd95"}``; distances in pixels, None where a value does not exist.
+        per_image: one row for each image and class: ``{"case", "group", "class", "outcome", "dice",
+            "iou", "f1", "precision", "recall", "hd", "hd95"}``; distances in pixels, None where a value does not
+            exist or a group is not known.
         history: one row for each epoch: ``{"epoch", "train_loss", "valid_loss", "valid_dice",
             "learning_rate"}``; None where a quantity was not measured; may be empty.
         cases: the images chosen by ``select_cases``, in any order; none for a page without pictures.
@@ -133,9 +135,18 @@ def _check_classes(report: Report) -> None:
 def _headline(report: Report) -> Mapping[str, Any]:
     if len(report.summaries) == 1:
         (summary,) = report.summaries.values()
-        return {"n": summary["n"], **summary["metrics"]["dice"]}
-    dice = list(dice_by_case(report.per_image).values())
-    return {"n": len(dice), **asdict(describe({"dice": dice})["dice"])}
+        return {"n": summary["n"], **_drawn(summary["n"], summary["n_groups"]), **summary["metrics"]["dice"]}
+    dice, group = dice_by_case(report.per_image), {row["case"]: row["group"] for row in report.per_image}
+    groups = [group[case] for case in dice]
+    of_set = describe({"dice": list(dice.values())}, groups=groups)["dice"]
+    return {"n": len(dice), **_drawn(len(dice), count_groups(groups)), **asdict(of_set)}
+
+
+def _drawn(images: int, groups: int | None) -> Mapping[str, str]:
+    """What the intervals are drawn from, where it is not simply the images; and what one of it is."""
+    if groups is None:
+        return {"over": "", "unit": "image"}
+    return {"over": f" over {drawn_from(images, groups)}", "unit": "group of images"}
 
 
 def _groups(report: Report, ranked: Sequence[str]) -> Mapping[str, Sequence[ShownCase]]:

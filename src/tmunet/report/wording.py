@@ -86,13 +86,14 @@ def percent(share: float) -> str:
 
 
 def misses(summary: Mapping[str, Any]) -> list[str]:
-    """Say in sentences how often a model missed a structure altogether or saw one that is not there.
+    """Say in sentences how often a model missed a structure altogether or saw one that is not there, by image and by object.
 
     Args:
         summary: ``Summary.to_dict()`` of one class.
 
     Example:
-        >>> misses({"n": 9, "n_missed": 0, "n_false_alarm": 1, "n_both_empty": 0, "n_hd_left_out": 0})[0]
+        >>> counts = {"n": 9, "n_missed": 0, "n_false_alarm": 1, "n_both_empty": 0, "n_hd_left_out": 0}
+        >>> misses({**counts, "objects": 12, "objects_missed": 3, "objects_false": 0})[0]
         'Missed in no image: wherever the reference marks it, the model marked something.'
     """
     total, missed, false = summary["n"], summary["n_missed"], summary["n_false_alarm"]
@@ -105,6 +106,10 @@ def misses(summary: Mapping[str, Any]) -> list[str]:
         if false
         else "False alarm in no image: wherever the reference is empty, the model marked nothing.",
     ]
+    sentences.append(
+        f"Objects (connected areas): {summary['objects_missed']:,} of {summary['objects']:,} in the reference have no marked "
+        f"pixel; {summary['objects_false']:,} that the model marked touch none of the reference."
+    )
     if empty:
         sentences.append(f"Rightly left empty: {counted(empty, 'image')}.")
     if left_out:
