@@ -1,6 +1,7 @@
 """Score a trained model on images whose masks are known, under a named protocol."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,14 +110,15 @@ def evaluate(
     if classes != dataset.info.classes:
         raise InputError(
             f"{dataset.folder}: expected the classes of the model, {list(classes)}, but found "
-            f"{list(dataset.info.classes)}; name them the same in dataset.json."
+            f'{list(dataset.info.classes)}; name them the same in dataset.json: {{"classes": {json.dumps(list(classes))}}}.'
         )
     cases = dataset.subset(subset)
     if not cases:
         raise InputError(f"{dataset.folder}: the split has no {subset} images to score.")
     images = _look(cases, dataset, predictor)
     if not allow_seen:
-        refuse_seen(dataset, subset, images.seen)
+        trained_on_this = predictor.config.provenance.get("split_sha256") == dataset.split.sha256
+        refuse_seen(dataset, subset, images.seen, known=subset == "train" and trained_on_this)
     scores: list[dict[str, CaseScores]] = []
     with tqdm(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image", disable=None) as bar:
 
@@ -192,18 +194,19 @@ def class_scores(
     }
 
 
-def refuse_seen(dataset: Dataset, subset: str, seen: Mapping[str, int]) -> None:
+def refuse_seen(dataset: Dataset, subset: str, seen: Mapping[str, int], known: bool = False) -> None:
     """Refuse to score what a model knows as if it were new.
 
     Args:
         dataset: of the images.
-        subset: the side that is scored; scores of "train" say what they are.
+        subset: the side that is scored.
         seen: number of its images that the model was trained on ("train") and chosen by ("valid").
+        known: whether the side is that on which the model was trained, so that its scores say what they are.
 
     Raises:
-        InputError: the model was trained on some of them, or, on the test side, chosen by some of them.
+        InputError: the model was trained on some of them, or chosen by some of them that are not of the valid side.
     """
-    if subset != "train" and (seen["train"] or (subset == "test" and seen["valid"])):
+    if not known and (seen["train"] or (subset != "valid" and seen["valid"])):
         raise InputError(
             f"{dataset.folder}: of {len(dataset.subset(subset))} {subset} images, the model was trained on {seen['train']} and "
             f"chosen by {seen['valid']}, so their scores say nothing of new images. Score images that it has not seen, with "

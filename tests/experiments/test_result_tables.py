@@ -113,3 +113,10 @@ def test_what_does_not_fit_the_plan_is_an_error(tmp_path: Path) -> None:
         build_table("table1", plan(), [one, result(tmp_path, "TM-UNet", [0.5, 0.6], split_sha256="a" * 64)], {}, {})
     with pytest.raises(UsageError, match="has no row 'V-Net'"):
         build_table("table1", plan(networks={"V-Net": PlannedNetwork("unet", row="V-Net")}), [], {}, {})
+
+
+@pytest.mark.parametrize("protocols", [["strict"], ["strict", "paper"]])
+def test_the_papers_figures_stand_beside_its_own_protocol_only(tmp_path: Path, protocols: list[str]) -> None:
+    small = plan(data=["MoNuSeg"], splits=["random"], seeds=[0], protocols=protocols)
+    table = build_table("table1", small, [], {}, {})
+    assert {one.protocol: one.printed for one in table.blocks} == {name: name == "paper" for name in protocols}

@@ -9,7 +9,7 @@ from tmunet.bench.plot import bubble_label, family_colour
 from tmunet.bench.svg import LETTER, LINE, LogAxis, document, frame, line, text
 from tmunet.experiments.linear_axis import LinearAxis
 from tmunet.experiments.numbers import scaled, seeds
-from tmunet.experiments.paper import MACHINE
+from tmunet.experiments.paper import MACHINE, PROTOCOL
 from tmunet.experiments.table import Block, Row, Table
 from tmunet.experiments.wording import block_title, drawn_over, missing_notes
 from tmunet.report.lettering import wrapped
@@ -47,12 +47,12 @@ class Point:
 
 
 def efficiency_plot(table: Table) -> str:
-    """An SVG picture of the first protocol's blocks.
+    """An SVG picture of the blocks of the protocol `paper`, or of the first protocol of a plan without it.
 
     Args:
         table: ours are drawn where scores and cost are known, the paper's hollow, at its own FLOPs and FPS.
     """
-    blocks = [block for block in table.blocks if block.protocol == table.plan.protocols[0]]
+    blocks = [block for block in table.blocks if block.protocol == _protocol(table)]
     points = [list(_points(table, block)) for block in blocks]
     every = [point for panel in points for point in panel]
     columns = min(COLUMNS, len(blocks))
@@ -70,6 +70,10 @@ def efficiency_plot(table: Table) -> str:
     below = bottom + 2 * LARGEST + 20
     parts += [text(LEFT, below + LINE * 1.3 * index, words, kind="soft") for index, words in enumerate(notes)]
     return document(width, below + LINE * 1.3 * len(notes) + 10, table.plan.title, parts)
+
+
+def _protocol(table: Table) -> str:
+    return PROTOCOL if PROTOCOL in table.plan.protocols else table.plan.protocols[0]
 
 
 def _points(table: Table, block: Block) -> Iterator[Point]:
@@ -176,7 +180,7 @@ def _notes(table: Table) -> list[str]:
     timed = {cost.machine for cost in table.costs.values() if cost.images_per_second is not None}
     machines = "; ".join(sorted(timed)) or "no machine yet"
     ours = (
-        f"Filled: ours, mean Dice of {seeds(table.plan.seeds)}, protocol {table.plan.protocols[0]}, recipe {table.plan.recipe}; "
+        f"Filled: ours, mean Dice of {seeds(table.plan.seeds)}, protocol {_protocol(table)}, recipe {table.plan.recipe}; "
         f"lines: 95 % bootstrap interval over {drawn_over(table)}; GMAC counted in full; images per second at "
         f"batch 1 on: {machines}."
     )
@@ -185,7 +189,8 @@ def _notes(table: Table) -> list[str]:
         "join them to ours. The smallest dots were not timed."
     )
     left_out = sorted({row.network for block in table.blocks for row in block.rows} - set(table.costs))
-    return [ours, papers, *([f"Not drawn, since the cost is not known: {', '.join(left_out)}."] if left_out else [])]
+    hollow = [papers] if any(block.printed for block in table.blocks) else []
+    return [ours, *hollow, *([f"Not drawn, since the cost is not known: {', '.join(left_out)}."] if left_out else [])]
 
 
 def _radius(speed: float | None, fastest: float) -> float:

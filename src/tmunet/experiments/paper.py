@@ -10,6 +10,7 @@ from tmunet.errors import UsageError
 
 MACHINE = "NVIDIA A100"  # Section 3.1; what the paper's frames per second were measured on
 SPLIT = "random"  # Section 3.1: 7:1:2, nothing kept together
+PROTOCOL = "paper"  # as its released program scores
 
 
 @dataclass(frozen=True)

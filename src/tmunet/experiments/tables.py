@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tmunet.errors import InputError, UsageError
 from tmunet.experiments.costs import Cost
-from tmunet.experiments.paper import SPLIT, paper_row, paper_tables, paper_value
+from tmunet.experiments.paper import PROTOCOL, SPLIT, paper_row, paper_tables, paper_value
 from tmunet.experiments.plan import Plan
 from tmunet.experiments.result import Result, known_groups
 from tmunet.experiments.statistics import Estimate, check_comparable, estimate, holm, paired_p
@@ -80,7 +80,7 @@ def _block(
     }
     tests = {metric: _tests(runs, reference(plan), metric, groups) for metric in METRICS}
     ranks = {metric: _ranks({label: ours[label][metric] for label in runs}, metric) for metric in METRICS}
-    beside = split == SPLIT and protocol == plan.protocols[0]  # the conditions of the paper's figures
+    beside = split == SPLIT and protocol == PROTOCOL  # the conditions of the paper's figures
     rows = []
     for label, network in plan.networks.items():
         cells = {

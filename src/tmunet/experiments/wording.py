@@ -6,6 +6,7 @@ import yaml
 
 from tmunet.counted import KINDS, drawn_from
 from tmunet.experiments.numbers import numbers, seeds
+from tmunet.experiments.paper import PROTOCOL, SPLIT
 from tmunet.experiments.plan import Plan
 from tmunet.experiments.table import Block, Table
 
@@ -51,10 +52,11 @@ def how_to_read(table: Table, best: str, second: str) -> str:
     )
     return (
         f"Ours: mean of the seeds ± sample SD over seeds; then the 95 % bootstrap interval over {over}. For interval and test "
-        f"each image's value is its mean over the seeds{of_group}. {against}Dice, IoU and F1 in percent, HD in pixels. "
+        f"each image's value is its mean over the seeds that have it{of_group}; a test takes the images that both networks have. "
+        f"{against}Dice, IoU and F1 in percent, HD in pixels. "
         f"The best value of a column is {best}, the second {second}, where every network has been scored. The paper's figures "
-        f"belong to the split random and the protocol {table.plan.protocols[0]}, and stand nowhere else. Where interval and p "
-        "are missing beside others, the figure is one number for the set."
+        f"belong to the split {SPLIT} and the protocol {PROTOCOL}, and stand nowhere else. Where interval and p are "
+        "missing beside others, the figure is one number for the set."
     )
 
 
