@@ -221,3 +221,9 @@ def test_a_recipe_may_be_a_file_but_does_not_name_data(tmp_path: Path) -> None:
 )
 def test_a_run_folder_is_named_by_its_settings(settings: dict[str, Any], folder: str) -> None:
     assert TrainConfig(**settings).run_folder == Path(folder)
+
+
+def test_a_key_that_stands_there_twice_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "twice.yaml").write_text("a: 1\nb: {c: 1, c: 2}\n")
+    with pytest.raises(UsageError, match="the key 'c' twice"):
+        read_yaml(tmp_path / "twice.yaml")

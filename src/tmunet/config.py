@@ -120,6 +120,18 @@ def to_dict(settings: Any) -> dict[str, Any]:
     return {key: plain(value) for key, value in dataclasses.asdict(settings).items()}
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain data only, and no key twice, of which Python would keep only the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Refuse a key that stands there twice."""
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
+        for place, key in enumerate(keys):
+            if key in keys[:place]:
+                raise yaml.YAMLError(f"the key {key!r} twice, {node.start_mark}")
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping; plain data only, no tags that name Python classes.
 
@@ -127,7 +139,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UsageError: the file is missing, is not YAML, or does not hold keys and values.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except OSError as error:
         raise UsageError(f"{path}: the file cannot be read ({error.strerror}).") from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:

@@ -45,6 +45,7 @@ def train(arguments: list[str]) -> None:
         write_json(run.provenance, {"split_sha256": dataset.split.sha256})
         write_text(run.config, to_yaml(config))
         write_text(run.metrics, "epoch\n1\n")
+        write_text(run.last, "")
     note(f"{'resume' if arguments[0] == '--resume' else 'train'} {run.path.name}")
     write_text(run.model / "model.safetensors", run.path.name)
     write_text(run.model / "config.json", "{}")
@@ -63,6 +64,7 @@ def evaluate(arguments: list[str]) -> None:
     write_json(
         folder / "summary.json", {"protocol": config.protocol, "facts": facts, "classes": classes, "per_image": []}
     )
+    write_text(folder / "per_image.csv", "")
     write_text(folder / "report.html", "")
 
 

@@ -148,3 +148,34 @@ def test_the_reason_of_a_failure_is_what_the_command_said(make_runs: MakeRuns, l
     outcome = Outcome("failed", 1.0, f"tmunet train ended with exit code 3. The last lines of a.log:\n{log}")
     found = collect(examine([run]), {run.key: outcome}).missing[run.key]
     assert found.removeprefix("failed: ").removeprefix("tmunet train: ") == f"{reason} See {run.log}"
+
+
+def test_scores_count_where_weights_and_checkpoints_were_not_kept(make_runs: MakeRuns) -> None:
+    run, other = make_runs()
+    do(run)
+    shutil.rmtree(run.folder.model)
+    shutil.rmtree(run.folder.last.parent, ignore_errors=True)
+    (run.scores("strict") / "report.html").unlink()
+    assert state_of(run).name == "done"
+    (run.scores("strict") / "per_image.csv").unlink()
+    assert state_of(run).name != "done"
+    assert state_of(other).name == "to do"
+
+
+@pytest.mark.parametrize("file", ["evaluation/strict/summary.json", "provenance.json", "model/model.safetensors"])
+@pytest.mark.parametrize("cut", [True, False])
+def test_a_damaged_run_stops_no_other(make_runs: MakeRuns, file: str, cut: bool) -> None:
+    run, other = make_runs()
+    do(run)
+    path = run.folder.path / file
+    if cut and path.suffix == ".json":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    else:
+        path.unlink()
+    (_, found), (_, to_do) = examine([run, other])
+    assert to_do.name == "to do"
+    if file == "provenance.json":
+        assert found.name == "damaged"
+        assert str(path) in collect([(run, found)], {}).missing[run.key]
+    else:
+        assert found.unscored == ("strict",)

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from tmunet.errors import ModelError
 from tmunet.train.checkpoint_io import AtomicCheckpointIO
+from tmunet.train.fit import check_checkpoint
 
 from .runs import recipe_file, run_here, start
 
@@ -27,6 +29,13 @@ def test_checkpoints_load_without_executing_anything(make_dataset: Callable[...,
     run = run_here(make_dataset(), tmp_path / "run", epochs=1)
     for path in (run.best, run.last):
         assert torch.load(path, weights_only=True)["epoch"] == 0
+
+
+def test_a_damaged_checkpoint_is_named(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    run = run_here(make_dataset(), tmp_path / "run", epochs=1)
+    run.last.write_bytes(run.last.read_bytes()[:5000])
+    with pytest.raises(ModelError, match=r"last.ckpt: the checkpoint is damaged; delete it"):
+        check_checkpoint(run.last)
 
 
 @pytest.mark.nightly

@@ -57,6 +57,8 @@ def _last_words(detail: str) -> str:
 
 
 def _reason(run: PlannedRun, state: State, outcome: Outcome | None) -> str:
+    if state.name == "damaged":
+        return state.reason
     if state.name == "missing data":
         return run.source.reason
     if outcome is not None and outcome.state == "failed":

@@ -45,7 +45,7 @@ def estimate(examined: Sequence[Examined], measure: Measure) -> list[Estimate]:
     known: dict[str, StepTime | str] = {}
     found = []
     for run, state in examined:
-        if state.name in ("done", "trained"):
+        if state.name in ("done", "trained", "damaged"):
             found.append(Estimate(run, state, 0, seconds=0.0))
         elif state.name == "missing data":
             found.append(Estimate(run, state, 0, reason=run.source.reason))
@@ -69,7 +69,7 @@ def _estimate(run: PlannedRun, state: State, step: StepTime | str) -> Estimate:
 def _measured(run: PlannedRun, measure: Measure) -> StepTime | str:
     try:
         return measure(run)
-    except (TMUNetError, RuntimeError) as error:  # the latter when the memory of a device is too small
+    except (TMUNetError, RuntimeError, ValueError) as error:  # such as a device too small, or a size that does not fit
         return str(error).splitlines()[0]
 
 

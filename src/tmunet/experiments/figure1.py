@@ -18,7 +18,7 @@ PANEL, HEIGHT = 390.0, 300.0  # pixels of the area between the axes
 LEFT, ABOVE, BELOW, GAP = 60.0, 48.0, 56.0, 30.0
 TOP = 44.0  # room of the title
 COLUMNS = 2
-LARGEST, SMALLEST = 22.0, 2.5  # pixels, radius; the smallest also marks what was not timed
+LARGEST, SMALLEST, UNTIMED = 22.0, 4.0, 2.0  # pixels, radius
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,7 @@ def _legend(fastest: float, left: float, middle: float) -> Iterator[str]:
 
 
 def _notes(table: Table) -> list[str]:
+    every = [row for block in table.blocks for row in block.rows]
     timed = {cost.machine for cost in table.costs.values() if cost.images_per_second is not None}
     machines = "; ".join(sorted(timed)) or "no machine yet"
     ours = (
@@ -186,15 +187,22 @@ def _notes(table: Table) -> list[str]:
     )
     papers = (
         f"Hollow: as the paper prints them, FLOPs counted by hooks on modules, images per second on an {MACHINE}; dotted lines "
-        "join them to ours. The smallest dots were not timed."
+        "join them to ours."
     )
-    left_out = sorted({row.network for block in table.blocks for row in block.rows} - set(table.costs))
+    costs = [cost for label, cost in table.costs.items() if any(row.network == label and row.results for row in every)]
+    dots = ["The smallest dots were not timed."] if any(cost.images_per_second is None for cost in costs) else []
+    left_out = sorted({row.network for row in every} - set(table.costs))
     hollow = [papers] if any(block.printed for block in table.blocks) else []
-    return [ours, *hollow, *([f"Not drawn, since the cost is not known: {', '.join(left_out)}."] if left_out else [])]
+    return [
+        ours,
+        *hollow,
+        *dots,
+        *([f"Not drawn, since the cost is not known: {', '.join(left_out)}."] if left_out else []),
+    ]
 
 
 def _radius(speed: float | None, fastest: float) -> float:
-    return SMALLEST if not speed else max(SMALLEST, LARGEST * math.sqrt(speed / fastest))
+    return UNTIMED if not speed else max(SMALLEST, LARGEST * math.sqrt(speed / fastest))
 
 
 def _fits(width: float) -> Callable[[str], bool]:

@@ -109,4 +109,5 @@ def _spread(cell: Cell, metric: str) -> str:
 
 
 def _line(cells: list[str]) -> str:
-    return " & ".join(cells) + r" \\"
+    first = "{}" * cells[0].startswith("[")  # after a row's end a bracket would begin a length
+    return first + " & ".join(cells) + r" \\"

@@ -6,12 +6,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from tmunet.bench.candidate import Candidate, parse_candidate
 from tmunet.bench.cost import count_macs, count_parameters
 from tmunet.bench.facts import machine
 from tmunet.bench.hooks import hooked
+from tmunet.data.json_object import read_json_object
 from tmunet.errors import TMUNetError
 from tmunet.experiments.complete import last_lines
 from tmunet.experiments.costs import Cost
@@ -105,7 +105,7 @@ def _bench(networks: list[str], device: str, folder: Path, seconds: float | None
 def _find(out: Path, networks: set[str], device: str) -> tuple[dict[str, float | None], str, str] | None:
     """Images per second by network, the machine, and the table; None if other networks were measured, or elsewhere."""
     for file in sorted((out / FOLDER).glob(f"*/{BENCH}")):
-        about: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        about = read_json_object(file)
         rows = [row for row in about["measurements"] if (row["size"], row["batch"], row["device"]) == (SIZE, 1, device)]
         found = {row["network"]: row["images_per_second"] for row in rows}
         if networks <= found.keys():

@@ -55,7 +55,7 @@ class Plan:
     data_settings: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What all runs on one data set set differently, by its name."""
     protocols: list[str] = field(default_factory=lambda: ["paper", "strict"])
-    """Protocols under which test images are scored; the first is the one beside the paper's figures."""
+    """Protocols under which test images are scored; the paper's figures stand beside `paper`."""
     stands_in: dict[str, str] = field(default_factory=dict)
     """Data sets that stand in for one of the paper's which cannot be had, such as {BUSI: UDIAT}."""
 
@@ -67,6 +67,9 @@ class Plan:
         for name in (*self.data, *self.splits):
             if not re.fullmatch(r"\w[\w.-]*", name):
                 raise ValueError(f"Expected the name of a data set or a split, but got {name!r}.")
+        for seed in self.seeds:
+            if not 0 <= seed < 2**32:
+                raise ValueError(f"Expected `seeds` from 0 to {2**32 - 1}, but got {seed}.")
         for protocol in self.protocols:
             if protocol not in PROTOCOLS:
                 raise ValueError(f"There is no protocol {protocol!r}.{suggest(protocol, PROTOCOLS)}")
@@ -115,7 +118,9 @@ def _check_folders(labels: Sequence[str]) -> None:
     for label in labels:
         name = slug(label)
         if not name:
-            raise ValueError(f"Expected a label of a network with letters or digits, but got {label!r}.")
+            raise ValueError(
+                f"Expected a label of a network with letters a to z or digits, which name its folders, but got {label!r}."
+            )
         if name in label_of:
             raise ValueError(f"The labels {label_of[name]!r} and {label!r} give runs of the same name; change one.")
         label_of[name] = label

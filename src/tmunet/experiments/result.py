@@ -1,11 +1,11 @@
 """What one finished run scored on its test images, under one protocol."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tmunet.data.json_object import read_json_object
 from tmunet.errors import InputError
 
 
@@ -94,5 +94,4 @@ def known_groups(results: Sequence[Result]) -> dict[str, str]:
 
 def read_scores(folder: Path) -> dict[str, Any]:
     """Read `summary.json` of an evaluation's folder."""
-    content: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return content
+    return read_json_object(folder / "summary.json")

@@ -1,18 +1,18 @@
 """How far a run of a plan has come, by what lies in its folder."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from tmunet.config import to_dict
-from tmunet.errors import UsageError
+from tmunet.data.json_object import read_json_object
+from tmunet.errors import InputError, UsageError
 from tmunet.experiments.grid import PlannedRun
 from tmunet.experiments.nesting import dotted
 from tmunet.files import sha256
 from tmunet.model_config import CONFIG, WEIGHTS
 
-StateName = Literal["done", "trained", "interrupted", "to do", "missing data"]
+StateName = Literal["done", "trained", "interrupted", "to do", "missing data", "damaged"]
 
 # of files, which may move; the split is compared by its hash, the recipe by what it sets
 _PLACES = ("data", "split", "out", "recipe")
@@ -25,14 +25,17 @@ class State:
     """How far a run has come.
 
     Attributes:
-        name: "done" is trained and scored under all protocols, "trained" lacks scores, "interrupted" can be resumed.
+        name: "done" is trained and scored under all protocols, "trained" lacks scores, "interrupted" can be resumed, "damaged"
+            holds a file that cannot be read.
         unscored: protocols under which a trained run has not been scored.
         epochs: trained so far.
+        reason: why a run is damaged.
     """
 
     name: StateName
     unscored: tuple[str, ...] = ()
     epochs: int = 0
+    reason: str = ""
 
 
 Examined = tuple[PlannedRun, State]
@@ -40,9 +43,10 @@ Examined = tuple[PlannedRun, State]
 
 
 def state_of(run: PlannedRun) -> State:
-    """Look into a run folder.
+    """Look into a run folder. Scores count also where weights and checkpoints were not kept, as in a clone of a repository.
 
     Raises:
+        InputError: a file of the run is missing or damaged.
         UsageError: the folder holds a run with other settings or another split, or is no run folder.
     """
     folder = run.folder
@@ -54,8 +58,8 @@ def state_of(run: PlannedRun) -> State:
         raise UsageError(
             f"{folder.path}: expected a run folder, but found {strange[0]} and no {folder.config.name}; move it."
         )
-    if (folder.model / CONFIG).is_file():
-        weights = sha256(folder.model / WEIGHTS)
+    weights = _weights(run)
+    if weights is not None:
         unscored = tuple(protocol for protocol in run.protocols if not is_scored(run, protocol, weights))
         if not unscored:
             return State("done", epochs=epochs)
@@ -63,22 +67,51 @@ def state_of(run: PlannedRun) -> State:
             return State("trained", unscored, epochs)
     if run.source.reason:
         return State("missing data", epochs=epochs)
-    return State("interrupted" if folder.config.is_file() else "to do", run.protocols, epochs)
+    if not folder.config.is_file():
+        return State("to do", run.protocols)
+    return State("interrupted", run.protocols, epochs if folder.last.is_file() else 0)
 
 
 def examine(runs: Sequence[PlannedRun]) -> list[Examined]:
-    """Look into all run folders; see `state_of`."""
-    return [(run, state_of(run)) for run in runs]
+    """Look into all run folders; see `state_of`. One that is damaged does not stop the others."""
+    found: list[Examined] = []
+    for run in runs:
+        try:
+            found.append((run, state_of(run)))
+        except InputError as error:
+            found.append((run, State("damaged", reason=str(error))))
+    return found
+
+
+def _weights(run: PlannedRun) -> str | None:
+    """SHA-256 of a trained run's weights; where neither they nor a checkpoint were kept, that of the weights that were scored."""
+    folder = run.folder
+    if (folder.model / CONFIG).is_file() and (folder.model / WEIGHTS).is_file():
+        return sha256(folder.model / WEIGHTS)
+    if folder.model.exists() or folder.last.is_file():
+        return None
+    scored = {str(facts.get("weights_sha256")) for protocol in run.protocols if (facts := _facts(run, protocol))}
+    return scored.pop() if len(scored) == 1 else None
 
 
 def is_scored(run: PlannedRun, protocol: str, weights: str) -> bool:
-    """Whether there are scores of these very weights (their SHA-256) on the run's split, and their report."""
-    folder = run.scores(protocol)
-    if not ((folder / "summary.json").is_file() and (folder / "report.html").is_file()):
-        return False
-    facts = json.loads((folder / "summary.json").read_text(encoding="utf-8"))["facts"]
+    """Whether there are scores of these very weights (their SHA-256) on the run's split, image by image, and their report."""
+    facts = _facts(run, protocol)
     split = run.folder.read_provenance()["split_sha256"]
-    return bool(facts["weights_sha256"] == weights and facts["split_sha256"] == split and facts["subset"] == "test")
+    if (facts.get("weights_sha256"), facts.get("split_sha256"), facts.get("subset")) != (weights, split, "test"):
+        return False
+    report = (run.scores(protocol) / "report.html").is_file() or not run.folder.model.exists()
+    return report and (run.scores(protocol) / "per_image.csv").is_file()
+
+
+def _facts(run: PlannedRun, protocol: str) -> Mapping[str, Any]:
+    """What scores say of themselves; empty where there are none that can be read."""
+    summary = run.scores(protocol) / "summary.json"
+    try:
+        facts = read_json_object(summary).get("facts") if summary.is_file() else None
+    except InputError:
+        return {}
+    return facts if isinstance(facts, Mapping) else {}
 
 
 def strangers(run: PlannedRun) -> list[str]:

@@ -19,7 +19,7 @@ from tmunet.data.loader import Batch, CachedCases, cache_cases
 from tmunet.data.seen import SeenImages
 from tmunet.data.twins import Signature
 from tmunet.device import choose_device
-from tmunet.errors import DataError, InputError, InterruptedRunError, TMUNetWarning, UsageError
+from tmunet.errors import DataError, InputError, InterruptedRunError, ModelError, TMUNetWarning, UsageError
 from tmunet.model import check_size, save_model
 from tmunet.model_config import ModelConfig
 from tmunet.nn.checkpointing import checkpoint_stages
@@ -112,6 +112,8 @@ def _launch(
 ) -> None:
     """Train from fresh weights, or from the last checkpoint of a run."""
     last = None if resumed is None else str(resumed.last)
+    if resumed is not None:
+        check_checkpoint(resumed.last)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, which the cache does not need
@@ -183,6 +185,18 @@ def _name_of(device: torch.device) -> str:
 def _is_first_process() -> bool:
     """Whether this process is the one that writes, by the variables of torchrun, Slurm and Lightning's own launcher."""
     return not any(int(os.environ.get(name, 0)) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+
+
+def check_checkpoint(checkpoint: Path) -> None:
+    """See that a checkpoint can be read.
+
+    Raises:
+        ModelError: it cannot; the message names the file.
+    """
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged archive leads to
+        raise ModelError(f"{checkpoint}: the checkpoint is damaged; delete it, and the run starts again.") from error
 
 
 def kept_weights(checkpoint: Path, module: SegmentationModule) -> dict[str, torch.Tensor]:

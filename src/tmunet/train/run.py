@@ -1,6 +1,5 @@
 """The run folder: everything a number of this run can be traced to."""
 
-import json
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from typing import Any
 
 from tmunet.config import from_mapping, read_yaml, to_yaml
 from tmunet.data.dataset import Dataset
+from tmunet.data.json_object import read_json_object
 from tmunet.data.leaks import LeakReport
 from tmunet.data.split import write_split
 from tmunet.errors import DataError, InputError, UsageError
@@ -128,8 +128,7 @@ class RunFolder:
 
     def read_provenance(self) -> dict[str, Any]:
         """What `start` wrote."""
-        content: dict[str, Any] = json.loads(self.provenance.read_text(encoding="utf-8"))
-        return content
+        return read_json_object(self.provenance)
 
     def describe(
         self, rows: Sequence[Mapping[str, Any]], config: TrainConfig, speed: Mapping[str, float]
