@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tmunet.bench.svg import LIGHT
 from tmunet.experiments.figure1 import LARGEST, UNTIMED, efficiency_plot
 from tmunet.experiments.linear_axis import LinearAxis
 from tmunet.experiments.table import Missing
@@ -29,7 +30,7 @@ def words(svg: str) -> str:
 def test_ours_are_filled_the_papers_hollow_and_areas_are_speeds(tmp_path: Path) -> None:
     svg = efficiency_plot(build_table("figure1", ONE, whole_grid(tmp_path, ONE), {}, COSTS))
     filled = [circle for circle in circles(svg) if circle["fill"] != "none"]
-    hollow = [circle for circle in circles(svg) if circle["fill"] == "none" and circle["stroke"] != "var(--ink)"]
+    hollow = [circle for circle in circles(svg) if circle["fill"] == "none" and circle["stroke"] != LIGHT["ink"]]
     assert (len(filled), len(hollow)) == (3, 2)  # two networks stand for one row of the paper
     radii = sorted(float(circle["r"]) for circle in filled)
     speeds = sorted(cost.images_per_second or 0 for cost in COSTS.values())
@@ -43,11 +44,11 @@ def test_ours_are_filled_the_papers_hollow_and_areas_are_speeds(tmp_path: Path) 
 
 def test_a_bubble_lies_where_its_numbers_are(tmp_path: Path) -> None:
     svg = efficiency_plot(build_table("figure1", ONE, whole_grid(tmp_path, ONE), {}, COSTS))
-    ours = [(float(circle["cx"]), float(circle["cy"])) for circle in circles(svg) if circle["fill"] == "var(--c0)"]
+    ours = [(float(circle["cx"]), float(circle["cy"])) for circle in circles(svg) if circle["fill"] == LIGHT["c0"]]
     others = [
         (float(circle["cx"]), float(circle["cy"]))
         for circle in circles(svg)
-        if circle["fill"] in ("var(--c1)", "var(--c5)")
+        if circle["fill"] in (LIGHT["c1"], LIGHT["c5"])
     ]
     assert len(ours) == 1
     assert all(ours[0][0] < x and ours[0][1] < y for x, y in others)  # cheapest and best

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from tmunet.bench.growth import Step, slopes
-from tmunet.bench.svg import COLOURS, LETTER, LINE, LogAxis, document, frame, text
+from tmunet.bench.svg import COLOURS, LETTER, LIGHT, LINE, LogAxis, document, frame, text
 
 HEIGHT = 500.0
 LEFT, PANEL = 70.0, 330.0  # pixels: room for the numbers of an axis, width of a panel
@@ -50,7 +50,7 @@ def _panel(
         own = [(x.at(size), y.at(value)) for name, size, value in points if name == label]
         if not own:
             continue
-        colour = f"var(--c{index % COLOURS})"
+        colour = LIGHT[f"c{index % COLOURS}"]
         path = " ".join(f"{a:.1f},{b:.1f}" for a, b in own)
         yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.8"/>'
         yield from (f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in own)

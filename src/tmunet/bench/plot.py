@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from tmunet.bench.labels import Box, Bubble, place_labels
 from tmunet.bench.measure import Measurement
-from tmunet.bench.svg import LINE, LogAxis, document, frame, line, text
+from tmunet.bench.svg import LIGHT, LINE, LogAxis, document, frame, line, text
 
 WIDTH, HEIGHT = 960.0, 600.0
 LARGEST = 26.0  # pixels, radius of the largest bubble
@@ -38,8 +38,8 @@ def cost_plot(rows: Sequence[Measurement], machine: str) -> str:
     for bubble in sorted(bubbles, key=lambda bubble: -bubble.radius):
         colour = family_colour(bubble.label)
         parts.append(
-            f'<circle cx="{bubble.x:.1f}" cy="{bubble.y:.1f}" r="{bubble.radius:.1f}" fill="var(--{colour})" '
-            f'fill-opacity="0.55" stroke="var(--{colour})"/>'
+            f'<circle cx="{bubble.x:.1f}" cy="{bubble.y:.1f}" r="{bubble.radius:.1f}" fill="{LIGHT[colour]}" '
+            f'fill-opacity="0.55" stroke="{LIGHT[colour]}"/>'
         )
     for row, bubble, place in zip(rows, bubbles, places, strict=True):
         parts += _whisker(row, bubble, y)

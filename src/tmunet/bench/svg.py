@@ -7,14 +7,21 @@ from html import escape
 from typing import Protocol
 
 LETTER, LINE = 7.0, 14.0  # pixels: width of a letter, on average, and height of a line, at 12 pixels
-STYLE = """
-svg { background: #fff; --ink: #1c1c1c; --faint: #d9d9d9; --soft: #6b6b6b; --c0: #0b62a4; --c1: #c2510c; --c2: #2f7d4f;
-  --c3: #7a4fa3; --c4: #a3214e; --c5: #5f5f5f; font: 12px system-ui, sans-serif; }
-@media (prefers-color-scheme: dark) { svg { background: #16181c; --ink: #e8e8e8; --faint: #33373d; --soft: #a0a4aa;
-  --c0: #6cb3ee; --c1: #f0965a; --c2: #74c796; --c3: #b99be0; --c4: #ee7fa3; --c5: #a8a8a8; } }
-text { fill: var(--ink); } .soft { fill: var(--soft); } .title { font-size: 15px; font-weight: 600; }
-.grid { stroke: var(--faint); } .leader { stroke: var(--soft); stroke-width: 0.8; }
-"""
+BACKGROUND = ("#ffffff", "#16181c")
+PAINT = {  # by name: on light ground and in dark mode
+    "ink": ("#1c1c1c", "#e8e8e8"),
+    "faint": ("#d9d9d9", "#33373d"),
+    "soft": ("#6b6b6b", "#a0a4aa"),
+    "c0": ("#0b62a4", "#6cb3ee"),
+    "c1": ("#c2510c", "#f0965a"),
+    "c2": ("#2f7d4f", "#74c796"),
+    "c3": ("#7a4fa3", "#b99be0"),
+    "c4": ("#a3214e", "#ee7fa3"),
+    "c5": ("#5f5f5f", "#a8a8a8"),
+}
+LIGHT = {
+    name: light for name, (light, _) in PAINT.items()
+}  # what attributes hold: few programs but browsers know variables
 COLOURS = 6
 
 
@@ -107,12 +114,27 @@ def frame(x: Axis, y: Axis, x_label: str, y_label: str, x_ticks: Sequence[float]
     yield text(x.start, y.end - 10, y_label)
 
 
+def _style() -> str:
+    light = [
+        f"svg {{ background: {BACKGROUND[0]}; font: 12px system-ui, sans-serif; }}",
+        f"text {{ fill: {LIGHT['ink']}; }} .soft {{ fill: {LIGHT['soft']}; }} .title {{ font-size: 15px; font-weight: 600; }}",
+        f".grid {{ stroke: {LIGHT['faint']}; }} .leader {{ stroke: {LIGHT['soft']}; stroke-width: 0.8; }}",
+    ]
+    dark = [f"svg {{ background: {BACKGROUND[1]}; }}"]
+    classes = {"ink": ("text", ""), "soft": (".soft", ".leader"), "faint": ("", ".grid")}
+    for name, (attribute, colour) in PAINT.items():
+        for what, css_class in zip(("fill", "stroke"), classes.get(name, ("", "")), strict=True):
+            selectors = ", ".join(filter(None, [f'[{what}="{attribute}"]', css_class]))
+            dark.append(f"{selectors} {{ {what}: {colour}; }}")
+    return "\n".join([*light, "@media (prefers-color-scheme: dark) {", *dark, "}"])
+
+
 def document(width: float, height: float, title: str, parts: Sequence[str]) -> str:
     """An SVG file that stands alone."""
     heading = text(16, 26, title, kind="title")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" '
-        f'role="img" aria-label="{escape(title)}">\n<style>{STYLE}</style>\n'
+        f'role="img" aria-label="{escape(title)}">\n<style>\n{_style()}\n</style>\n'
         + "\n".join([heading, *parts])
         + "\n</svg>\n"
     )

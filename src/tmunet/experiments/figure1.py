@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tmunet.bench.labels import Box, Bubble, place_labels
 from tmunet.bench.plot import bubble_label, family_colour
-from tmunet.bench.svg import LETTER, LINE, LogAxis, document, frame, line, text
+from tmunet.bench.svg import LETTER, LIGHT, LINE, LogAxis, document, frame, line, text
 from tmunet.experiments.linear_axis import LinearAxis
 from tmunet.experiments.numbers import scaled, seeds
 from tmunet.experiments.paper import MACHINE, PROTOCOL
@@ -27,7 +27,7 @@ class Point:
 
     Attributes:
         label: what is written beside it; nothing for a point of the paper that is joined to ours.
-        colour: variable of the style.
+        colour: its name in `PAINT`.
         gmac: of a 3 x 512 x 512 image.
         dice: in percent.
         speed: images per second; None where it was not measured.
@@ -140,15 +140,15 @@ def _joints(points: Sequence[Point], bubbles: Sequence[Bubble]) -> Iterator[str]
             other = papers[point.row]
             yield (
                 f'<line x1="{other.x:.1f}" y1="{other.y:.1f}" x2="{bubble.x:.1f}" y2="{bubble.y:.1f}" '
-                f'stroke="var(--{point.colour})" stroke-dasharray="1 3"/>'
+                f'stroke="{LIGHT[point.colour]}" stroke-dasharray="1 3"/>'
             )
 
 
 def _circle(bubble: Bubble, point: Point) -> str:
-    filling = f'fill="var(--{point.colour})" fill-opacity="0.55"' if point.ours else 'fill="none"'
+    filling = f'fill="{LIGHT[point.colour]}" fill-opacity="0.55"' if point.ours else 'fill="none"'
     return (
         f'<circle cx="{bubble.x:.1f}" cy="{bubble.y:.1f}" r="{bubble.radius:.1f}" {filling} '
-        f'stroke="var(--{point.colour})"/>'
+        f'stroke="{LIGHT[point.colour]}"/>'
     )
 
 
@@ -170,7 +170,7 @@ def _legend(fastest: float, left: float, middle: float) -> Iterator[str]:
     for speed in (round_number / 10, round_number, fastest):
         radius = _radius(speed, fastest)
         x += radius
-        yield f'<circle cx="{x:.1f}" cy="{middle:.1f}" r="{radius:.1f}" fill="none" stroke="var(--ink)"/>'
+        yield f'<circle cx="{x:.1f}" cy="{middle:.1f}" r="{radius:.1f}" fill="none" stroke="{LIGHT["ink"]}"/>'
         words = f"{speed:.3g}"
         yield text(x + radius + 6, middle + 4, words, kind="soft")
         x += radius + 20 + LETTER * len(words)
