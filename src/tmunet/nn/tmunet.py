@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from tmunet.nn.block_projection import BLOCK
 from tmunet.nn.image_size import ImageSize
 from tmunet.nn.mstm import ChannelNorm, MSTMBlock, MSTMConfig
-from tmunet.nn.xlstm import XLSTMLayer
 
 
 @dataclass(frozen=True)
@@ -31,8 +30,6 @@ class TMUNetConfig:
     """The decoder's convolution: depthwise then pointwise, or a full 3x3."""
     mstm: MSTMConfig = field(default_factory=MSTMConfig)
     """The token-memory block of the deepest stages."""
-    initial: Literal["torch", "he", "quiet"] = "torch"
-    """Initial weights: PyTorch's, He's normal ones in the convolutions, or token memories that add nothing at first."""
 
     def __post_init__(self) -> None:
         if min(self.widths) < 1:
@@ -70,12 +67,6 @@ class TMUNet(nn.Module):
         self.decoder2 = _refine(C2 + C1, C1, config)
         self.decoder1 = _refine(C1, C1, config)
         self.head = nn.Conv2d(C1, config.num_classes, 1)
-        for module in self.modules():
-            if config.initial == "he" and isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if config.initial == "quiet" and isinstance(module, XLSTMLayer):
-                nn.init.zeros_(module.project_out.weight)
-                nn.init.zeros_(module.project_out.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Image (B, C0, H, W) -> logits (B, num_classes, H, W)."""
