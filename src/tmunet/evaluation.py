@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from tmunet.counted import counted
 from tmunet.data.cases import Case
 from tmunet.data.dataset import Dataset
 from tmunet.data.load import LoadedCase, collect
@@ -207,8 +208,9 @@ def refuse_seen(dataset: Dataset, subset: str, seen: Mapping[str, int], known: b
         InputError: the model was trained on some of them, or chosen by some of them that are not of the valid side.
     """
     if not known and (seen["train"] or (subset != "valid" and seen["valid"])):
+        images = counted(len(dataset.subset(subset)), f"{subset} image")
         raise InputError(
-            f"{dataset.folder}: of {len(dataset.subset(subset))} {subset} images, the model was trained on {seen['train']} and "
+            f"{dataset.folder}: of {images}, the model was trained on {seen['train']} and "
             f"chosen by {seen['valid']}, so their scores say nothing of new images. Score images that it has not seen, with "
             "the split of its own run, or state that you want this with --allow-seen."
         )

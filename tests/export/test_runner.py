@@ -122,7 +122,7 @@ def test_an_image_is_read_as_tmunet_reads_it(write: Write, tmp_path: Path) -> No
 def test_an_image_that_would_be_read_otherwise_is_refused(write: Write, found: str, tmp_path: Path) -> None:
     write(tmp_path / "image")
     (path,) = tmp_path.iterdir()
-    with pytest.raises(runner.RunError, match=f"{found}.*; save it as 8-bit PNG"):
+    with pytest.raises(runner.RunError, match=f"{found}.* save it as 8-bit PNG"):
         runner.read(path)
 
 

@@ -137,8 +137,8 @@ def test_masks_of_another_model_or_setting_are_not_mixed(scans: Path, tmp_path: 
 
 def test_a_place_that_holds_other_things_is_not_touched(scans: Path, tmp_path: Path) -> None:
     before = sorted(tmp_path.glob("**/*"))
-    for out in (scans, scans / "notes.txt"):
-        with pytest.raises(InputError, match="expected a new or empty folder, but found other files"):
+    for out, found in ((scans, "other files"), (scans / "notes.txt", "a file")):
+        with pytest.raises(InputError, match=f"expected a new or empty folder, but found {found}"):
             predict_files(Predictor(bright_model()), [scans / "s10.png"], out)
     assert sorted(tmp_path.glob("**/*")) == before
 

@@ -122,7 +122,7 @@ def test_findings_stand_by_kind_with_the_worst_first(make_dataset):
     assert "fault damaged 1 warning rotated 2 note empty 1" in shown
     assert "Copy it: <code>cp A B</code>." in page
     assert "What to do: mend it turn it" in shown
-    assert "tmunet check DATA --fix COPY mends 1 of them in a copy." in shown
+    assert "tmunet check DATA --fix COPY mends, or sets aside, 1 of them in a copy." in shown
     assert "9 of 9 cases without a fault or a warning" in shown  # a note does not make a case unsound
 
 
