@@ -24,3 +24,10 @@ def test_several_outputs_are_a_softmax_and_the_likeliest_wins(K: int, seed: int)
     assert torch.allclose(probability.sum(1), torch.ones(2, 3, 4))
     assert labels(probabilities(logits)).dtype == torch.uint8
     assert torch.equal(decide(logits).long(), logits.argmax(1))
+
+
+def test_two_outputs_are_decided_as_one_and_the_threshold_is_one_half() -> None:
+    logits = torch.tensor([-2.0, 0.0, 1e-5, 3.0]).reshape(1, 1, 2, 2)
+    assert decide(logits).flatten().tolist() == [0, 0, 1, 1]
+    two = torch.cat([torch.zeros_like(logits), logits], dim=1)
+    assert torch.equal(decide(two), decide(logits))

@@ -3,10 +3,11 @@
 import pytest
 import torch
 from monai.losses import DiceLoss
+from torch import nn
 from torch.nn import functional as F
 
 from tmunet.labels import IGNORE_LABEL
-from tmunet.losses import DeepSupervisionLoss, SegmentationLoss
+from tmunet.losses import DeepSupervisionLoss, SegmentationLoss, loss_of
 
 
 @pytest.fixture
@@ -91,3 +92,27 @@ def test_deep_supervision_weighs_the_losses_of_the_resolutions() -> None:
     torch.testing.assert_close(with_last, loss(outputs[2], target[:, 2::4, 2::4]), rtol=1e-6, atol=1e-6)
     with pytest.raises(ValueError, match="zip"):
         DeepSupervisionLoss(loss, (1.0,))(outputs, target)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_an_image_that_is_ignored_whole_costs_nothing_and_stays_finite(outputs: int) -> None:
+    logits = torch.randn(2, outputs, 6, 8, requires_grad=True)
+    target = labels(2)[:2, :6, :6].repeat(1, 1, 2)[:, :, :8]
+    target[1] = IGNORE_LABEL
+    loss = SegmentationLoss()(logits, target)
+    assert loss[1] == 0
+    loss.sum().backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+    assert not logits.grad[1].any()
+
+
+def test_a_network_is_supervised_where_it_has_weights_for_it() -> None:
+    plain, deep = nn.Identity(), nn.Identity()
+    deep.supervision_weights = (0.75, 0.25)  # type: ignore[assignment]
+    outputs = [torch.randn(3, 1, 8, 8), torch.randn(3, 1, 4, 4)]
+    target = torch.randint(2, (3, 8, 8), dtype=torch.uint8)
+    loss = SegmentationLoss(0.5, 3.0)
+    torch.testing.assert_close(loss_of(plain, 0.5, 3.0)(outputs[0], target), loss(outputs[0], target))
+    expected = DeepSupervisionLoss(loss, (0.75, 0.25))(outputs, target)
+    torch.testing.assert_close(loss_of(deep, 0.5, 3.0)(outputs, target), expected)

@@ -251,3 +251,12 @@ def test_mends_and_files_beyond_a_few_are_counted(folder: Folder) -> None:
     assert "images/x0.dcm, images/x1.dcm, images/x2.dcm and 2 more: files with the suffix .dcm: 5" in as_text(
         check_dataset(folder.path)
     )
+
+
+@pytest.mark.parametrize("values", [(1, 2), (64, 200), (5, 250, 255)])
+def test_two_values_without_0_have_more_than_one_reading(tmp_path: Path, values: tuple[int, ...]) -> None:
+    folder = Folder(tmp_path / "set")
+    folder.control()
+    folder.case("a", mask=np.resize(np.array(values, np.uint8), SHAPE))
+    found = [(one.kind, one.fixable) for one in check_dataset(folder.path).findings if one.kind.startswith("mask")]
+    assert found == [("mask-values", False)]

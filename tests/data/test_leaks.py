@@ -110,3 +110,10 @@ def test_leaks_are_those_of_the_definition(cases):
             related = is_twin if leak.likeness is not None else is_kin
             assert leak.relative in sides[other]
             assert related(leak.case, leak.relative)
+
+
+def test_the_relative_is_the_first_of_its_group_in_natural_order_whatever_the_order_of_the_split():
+    split = Split(("a10", "a2"), (), ("t2", "t1"))
+    signatures = dict(zip(("a10", "a2", "t1", "t2"), at(0, 90, 180, 270), strict=True))
+    in_train = find_leaks(split, dict.fromkeys(signatures, "patient 1"), signatures).comparisons[0]
+    assert [(leak.case, leak.relative) for leak in in_train.leaks] == [("t1", "a2"), ("t2", "a2")]

@@ -164,3 +164,35 @@ def test_a_mask_needs_2_to_255_classes(tmp_path, classes):
 def test_the_only_ignore_label_is_255(tmp_path):
     with pytest.raises(UsageError, match="Expected `ignore_label` to be 255 or None, but got 7"):
         read_mask(tmp_path / "m.png", TWO, ignore_label=7)
+
+
+@pytest.mark.parametrize("ignore_label", [None, 255])
+def test_the_first_label_beyond_the_classes_is_refused(tmp_path, ignore_label):
+    Image.fromarray(np.array([[0, 1, 2], [3, 4, 0]], np.uint8)).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match=r"for the 4 classes, but found .*4 \(1 pixel"):
+        read_mask(tmp_path / "m.png", FOUR, ignore_label)
+
+
+def test_a_mask_may_have_255_classes(tmp_path):
+    labels = np.arange(255, dtype=np.uint8).reshape(5, 51)
+    Image.fromarray(labels).save(tmp_path / "m.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "m.png", tuple(map(str, range(255)))), labels)
+
+
+@pytest.mark.parametrize(("alpha", "opaque"), [(65535, True), (65534, False), (300, False)])
+def test_a_plane_of_16_bit_alpha_is_opaque_or_refused(tmp_path, png16, alpha, opaque):
+    values = np.stack([CHECKER, np.full_like(CHECKER, 65535)], axis=2).astype(np.uint16)
+    values[2, 3, 1] = alpha
+    (tmp_path / "m.png").write_bytes(png16(values, 4))
+    if opaque:
+        np.testing.assert_array_equal(read_mask(tmp_path / "m.png", TWO), CHECKER)
+    else:
+        with pytest.raises(InputError, match="transparent pixels"):
+            read_mask(tmp_path / "m.png", TWO)
+
+
+def test_eight_values_may_be_labels_and_are_not_thresholded(tmp_path):
+    Image.fromarray(np.arange(8, dtype=np.uint8).reshape(2, 4)).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match="labels of several classes") as caught:
+        read_mask(tmp_path / "m.png", TWO)
+    assert "hreshold" not in str(caught.value)

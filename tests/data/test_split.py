@@ -89,3 +89,18 @@ def test_a_split_needs_a_case(tmp_path, content):
 def test_a_split_may_only_test(tmp_path):
     (tmp_path / "split.json").write_text(json.dumps({"test": ["a"]}))
     assert read_split(tmp_path / "split.json", ["a", "b"]) == Split(train=(), test=("a",))
+
+
+def test_the_name_of_a_case_goes_before_that_of_an_original(tmp_path):
+    originals = {"1": "2", "2": "3", "9": "1"}
+    (tmp_path / "split.json").write_text(json.dumps({"train": ["1"], "valid": ["2.png"], "test": ["3"]}))
+    assert read_split(tmp_path / "split.json", ["1", "2", "3"], originals) == Split(("1",), ("2",), ("3",))
+    (tmp_path / "split.json").write_text(json.dumps({"train": ["9.tif"]}))
+    assert read_split(tmp_path / "split.json", ["1", "2", "3"], originals) == Split(("1",))
+
+
+def test_the_whole_name_goes_before_the_name_without_its_suffix(tmp_path):
+    content = {"train": ["a"], "valid": ["a.png"], "test": ["images/b.tif"]}
+    (tmp_path / "split.json").write_text(json.dumps(content))
+    names = ["a", "a.png", "b", "b.tif"]
+    assert read_split(tmp_path / "split.json", names) == Split(("a",), ("a.png",), ("b.tif",))

@@ -71,3 +71,21 @@ def test_a_split_is_described_by_what_is_known_of_its_cases():
     assert content["sha256"] == split.sha256
     assert [leak["case"] for leak in content["leaks"][0]["leaks"]] == ["case2", "case29"]
     assert report.to_dict(pairs=False)["leaks"]["test in train"] == {"images": 2, "same_group": 1, "near_twin": 1}
+
+
+def test_the_shares_of_a_plan_and_all_that_is_not_its_test_reach_the_split():
+    known = Survey({}, survey().signatures, survey().foreground_shares)
+    names = list(known.signatures)  # the last two are one picture
+    official = Split(tuple(names[:12]), (), tuple(names[24:]))
+
+    def sizes(kind, folds=None):
+        made = make_splits(SplitPlan(kind, folds, ratios=(1, 1, 1), stratified=False), known, official)
+        return [(len(split.train), len(split.valid), len(split.test)) for split in made]
+
+    assert sizes("random") == sizes("grouped") == [(10, 10, 10)]
+    assert sizes("official") == [(6, 6, 6)]
+    assert sizes("random", 3) == sizes("grouped", 3) == [(10, 10, 10)] * 3
+    whole = Split(tuple(names[:12]), tuple(names[12:24]), tuple(names[24:]))
+    folds = make_splits(SplitPlan("official", 4), known, whole)
+    assert sorted(name for split in folds for name in split.valid) == sorted(names[:24])
+    assert all(sorted(split.train + split.valid) == sorted(names[:24]) for split in folds)

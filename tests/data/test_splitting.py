@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tmunet.data.dealing import deal, largest_remainder
-from tmunet.data.folds import cross_validation
+from tmunet.data.folds import cross_validation, cross_validation_with_fixed_test
 from tmunet.data.official import official_split, read_official_split
 from tmunet.data.split import Split
 from tmunet.data.splitting import grouped_split, one_by_one, random_split
@@ -155,3 +155,25 @@ def test_the_official_split_is_read_or_refused(tmp_path):
     with pytest.raises(DataError, match="there is no case 'c'"):
         read_official_split(tmp_path, ["a", "b"])
     assert read_official_split(tmp_path, ["a", "c"]) == Split(("a",), (), ("c",))
+
+
+def test_folds_keep_their_shares_and_balance_their_strata_on_every_side():
+    names = [f"case{n:02}" for n in range(48)]
+    strata = {name: n % 2 for n, name in enumerate(names)}
+    for split in cross_validation(one_by_one(names), 4, seed=0, ratios=(1, 2, 0), strata=strata):
+        assert [len(side) for side in sides_of(split)] == [12, 24, 12]
+        assert [sum(strata[name] for name in side) for side in sides_of(split)] == [6, 12, 6]
+    for split in cross_validation_with_fixed_test(one_by_one(names), ("held",), 4, seed=0, strata=strata):
+        assert (len(split.valid), sum(strata[name] for name in split.valid)) == (12, 6)
+
+
+def test_folds_never_change():
+    units = units_of([3, 1, 2, 2, 1, 1, 4, 2])
+    splits = cross_validation(units, 2, seed=3)
+    assert [split.sha256[:8] for split in splits] == ["d41fa7b0", "f1840704"]
+
+
+def test_a_large_stratified_grouped_split_never_changes():
+    units = units_of([1 + n * 7 % 9 for n in range(90)])
+    split = grouped_split(units, seed=1, strata={name: int(name.split("-")[1]) % 3 for name in names_of(units)})
+    assert split.sha256[:8] == "4bdcfb68"

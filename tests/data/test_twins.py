@@ -130,3 +130,11 @@ def test_many_images_are_compared_a_part_at_a_time(monkeypatch):
     assert [(i, j) for i, j, _ in most_alike(signatures, signatures[::2], NEAR_TWIN)] == [
         (i, i // 2) for i in range(10)
     ]
+
+
+def test_a_dim_picture_is_known_again_and_the_noise_of_a_flat_one_is_not():
+    dim = (60 + (scene(0).astype(float) - 120) / 10).astype(np.uint8)  # some 16 grey values
+    assert likeness(dim, scene(0)) > NEAR_TWIN
+    flat = np.full((64, 64, 3), 90, np.uint8)
+    flat[10, 10:14] = 91
+    assert not signature(flat).any()

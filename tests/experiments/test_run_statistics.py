@@ -222,3 +222,48 @@ def test_a_group_is_known_if_any_result_tells_it_and_two_must_tell_the_same(tmp_
     other = result(tmp_path, "c", [0.5, 0.6], groups=["patient", None])
     with pytest.raises(InputError, match="found frame 0 in 'video' and in 'patient'; evaluate both"):
         known_groups([old, new, other])
+
+
+def test_zeros_are_ranked_before_they_are_left_out(tmp_path: Path) -> None:
+    differences = [0.0, 0.0, 0.03, -0.04, 0.05, 0.01, 0.02]
+    first = result(tmp_path, "a", [0.5 + d for d in differences], protocol="strict")
+    second = result(tmp_path, "b", [0.5] * len(differences), protocol="strict")
+    assert paired_p([first], [second], "dice", {}) == pytest.approx(enumerated(differences)) == pytest.approx(10 / 32)
+
+
+def test_images_that_differ_by_rounding_alone_are_equal(tmp_path: Path) -> None:
+    thirds = [result(tmp_path, "a", [value] * 8, seed=seed) for seed, value in enumerate((0.1, 0.2, 0.3))]
+    whole = result(tmp_path, "b", [0.2] * 8)
+    assert fmean((0.1, 0.2, 0.3)) != 0.2
+    assert paired_p(thirds, [whole], "dice", {}) == 1.0
+
+
+def test_images_that_only_one_network_has_do_not_count_on_either_side(tmp_path: Path) -> None:
+    more, fewer = result(tmp_path, "a", [0.5, 0.6, 0.7, 0.8]), result(tmp_path, "b", [0.4, 0.5, 0.6, None])
+    assert paired_p([more], [fewer], "hd", {}) == paired_p([fewer], [more], "hd", {}) == pytest.approx(2 / 2**3)
+
+
+def test_the_interval_depends_on_no_order_and_the_seeds_ascend(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).random((2, 40)).tolist()
+    results = [result(tmp_path, "a", of, seed=seed, protocol="strict") for seed, of in enumerate(values)]
+    found = estimate(results[::-1], ("dice",), {})["dice"]
+    assert found is not None
+    assert found.seeds == (0, 1)
+    names = sorted(f"frame {index}" for index in range(40))
+    column = [fmean(of[int(name.split()[1])] for of in values) for name in names]
+    expected = describe({"dice": column})["dice"]
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), rel=1e-12)
+
+
+def test_two_images_have_an_interval(tmp_path: Path) -> None:
+    found = estimate([result(tmp_path, "a", [0.25, 0.75], protocol="strict")], ("dice",), {})["dice"]
+    assert found is not None
+    assert (found.low, found.high) == (0.25, 0.75)
+
+
+def test_a_class_that_a_resample_lacks_does_not_count_in_it(tmp_path: Path) -> None:
+    near: list[float | None] = [3.0] * 10
+    rare = [21.0, *[None] * 9]  # two in three resamples have it
+    found = estimate([of_classes(result(tmp_path, "a", [0.5]), {"rare": rare, "near": near})], ("hd",), {})["hd"]
+    assert found is not None
+    assert (found.low, found.mean, found.high) == (3.0, 12.0, 12.0)

@@ -10,7 +10,7 @@ from scipy import ndimage
 from scipy.spatial.distance import directed_hausdorff
 
 from tmunet.errors import InputError
-from tmunet.metrics import surface_distances
+from tmunet.metrics import image_diagonal, surface_distances
 from tmunet.metrics.surface import surface
 
 SPACINGS = [(1.0, 1.0), (0.7, 0.3), (2.5, 1.0)]
@@ -117,3 +117,12 @@ def test_a_pair_of_512_by_512_takes_milliseconds():
         surface_distances(reference, prediction)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.05
+
+
+def test_without_a_spacing_distances_are_in_pixels_along_rows_and_columns():
+    for axis in (0, 1):
+        reference, prediction = (np.zeros((5, 5), dtype=bool) for _ in range(2))
+        reference[0, 0] = True
+        prediction[(3, 0) if axis == 0 else (0, 3)] = True
+        assert surface_distances(reference, prediction).hd == 3.0
+    assert image_diagonal((3, 4)) == 5.0

@@ -7,7 +7,7 @@ from torch import Tensor
 from tmunet.bench.cost import count_macs, count_parameters
 from tmunet.nn.folding import folded
 from tmunet.nn.mlstm import ForgetGate
-from tmunet.nn.mstm import MSTMBlock, MSTMConfig, MultiScalePooling
+from tmunet.nn.mstm import MAX_LAYERS, MSTMBlock, MSTMConfig, MultiScalePooling
 from tmunet.nn.tmunet import TMUNet, TMUNetConfig
 
 from . import oracle
@@ -124,3 +124,9 @@ def test_row_2_hands_the_map_itself_to_the_memory() -> None:
 def test_parts_that_do_not_fit_together_are_an_error(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         MSTMConfig(**fields)  # type: ignore[arg-type]
+
+
+def test_the_number_of_layers_is_bounded() -> None:
+    assert MSTMConfig(layers=MAX_LAYERS).layers == MAX_LAYERS
+    with pytest.raises(ValueError, match="Expected `layers` to be at most 64, but got 65"):
+        MSTMConfig(layers=MAX_LAYERS + 1)

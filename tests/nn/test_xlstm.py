@@ -1,5 +1,7 @@
 """The bidirectional xLSTM layer: Eq. 4-6, its initialisation and its symmetry."""
 
+import math
+
 import pytest
 import torch
 from scipy.stats import kstest
@@ -96,3 +98,14 @@ def test_fresh_input_gate_biases_are_normal_with_deviation_a_tenth() -> None:
 def test_channels_that_do_not_divide_are_an_error(dim: int, heads: int) -> None:
     with pytest.raises(ValueError, match=f"Expected `dim` to be a multiple of {heads} heads and of 4, but got {dim}"):
         XLSTMLayer(dim, heads, "sigmoid", 32)
+
+
+def test_fresh_projections_have_the_deviation_of_xlstm_and_norms_change_nothing() -> None:
+    for layer in gates("tmunet_b"):
+        dim = layer.norm_weight.shape[1]
+        for weight, fan in ((layer.qkv_weight, 4), (layer.output_gate_weight, dim)):
+            assert weight.std().item() == pytest.approx(math.sqrt(2 / (5 * fan)), rel=0.05)
+            assert abs(weight.mean().item()) < 0.05 * weight.std().item()
+        assert (layer.norm_weight == 1).all()
+        assert not layer.norm_bias.any()
+        assert not layer.output_gate_bias.any()

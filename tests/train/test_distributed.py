@@ -52,3 +52,11 @@ def test_the_cosine_rises_then_falls_to_nothing() -> None:
     assert values[10] == 1
     assert all(later < earlier for earlier, later in pairwise(values[10:]))
     assert values[-1] < 0.01
+
+
+def test_the_cosine_is_half_way_down_in_the_middle_and_a_warm_up_may_take_the_whole_run() -> None:
+    factor = learning_rate_factor(OptimiserConfig(schedule="cosine", warmup_epochs=2), steps_per_epoch=5, epochs=10)
+    assert [factor(step) for step in (20, 30, 40, 50, 60)] == pytest.approx([0.853553, 0.5, 0.146447, 0, 0], abs=1e-6)
+    whole = learning_rate_factor(OptimiserConfig(schedule="cosine", warmup_epochs=2), steps_per_epoch=5, epochs=2)
+    assert whole(9) == pytest.approx(10 / 11)
+    assert 0 <= whole(10) <= 1  # the scheduler asks for the step after the last one

@@ -4,6 +4,7 @@ import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,18 @@ import torch
 import yaml
 from PIL import Image
 
+import tmunet.train.module as training
 from tmunet.config import from_mapping, read_yaml
 from tmunet.data.split import read_split
 from tmunet.errors import DataError, InputError, NonFiniteLossError, UsageError
+from tmunet.evaluation import class_scores
 from tmunet.losses import SegmentationLoss
+from tmunet.metrics import get_protocol
 from tmunet.model import load_model
 from tmunet.train.config import TrainConfig, list_recipes, read_recipe
+from tmunet.train.module import SegmentationModule, mean_dice
+from tmunet.train.run import RunFolder
+from tmunet.train.trainer import build_trainer
 
 from .runs import run_here, weights
 
@@ -176,3 +183,113 @@ def test_automatic_precision_is_resolved_before_the_run_and_recorded(
 ) -> None:
     run = run_here(make_dataset(), tmp_path / "run", epochs=1, precision="auto")
     assert read_yaml(run.config)["precision"] == "float32"  # the tests train on the CPU
+
+
+@pytest.mark.parametrize(("keep", "epoch"), [("lowest_loss", 2), ("highest_dice", 1)])
+def test_the_epoch_that_is_kept_is_the_best_by_the_setting(
+    keep: str, epoch: int, make_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, dices = (3.0, 1.0, 2.0), (0.9, 0.2, 0.5)
+
+    def scripted(self: SegmentationModule) -> None:
+        self.log("valid_loss", losses[self.current_epoch])
+        self.log("valid_dice", dices[self.current_epoch])
+
+    monkeypatch.setattr(SegmentationModule, "on_validation_epoch_end", scripted)
+    run = run_here(make_dataset(), tmp_path / "run", epochs=3, keep=keep)
+    assert torch.load(run.best, weights_only=True)["epoch"] + 1 == epoch
+    provenance = load_model(run.path).config.provenance
+    assert provenance["kept_epoch"] == epoch
+    assert (provenance["valid_loss"], provenance["valid_dice"]) == pytest.approx((losses[epoch - 1], dices[epoch - 1]))
+
+
+def test_each_training_image_is_augmented_anew_in_each_epoch_and_no_validation_image(
+    make_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[tuple[int, int, int]] = []
+    draw = training.draw
+
+    def recorded(config: Any, channels: int, seed: int, epoch: int, case: int) -> Any:
+        drawn.append((seed, epoch, case))
+        return draw(config, channels, seed, epoch, case)
+
+    monkeypatch.setattr(training, "draw", recorded)
+    run_here(make_dataset(train=8, valid=2), tmp_path / "run", epochs=2, seed=5)
+    assert sorted(drawn) == [(5, epoch, case) for epoch in range(2) for case in range(8)]
+    first, second = ([case for _, at, case in drawn if at == epoch] for epoch in range(2))
+    assert first != sorted(first)  # in another order every epoch
+    assert first != second
+
+
+def test_the_network_is_trained_and_validated_on_normalised_images_epoch_by_epoch(
+    make_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Tensor] = []
+    counts: list[int] = []
+    for step in ("training_step", "validation_step"):
+        original = getattr(SegmentationModule, step)
+
+        def recorded(self: SegmentationModule, batch: Any, index: int, original: Any = original) -> Any:
+            seen.extend(batch["image"])
+            return original(self, batch, index)
+
+        monkeypatch.setattr(SegmentationModule, step, recorded)
+    end = SegmentationModule.on_validation_epoch_end
+
+    def counted(self: SegmentationModule) -> None:
+        counts.append(len(self.validation))
+        end(self)
+
+    monkeypatch.setattr(SegmentationModule, "on_validation_epoch_end", counted)
+    run_here(make_dataset(train=4, valid=2), tmp_path / "run", epochs=2, preprocess={"size": 32, "normalise": "image"})
+    assert len(seen) == 2 * (4 + 2)
+    for image in seen:
+        assert (image.mean().item(), image.std().item()) == pytest.approx((0, 1), abs=1e-2)
+    assert counts == [2, 2]
+
+
+def test_the_kept_weights_are_the_moving_average_of_the_steps(
+    make_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = make_dataset(valid=0)
+    steps: list[dict[str, torch.Tensor]] = []
+
+    def note(self: SegmentationModule, *_: Any) -> None:
+        steps.append({name: p.detach().clone() for name, p in self.network.named_parameters()})
+
+    settings = {"epochs": 2, "keep": "lowest_loss"}
+    with monkeypatch.context() as patch:
+        patch.setattr(SegmentationModule, "on_train_batch_end", note)
+        run_here(data, tmp_path / "plain", **settings, optimiser={"learning_rate": 0.01, "ema_decay": None})
+    averaged = run_here(data, tmp_path / "averaged", **settings, optimiser={"learning_rate": 0.01, "ema_decay": 0.9})
+    expected = steps[0]
+    for after in steps[1:]:
+        expected = {name: 0.9 * value + 0.1 * after[name] for name, value in expected.items()}
+    kept = weights(averaged.path)
+    for name, value in expected.items():
+        torch.testing.assert_close(kept[name], value, rtol=1e-4, atol=1e-6)
+
+
+def test_the_settings_reach_the_loss_the_optimiser_and_the_trainer(tmp_path: Path) -> None:
+    optimiser = {"name": "adamw", "learning_rate": 0.02, "weight_decay": 0.3, "clip_norm": 0.7}
+    settings = {"data": "x", "device": "cpu", "precision": "bfloat16", "loss": {"cross_entropy": 0.25, "dice": 3.0}}
+    config = from_mapping(TrainConfig, {**settings, "optimiser": optimiser}, where="test")
+    module = SegmentationModule(torch.nn.Conv2d(3, 1, 1), config, ["a"], 1)
+    made = module.configure_optimizers()["optimizer"]
+    assert type(made) is torch.optim.AdamW
+    assert (made.defaults["lr"], made.defaults["weight_decay"]) == (0.02, 0.3)
+    trainer = build_trainer(config, RunFolder(tmp_path), [], validates=False)
+    assert (trainer.gradient_clip_val, trainer.precision) == (0.7, "bf16-mixed")
+    logits, target = torch.randn(2, 1, 8, 8), torch.randint(2, (2, 8, 8), dtype=torch.uint8)
+    expected = SegmentationLoss(0.25, 3.0)(logits, target)
+    torch.testing.assert_close(module.loss(logits, target), expected)
+    torch.testing.assert_close(module.training_loss(logits, target), expected)
+
+
+def test_the_dice_of_validation_is_that_of_the_protocol_strict() -> None:
+    classes = ("background", "both", "missed", "alarm", "neither")
+    mask = np.array([[0, 1, 1, 1], [0, 1, 2, 2], [255, 255, 0, 0]], np.uint8)
+    prediction = np.array([[0, 1, 1, 0], [0, 0, 0, 0], [1, 2, 3, 0]], np.uint8)
+    scores = class_scores(mask, prediction, classes, get_protocol("strict"))
+    assert [score.dice for score in scores.values()] == pytest.approx([2 / 3, 0, 0, 1])
+    assert mean_dice(mask, prediction, len(classes)) == pytest.approx(fmean(score.dice for score in scores.values()))
