@@ -150,6 +150,8 @@ def test_a_named_place_is_not_overwritten_either(tmunet: Run, model: Path, make_
     before = (out / "summary.json").read_bytes()
     answer = tmunet(*words, "--flips")
     assert (answer.code, "or setting: expected flips True, but found False" in answer.err) == (2, True)
+    answer = tmunet(*words, "--protocol", "paper")
+    assert (answer.code, "expected protocol paper, but found strict" in answer.err) == (2, True)
     assert (out / "summary.json").read_bytes() == before
     answer = tmunet("evaluate", "-d", data, "--device", "cpu", "-o", data, "-m", model)
     assert (answer.code, "expected a new or empty folder, or one with scores" in answer.err) == (2, True)

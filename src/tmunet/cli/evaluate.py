@@ -113,9 +113,10 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     parent = run.path / "evaluation" if run else Path("evaluation")
     folder = Path(config.out or parent / _name(config, dataset.info.name))
     settings = {name: facts[name] for name in ("weights_sha256", "window", "flips", "engine", "precision")}
-    refuse_other_scores(folder, settings | {"split_sha256": dataset.split.sha256, "subset": config.subset})
+    sides = {"split_sha256": dataset.split.sha256, "subset": config.subset}
+    refuse_other_scores(folder, protocol.name, settings | sides)
     evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts, config.allow_seen)
-    refuse_other_scores(folder, {"images_sha256": evaluation.facts["images_sha256"]})
+    refuse_other_scores(folder, protocol.name, {"images_sha256": evaluation.facts["images_sha256"]})
     evaluation.write(folder)
     metrics = run.metrics if run and run.metrics.is_file() else None
     write_report(folder / "report.html", assemble(evaluation, predictor, dataset, metrics))
@@ -147,15 +148,16 @@ def _name(config: EvaluateConfig, data: str) -> str:
     return "-".join([file_name(data), config.subset, config.protocol, *filter(None, unusual)])
 
 
-def refuse_other_scores(folder: Path, facts: Mapping[str, Any]) -> None:
+def refuse_other_scores(folder: Path, protocol: str, facts: Mapping[str, Any]) -> None:
     """See that what lies there already are scores of the same model and images: those are computed anew, others are not lost."""
     summary = folder / "summary.json"
     if not folder.exists() or (folder.is_dir() and {file.name for file in folder.iterdir()} <= {"per_image.csv"}):
         return  # it may have been interrupted before the summary
-    found = read_json_object(summary).get("facts") if summary.is_file() else None
-    if not isinstance(found, Mapping):
+    content = read_json_object(summary) if summary.is_file() else {}
+    if not isinstance(found := content.get("facts"), Mapping):
         raise UsageError(f"{folder}: expected a new or empty folder, or one with scores; choose another with --out.")
-    for what, expected in facts.items():
+    found = {**found, "protocol": content.get("protocol")}
+    for what, expected in {"protocol": protocol, **facts}.items():
         if found.get(what, expected) != expected:
             raise UsageError(
                 f"{folder}: holds scores of another model, split, data set or setting: expected {what} "

@@ -136,8 +136,8 @@ def _values(text: str, classes: Sequence[str]) -> Mapping[int, int]:
 
 
 def _told(imported: "Imported") -> str:
-    folder, count = imported.folder, len(imported.cases)
-    lines = [f"{imported.info.name}: {counted(count, 'case')} in {folder}"]
+    folder, quoted = imported.folder, shlex.quote(str(imported.folder))
+    lines = [f"{imported.info.name}: {counted(len(imported.cases), 'case')} in {folder}"]
     lines += [f"Remark: {remark}" for remark in imported.remarks]
     if (folder / "split.json").exists():
         lines.append(
@@ -145,7 +145,6 @@ def _told(imported: "Imported") -> str:
         )
     else:
         kind = " --kind official" if (folder / "official_split.json").exists() else ""
-        lines.append(f"Next: tmunet split {shlex.quote(str(folder))}{kind}")
-    quoted = shlex.quote(str(folder))
+        lines.append(f"Next: tmunet split {quoted}{kind}")
     lines.append(f"Look at it: tmunet check {quoted}, tmunet show {quoted}. Its terms: {folder / 'README.md'}")
     return "\n".join(lines)

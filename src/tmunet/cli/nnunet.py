@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tmunet.cli.arguments import parse
+from tmunet.cli.evaluate import refuse_other_scores
 from tmunet.cli.places import file_name
 from tmunet.cli.process import prepare_process
 from tmunet.cli.table import score_table
@@ -166,6 +167,8 @@ def _evaluate(arguments: Sequence[str]) -> None:
     folder = Path(
         config.out or workspace.folder / "evaluation" / f"{file_name(dataset.info.name)}-test-{protocol.name}"
     )
+    known = ("split_sha256", "images_sha256")
+    refuse_other_scores(folder, protocol.name, {name: evaluation.facts[name] for name in known})
     evaluation.write(folder)
     print(f"{score_table(evaluation)}\n\nScores: {folder / 'per_image.csv'}, {folder / 'summary.json'}")
 

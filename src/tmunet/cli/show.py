@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from tmunet.cli.arguments import parse
 from tmunet.cli.places import file_name, page_or_picture
+from tmunet.counted import counted
 from tmunet.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -61,10 +62,8 @@ def run(arguments: Sequence[str]) -> int:
     )
     faults = [*folder.faults, *(cell.fault for cell in cells if cell.fault and cell.glance.fault is None)]
     if faults:
-        count = f"{len(faults):,} fault{'s' if len(faults) > 1 else ''}"
-        print(
-            f"{count} seen, the first: {legible(faults[0])}\nTo find all that is wrong: tmunet check {shlex.quote(config.data)}"
-        )
+        print(f"{counted(len(faults), 'fault')} seen, the first: {legible(faults[0])}")
+        print(f"To find all that is wrong: tmunet check {shlex.quote(config.data)}")
     return 1 if faults else 0
 
 
