@@ -64,6 +64,40 @@ def class_that_never_occurs(folder: Folder) -> None:
         folder.mask(f"{name}.png", disc())
 
 
+def spleen_on(folder: Folder, *names: str) -> None:
+    describe(folder, classes=["background", "liver", "spleen"])
+    for name in CONTROL:
+        mask = disc()
+        mask[:4] = 2 if name in names else 0
+        folder.mask(f"{name}.png", mask)
+
+
+@defect(class_not_on_side="split.json")
+def class_absent_from_train(folder: Folder) -> None:
+    spleen_on(folder, CONTROL[2], CONTROL[3])
+    split(folder, CONTROL[:2], CONTROL[2:3], CONTROL[3:])
+
+
+@defect(class_not_on_side="split.json")
+def class_absent_from_valid(folder: Folder) -> None:
+    spleen_on(folder, CONTROL[0], CONTROL[2])
+    split(folder, CONTROL[:2], CONTROL[2:3], CONTROL[3:])
+
+
+@defect(empty_mask=tuple(f"masks/{name}.png" for name in CONTROL[2:]), class_not_on_side="split.json")
+def only_class_absent_from_test(folder: Folder) -> None:
+    for name in CONTROL[2:]:
+        folder.mask(f"{name}.png", disc() * 0)
+    split(folder, CONTROL[:2], CONTROL[2:])
+
+
+@defect(mask_values="masks/control3.png")
+def class_on_no_mask_that_could_be_read(folder: Folder) -> None:
+    spleen_on(folder, CONTROL[0])
+    folder.mask(f"{CONTROL[3]}.png", disc() * 7)
+    split(folder, CONTROL[:1], CONTROL[1:])  # whether the test has a spleen shows when its mask is mended
+
+
 @defect(mask_values="masks/control0.png", all_ignored="masks/control1.png")
 def labels_that_are_not_declared(folder: Folder) -> None:
     describe(folder, classes=["background", "liver", "spleen"], ignore_label=255)

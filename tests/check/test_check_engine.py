@@ -260,3 +260,28 @@ def test_two_values_without_0_have_more_than_one_reading(tmp_path: Path, values:
     folder.case("a", mask=np.resize(np.array(values, np.uint8), SHAPE))
     found = [(one.kind, one.fixable) for one in check_dataset(folder.path).findings if one.kind.startswith("mask")]
     assert found == [("mask-values", False)]
+
+
+@pytest.mark.parametrize(
+    ("train", "valid", "severity"),
+    [
+        (CONTROL[:2], (CONTROL[3],), "fault"),  # absent from train and valid
+        (CONTROL[1:3], (CONTROL[3],), "warning"),  # absent from valid
+        ((), CONTROL[1:3], None),  # a side without images lacks nothing
+        (CONTROL[2:3], (), None),
+    ],
+)
+def test_a_class_that_is_not_on_a_side_is_worst_in_train(
+    folder: Folder, train: tuple[str, ...], valid: tuple[str, ...], severity: str | None
+) -> None:
+    write_json(folder.path / "dataset.json", {"classes": ["background", "liver", "spleen", "unused"]})
+    for name in CONTROL:
+        mask = disc()
+        mask[0] = 2 if name == CONTROL[2] else 0
+        folder.mask(f"{name}.png", mask)
+    write_json(folder.path / "split.json", {"train": train, "valid": valid})
+    found = [finding for finding in check_dataset(folder.path).findings if finding.kind == "class-not-on-side"]
+    assert [finding.severity for finding in found] == ([severity] if severity else [])
+    for finding in found:
+        assert (finding.files, finding.cases) == (("split.json",), (CONTROL[2],))
+        assert "'spleen'" in finding.message

@@ -175,3 +175,71 @@ def test_too_few_units_are_refused_and_nothing_is_written(tmunet: Run, data: Pat
     assert (answer.code, answer.out) == (3, "")
     assert "Cases of one group and near twins stay on one side: expected at least 3 such units" in answer.err
     assert not (data / "split.json").exists()
+
+
+@pytest.fixture
+def organs(make_dataset: Make) -> Path:
+    """24 cases with the class a, of which three have b as well; no split."""
+    folder = make_dataset(train=24, valid=0, test=0, side=32)
+    (folder / "split.json").unlink()
+    write_json(folder / "dataset.json", {"name": "organs", "classes": ["background", "a", "b"]})
+    for name in ("case5", "case11", "case20"):
+        put_b(folder, name)
+    return folder
+
+
+def warned_of(answer: Answer) -> list[str]:
+    return [line for line in answer.err.splitlines() if line.startswith("tmunet split: warning: ")]
+
+
+def put_b(folder: Path, name: str) -> None:
+    mask = np.array(Image.open(folder / "masks" / f"{name}.png"))
+    mask[:3] = 2
+    Image.fromarray(mask).save(folder / "masks" / f"{name}.png")
+
+
+def test_a_rare_class_is_on_every_side_and_counted(tmunet: Run, organs: Path) -> None:
+    answer = tmunet("split", organs)
+    assert (answer.code, answer.err.count("warning")) == (0, 0)
+    classes = report_of(organs / "split.json")["classes"]
+    assert classes["b"] == {"images": {"train": 1, "valid": 1, "test": 1}, "units": 3}
+    assert sum(classes["a"]["images"].values()) == 24
+    rows = [line.split() for line in answer.out.splitlines()]
+    assert ["b", "1", "1", "1"] in rows
+    assert ["a", *map(str, classes["a"]["images"].values())] in rows
+
+
+@pytest.mark.filterwarnings("default::tmunet.errors.TMUNetWarning")
+def test_a_class_too_rare_for_all_folds_is_a_warning_of_one_line(tmunet: Run, organs: Path) -> None:
+    answer = tmunet("split", organs, "--folds", 4)
+    (message,) = warned_of(answer)
+    assert answer.code == 0
+    absent = [
+        fold
+        for fold in range(1, 5)
+        if not report_of(organs / f"folds/fold-{fold}.json")["classes"]["b"]["images"]["test"]
+    ]
+    assert len(absent) == 1
+    assert "'b', on 3 images in 3 units" in message
+    assert f"test of fold-{absent[0]}" in message
+
+
+@pytest.mark.filterwarnings("default::tmunet.errors.TMUNetWarning")
+def test_a_split_that_lacks_a_class_is_judged_and_warned_of(tmunet: Run, organs: Path) -> None:
+    write_json(organs / "mine.json", {"train": NAMES[:5], "valid": NAMES[5:6], "test": NAMES[6:]})
+    answer = tmunet("split", organs, "--split", organs / "mine.json", "--out", organs / "judged.json")
+    (message,) = warned_of(answer)
+    assert (answer.code, "'b', on 3 images in 3 units, is absent from train: " in message) == (0, True)
+    judged = json.loads((organs / "judged.json").read_text())
+    assert judged["classes"]["b"] == {"images": {"train": 0, "valid": 1, "test": 2}, "units": 3}
+
+
+@pytest.mark.filterwarnings("default::tmunet.errors.TMUNetWarning")
+def test_an_official_split_is_warned_of_and_kept(tmunet: Run, organs: Path) -> None:
+    write_json(organs / "official_split.json", {"train": NAMES[:15], "test": NAMES[15:19]})
+    answer = tmunet("split", organs, "--kind", "official")
+    (message,) = warned_of(answer)
+    assert (answer.code, "'b', on 2 images in 2 units, is absent from test: " in message) == (0, True)
+    train, valid, test = sides(organs / "split.json")
+    assert test == set(NAMES[15:19])
+    assert [len({"case5", "case11"} & side) for side in (train, valid)] == [1, 1]

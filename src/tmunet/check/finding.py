@@ -10,7 +10,7 @@ from tmunet.data.leaks import LeakReport
 from tmunet.data.split import Split
 
 Severity = Literal["fault", "warning", "note"]
-"""fault: training and evaluation refuse it. warning: it may spoil numbers; look. note: good to know."""
+"""fault: training and evaluation refuse it, or a class cannot be learned. warning: it may spoil numbers. note: good to know."""
 
 SEVERITIES: tuple[Severity, ...] = ("fault", "warning", "note")
 """Worst first."""

@@ -1,6 +1,7 @@
-"""What is wrong with a split, and what leaks through it."""
+"""What is wrong with a split, what leaks through it, and which classes it leaves off a side."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,18 +11,20 @@ from tmunet.check.duplicates import exact_duplicates
 from tmunet.check.finding import Finding
 from tmunet.check.look import Look
 from tmunet.data.cases import DatasetInfo
+from tmunet.data.class_counts import ClassCount, count_classes
 from tmunet.data.leaks import Comparison, Leak, LeakReport, find_leaks
 from tmunet.data.split import Split, read_split
 from tmunet.data.twins import Signature
 
 _SHOWN = 10
+_BALANCED = "Split anew with `tmunet split DATA`, which balances classes, or add images with it from other groups."
 _GROUPED = "Split anew with `tmunet split DATA --kind grouped`, which keeps what belongs together on one side."
 
 
 def check_split(
     path: Path, names: Sequence[str], info: DatasetInfo | None, looks: Sequence[Look]
 ) -> tuple[Split | None, LeakReport | None, list[Finding]]:
-    """Read a split file and look for leaks.
+    """Read a split file, look for leaks, and for sides without a class.
 
     Args:
         path: the split file.
@@ -46,6 +49,7 @@ def check_split(
     leaks = find_leaks(split, groups, _signatures(sides, looks))
     findings += [_leak(path.name, comparison) for comparison in leaks.leaking]
     findings += _across(path.name, sides, looks)
+    findings += _absent(path.name, split, info, looks) if info else ()
     if outside := tuple(name for name in names if name not in sides):
         message = f"{len(outside):,} of {len(names):,} cases are on no side of the split, so they are not used."
         findings.append(
@@ -87,3 +91,29 @@ def _across(file: str, sides: dict[str, str], looks: Sequence[Look]) -> Iterator
             where = ", ".join(f"{name} ({side})" for name, side in on.items())
             message = f"The same image is on more than one side: {where}."
             yield Finding("duplicate-across-sides", "warning", message, _GROUPED, (file,), tuple(on))
+
+
+def _absent(file: str, split: Split, info: DatasetInfo, looks: Sequence[Look]) -> Iterator[Finding]:
+    """Classes that are absent from a side; a side with a mask that cannot be read is not judged."""
+    shares = {look.name: look.mask.shares for look in looks if look.is_case and look.mask is not None}
+    present = {name: [label for label, share in (on or {}).items() if share > 0] for name, on in shares.items()}
+    readable = {name for name, on in shares.items() if on is not None}
+    judged = {side for side, names in split.to_dict().items() if readable.issuperset(names)}
+    known = {name: present.get(name, []) for names in split.to_dict().values() for name in names}
+    for count in count_classes(split, info.classes[1:], known):
+        absent = tuple(side for side in count.absent if side in judged)
+        cases = tuple(name for name, on in present.items() if count.name in on)
+        if absent and cases:  # a class on no case is the finding "unused-class"
+            yield _of_class(file, replace(count, absent=absent), cases)
+
+
+def _of_class(file: str, count: ClassCount, cases: tuple[str, ...]) -> Finding:
+    sentence = str(count)
+    return Finding(
+        "class-not-on-side",
+        "fault" if "train" in count.absent else "warning",
+        f"{sentence[0].upper()}{sentence[1:]}.",
+        _BALANCED,
+        (file,),
+        cases,
+    )

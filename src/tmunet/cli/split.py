@@ -1,7 +1,8 @@
 """`tmunet split`: say which images train, validate and test; or judge a split that exists."""
 
 import shlex
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tmunet import __version__
 from tmunet.cli.arguments import parse
 from tmunet.counted import counted
-from tmunet.errors import UsageError
+from tmunet.errors import TMUNetWarning, UsageError
 
 if TYPE_CHECKING:
     from tmunet.data.dataset import Dataset
@@ -35,7 +36,7 @@ class SplitConfig:
     ratios: str = "7:1:2"
     """Shares of train, valid and test."""
     stratify: bool = True
-    """Balance the foreground shares of the sides."""
+    """Balance the foreground shares of the sides and, of several classes, the number of images with each."""
     groups: str | None = None
     """CSV file with the columns case,group; by default the groups in dataset.json."""
     split: str | None = None
@@ -65,9 +66,9 @@ def _make(config: SplitConfig, command: str) -> int:
     official = read_official_split(dataset.folder, names) if plan.kind == "official" else None
     survey = _survey(dataset, config)
     splits = make_splits(plan, survey, official)
-    told = []
+    told, reports = [], {}
     for path, split in zip(paths, splits, strict=True):
-        report = describe_split(split, survey)
+        report = reports[path.stem] = describe_split(split, survey)
         write_split(path, split)
         facts = _facts(dataset, config, command) | {"split": path.name} | asdict(plan)
         write_json(_report_of(path), facts | report.to_dict())
@@ -78,6 +79,7 @@ def _make(config: SplitConfig, command: str) -> int:
             told[-1] += "Scores on it will look better than they are; --kind grouped avoids that.\n"
         told[-1] += f"Split: {path}, SHA-256 {split.sha256}\nReport: {_report_of(path)}"
     print("\n\n".join(told))
+    _warn_of_absent_classes(config, reports, balanced=plan.stratified and plan.kind != "official")
     return 0
 
 
@@ -100,10 +102,23 @@ def _judge(config: SplitConfig, command: str) -> int:
     dataset = _open(config)
     report = describe_split(dataset.split, _survey(dataset, config))
     print(f"{dataset.info.name}, {config.split}\n{_describe(report)}\nSHA-256 {dataset.split.sha256}")
+    _warn_of_absent_classes(config, {config.split or "": report}, balanced=False)
     if out is not None:
         write_json(out, _facts(dataset, config, command) | {"split": config.split} | report.to_dict())
         print(f"Report: {out}")
     return 1 if report.leaks.leaking else 0
+
+
+def _warn_of_absent_classes(config: SplitConfig, reports: Mapping[str, "SplitReport"], balanced: bool) -> None:
+    from tmunet.data.class_counts import absences
+
+    mend = (
+        "Add images with it from other groups, or ask for fewer sides (--ratios) or --folds."
+        if balanced
+        else f"A split that balances classes: tmunet split {config.data} --kind grouped"
+    )
+    for line in absences({name: report.classes for name, report in reports.items()}):
+        warnings.warn(f"{config.data}: {line}. {mend}", TMUNetWarning, stacklevel=2)
 
 
 def _ratios(text: str) -> tuple[float, float, float]:
@@ -176,13 +191,10 @@ def _describe(report: "SplitReport") -> str:
         foreground = side.mean_foreground_share
         shown = "-" if foreground is None else f"{foreground:.1%}"
         rows.append((name, str(side.cases), f"{side.share:.1%}", str(side.groups or "-"), shown))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(
-            [f"  {first:{widths[0]}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))]
-        )
-        for first, *cells in rows
-    ]
+    lines = _columns(rows)
+    if report.classes:
+        head = ("images with", *report.sides)
+        lines += _columns([head, *((count.name, *map(str, count.images.values())) for count in report.classes)])
     cases = sum(side.cases for side in report.sides.values())
     lines.append(
         f"{counted(cases, 'case')}, {counted(report.units, 'unit')} (a group, near twins, or a case by itself)."
@@ -197,3 +209,13 @@ def _describe(report: "SplitReport") -> str:
             "only near twins are found. Give groups with --groups."
         )
     return "\n".join(lines)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            [f"  {first:{widths[0]}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))]
+        )
+        for first, *cells in rows
+    ]

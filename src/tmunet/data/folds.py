@@ -1,7 +1,7 @@
 """Cross-validation: several splits, each with another part held back."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from tmunet.data.dealing import deal
 from tmunet.data.split import Split
@@ -10,7 +10,12 @@ from tmunet.errors import UsageError
 
 
 def cross_validation(
-    units: Units, folds: int, seed: int, ratios: Ratios = RATIOS, strata: Mapping[str, int] | None = None
+    units: Units,
+    folds: int,
+    seed: int,
+    ratios: Ratios = RATIOS,
+    strata: Mapping[str, int] | None = None,
+    classes: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[Split, ...]:
     """Splits in which every case is tested exactly once.
 
@@ -23,6 +28,8 @@ def cross_validation(
         seed: of ``random.Random``.
         ratios: shares of train and valid; that of test has no part.
         strata: stratum of each case, to be balanced between the folds and between their sides.
+        classes: the classes that are on each case, to be balanced too; a class on at least as many units as there are folds
+            is in every test, and one on fewer units in as many tests as it has units.
 
     Raises:
         InputError: fewer units than folds or sides, or a unit too large for any of them.
@@ -31,17 +38,22 @@ def cross_validation(
     check_folds(folds)
     check_ratios(ratios)
     ordered = in_order(units)
-    tests = deal(ordered, [1] * folds, random.Random(seed), strata)
+    tests = deal(ordered, [1] * folds, random.Random(seed), strata, classes)
     splits = []
     for fold, test in enumerate(tests):
         rest = within(ordered, {name for other in tests if other is not test for name in other})
-        train, valid = deal(rest, ratios[:2], random.Random(f"{seed}, fold {fold}"), strata)
+        train, valid = deal(rest, ratios[:2], random.Random(f"{seed}, fold {fold}"), strata, classes)
         splits.append(to_split(train, valid, test))
     return tuple(splits)
 
 
 def cross_validation_with_fixed_test(
-    units: Units, test: tuple[str, ...], folds: int, seed: int, strata: Mapping[str, int] | None = None
+    units: Units,
+    test: tuple[str, ...],
+    folds: int,
+    seed: int,
+    strata: Mapping[str, int] | None = None,
+    classes: Mapping[str, Collection[str]] | None = None,
 ) -> tuple[Split, ...]:
     """Splits with one test side, in which every other case validates exactly once.
 
@@ -51,13 +63,14 @@ def cross_validation_with_fixed_test(
         folds: how many, at least 2.
         seed: of ``random.Random``.
         strata: stratum of each case, to be balanced between the folds.
+        classes: the classes that are on each case, to be balanced too.
 
     Raises:
         InputError: fewer units than folds, or a unit larger than a fold.
         UsageError: fewer than 2 folds.
     """
     check_folds(folds)
-    valids = deal(in_order(units), [1] * folds, random.Random(seed), strata)
+    valids = deal(in_order(units), [1] * folds, random.Random(seed), strata, classes)
     return tuple(
         to_split((name for other in valids if other is not valid for name in other), valid, test) for valid in valids
     )

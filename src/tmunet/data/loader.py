@@ -2,7 +2,7 @@
 
 import hashlib
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from tmunet.data.config import Preprocess
 from tmunet.data.load import LoadedCase, collect
 from tmunet.data.preprocess import prepare, resize_mask
 from tmunet.data.seen import pixels_sha256
+from tmunet.data.shares import class_shares
 from tmunet.data.twins import Signature, signature
 
 Batch = dict[str, Tensor]
@@ -34,9 +35,11 @@ class CachedCases(Dataset[Batch]):
         images: NDArray[Any],
         masks: NDArray[np.uint8],
         hashes: Mapping[str, str],
+        present: Mapping[str, Collection[str]],
     ) -> None:
         self.names, self.images, self.masks = tuple(names), images, masks
         self.hashes = hashes  # of the images as they are in their files, by name
+        self.present = present  # classes besides the background in the masks as they are in their files, by name
 
     def __len__(self) -> int:
         return len(self.names)
@@ -74,11 +77,14 @@ def cache_cases(
     masks = _array((N, S, S), np.dtype(np.uint8))
     hashes: dict[str, str] = {}
     signatures: dict[str, Signature] = {}
+    present: dict[str, tuple[str, ...]] = {}
 
     def keep(index: int, loaded: LoadedCase) -> None:
         nonlocal images
         hashes[cases[index].name] = pixels_sha256(loaded.image)
         signatures[cases[index].name] = signature(loaded.image)
+        shares = class_shares(loaded.mask, info.classes)
+        present[cases[index].name] = tuple(name for name, share in shares.items() if share > 0)
         image = prepare(loaded.image, preprocess)
         if image.dtype != images.dtype:
             images, image = _as_16_bit(images), _as_16_bit(image)
@@ -86,7 +92,7 @@ def cache_cases(
         masks[index] = resize_mask(loaded.mask, (S, S))
 
     faults = collect(cases, info, keep)
-    return CachedCases([case.name for case in cases], images, masks, hashes), signatures, faults
+    return CachedCases([case.name for case in cases], images, masks, hashes, present), signatures, faults
 
 
 def _array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

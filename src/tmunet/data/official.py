@@ -1,7 +1,7 @@
 """The split that a data set comes with: ``official_split.json``, which `tmunet import` writes."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from tmunet.data.dealing import deal
@@ -34,7 +34,12 @@ def read_official_split(folder: Path, names: Sequence[str]) -> Split:
 
 
 def official_split(
-    official: Split, units: Units, seed: int, ratios: Ratios = RATIOS, strata: Mapping[str, int] | None = None
+    official: Split,
+    units: Units,
+    seed: int,
+    ratios: Ratios = RATIOS,
+    strata: Mapping[str, int] | None = None,
+    classes: Mapping[str, Collection[str]] | None = None,
 ) -> Split:
     """The official split; if it has no valid side, that is taken from its train side in whole units. Test stays as it is.
 
@@ -44,6 +49,7 @@ def official_split(
         seed: of ``random.Random``.
         ratios: shares of train and valid; that of test has no part.
         strata: stratum of each case, to be balanced between train and valid.
+        classes: the classes that are on each case, to be balanced too.
 
     Raises:
         InputError: fewer units than sides on the train side, or one too large.
@@ -53,5 +59,5 @@ def official_split(
     if official.valid:
         return official
     chance = random.Random(seed)
-    train, valid = deal(in_order(within(units, official.train)), ratios[:2], chance, strata)
+    train, valid = deal(in_order(within(units, official.train)), ratios[:2], chance, strata, classes)
     return to_split(train, valid, official.test)

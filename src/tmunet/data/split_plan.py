@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from statistics import fmean
 from typing import Any, Literal
 
+from tmunet.data.class_counts import ClassCount, count_classes
 from tmunet.data.folds import check_folds, cross_validation, cross_validation_with_fixed_test
 from tmunet.data.leaks import LeakReport, find_leaks
 from tmunet.data.official import official_split
@@ -27,7 +28,7 @@ class SplitPlan:
         folds: how many splits for cross-validation, or None for a single split.
         seed: of every shuffle.
         ratios: shares of train, valid and test.
-        stratified: whether the sides are balanced in their foreground shares.
+        stratified: whether the sides are balanced in their foreground shares and, of several classes, in the images with each.
 
     Raises:
         UsageError: ratios or a number of folds that do not fit.
@@ -63,20 +64,20 @@ def make_splits(plan: SplitPlan, survey: Survey, official: Split | None = None) 
         InputError: the groups are too few or too large for the sides.
         UsageError: the kind is "official", but there is no such split.
     """
-    strata = survey.strata if plan.stratified else None
+    balance = (survey.strata, survey.to_balance) if plan.stratified else (None, None)
     if plan.kind == "official":
         if official is None:
             raise UsageError("Expected `official` to be a split for the kind 'official', but got None.")
         if plan.folds is None:
-            return (official_split(official, survey.units, plan.seed, plan.ratios, strata),)
+            return (official_split(official, survey.units, plan.seed, plan.ratios, *balance),)
         rest = within(survey.units, official.train + official.valid)
-        return cross_validation_with_fixed_test(rest, official.test, plan.folds, plan.seed, strata)
+        return cross_validation_with_fixed_test(rest, official.test, plan.folds, plan.seed, *balance)
     if plan.folds is not None:
         units = survey.units if plan.kind == "grouped" else one_by_one(survey.signatures)
-        return cross_validation(units, plan.folds, plan.seed, plan.ratios, strata)
+        return cross_validation(units, plan.folds, plan.seed, plan.ratios, *balance)
     if plan.kind == "random":
-        return (random_split(survey.signatures, plan.seed, plan.ratios, strata),)
-    return (grouped_split(survey.units, plan.seed, plan.ratios, strata),)
+        return (random_split(survey.signatures, plan.seed, plan.ratios, *balance),)
+    return (grouped_split(survey.units, plan.seed, plan.ratios, *balance),)
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class SplitReport:
         units: number of parts of the split's cases that could lie on different sides without a leak.
         without_group: number of the split's cases whose group is not known.
         left_out: number of cases that were looked at and lie on no side.
+        classes: how many images of each side show each class.
         leaks: what lies on two sides.
     """
 
@@ -114,6 +116,7 @@ class SplitReport:
     units: int
     without_group: int
     left_out: int
+    classes: tuple[ClassCount, ...]
     leaks: LeakReport
 
     def to_dict(self, pairs: bool = True) -> dict[str, Any]:
@@ -124,6 +127,7 @@ class SplitReport:
             "units": self.units,
             "cases_without_group": self.without_group,
             "cases_left_out": self.left_out,
+            "classes": {count.name: {"images": dict(count.images), "units": count.units} for count in self.classes},
             "leaks": self.leaks.to_dict() if pairs else self.leaks.counts(),
         }
 
@@ -137,12 +141,14 @@ def describe_split(split: Split, survey: Survey) -> SplitReport:
     """
     sides = split.to_dict()
     used = [name for names in sides.values() for name in names]
+    units = within(survey.units, used)
     return SplitReport(
         split,
         {side: _side(names, len(used), survey) for side, names in sides.items()},
-        len(within(survey.units, used)),
+        len(units),
         sum(name not in survey.groups for name in used),
         len(survey.signatures) - len(used),
+        count_classes(split, survey.classes, survey.present, units),
         find_leaks(split, survey.groups, survey.signatures),
     )
 

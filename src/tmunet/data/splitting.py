@@ -1,7 +1,7 @@
 """Make a split: at random, as papers often do, or grouped, so that nothing of a patient or a video lies on two sides."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tmunet.data.cases import natural_key
 from tmunet.data.dealing import deal, largest_remainder
@@ -14,12 +14,18 @@ Ratios = tuple[float, float, float]
 RATIOS: Ratios = (7, 1, 2)
 """The shares of the paper."""
 
+_PRECEDENCE = (0, 2, 1)  # a class that is on too few units is learned first, then tested, then it chooses the epoch
+
 Units = Sequence[Sequence[str]]
 """Names of the cases that stay together: one group, or near twins; `tmunet.data.survey.Survey.units` are these."""
 
 
 def random_split(
-    names: Iterable[str], seed: int, ratios: Ratios = RATIOS, strata: Mapping[str, int] | None = None
+    names: Iterable[str],
+    seed: int,
+    ratios: Ratios = RATIOS,
+    strata: Mapping[str, int] | None = None,
+    classes: Mapping[str, Collection[str]] | None = None,
 ) -> Split:
     """Split at random; the same set of names and the same seed give the same split, in any order.
 
@@ -31,6 +37,7 @@ def random_split(
         seed: of ``random.Random``.
         ratios: shares of train, valid and test; train above 0, the others not below.
         strata: stratum of each case; every side then gets its share of each stratum, as near as whole cases allow.
+        classes: the classes that are on each case, to be balanced between the sides as in `grouped_split`.
 
     Raises:
         InputError: fewer than 3 cases.
@@ -43,14 +50,20 @@ def random_split(
             f"Expected at least 3 cases to split, but got {len(shuffled)}. Add cases, or say yourself where each belongs, in a "
             'split file such as {"train": ["a"], "test": ["b"]}.'
         )
-    if strata is not None:
-        return grouped_split(one_by_one(shuffled), seed, ratios, strata)
+    if strata is not None or classes is not None:
+        return grouped_split(one_by_one(shuffled), seed, ratios, strata, classes)
     random.Random(seed).shuffle(shuffled)
     train, valid, _ = largest_remainder(len(shuffled), ratios)
     return to_split(shuffled[:train], shuffled[train : train + valid], shuffled[train + valid :])
 
 
-def grouped_split(units: Units, seed: int, ratios: Ratios = RATIOS, strata: Mapping[str, int] | None = None) -> Split:
+def grouped_split(
+    units: Units,
+    seed: int,
+    ratios: Ratios = RATIOS,
+    strata: Mapping[str, int] | None = None,
+    classes: Mapping[str, Collection[str]] | None = None,
+) -> Split:
     """Split whole units; the same units and the same seed give the same split, in any order.
 
     How near the sizes come to the ratios, and how alike the sides are, depends on the units: see `tmunet.data.dealing.deal`.
@@ -60,6 +73,8 @@ def grouped_split(units: Units, seed: int, ratios: Ratios = RATIOS, strata: Mapp
         seed: of ``random.Random``.
         ratios: shares of train, valid and test; train above 0, the others not below.
         strata: stratum of each case, to be balanced between the sides.
+        classes: the classes that are on each case, to be balanced too; a class on too few units for all sides is put into
+            train first, then into test, then into valid.
 
     Raises:
         InputError: fewer units than sides, or a unit larger than the largest side.
@@ -70,7 +85,7 @@ def grouped_split(units: Units, seed: int, ratios: Ratios = RATIOS, strata: Mapp
     (('a1', 'a2', 'a3'), ('c1',), ('b1', 'b2'))
     """
     check_ratios(ratios)
-    return to_split(*deal(in_order(units), ratios, random.Random(seed), strata))
+    return to_split(*deal(in_order(units), ratios, random.Random(seed), strata, classes, _PRECEDENCE))
 
 
 def check_ratios(ratios: Sequence[float]) -> None:

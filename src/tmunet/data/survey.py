@@ -1,7 +1,7 @@
 """What splitting needs to know of each case, found in one pass over a data set."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from tqdm import tqdm
@@ -24,11 +24,15 @@ class Survey:
         groups: video sequence, patient or slide, of those cases of which it is known.
         signatures: small copies of the images, to find near twins.
         foreground_shares: share of everything but the background in the pixels that are not ignored, 0 to 1.
+        classes: names of all classes but the background, in order of their labels.
+        present: those of them that are on each case.
     """
 
     groups: Mapping[str, str]
     signatures: Mapping[str, Signature]
     foreground_shares: Mapping[str, float]
+    classes: tuple[str, ...] = ()
+    present: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @cached_property
     def units(self) -> tuple[tuple[str, ...], ...]:
@@ -46,6 +50,11 @@ class Survey:
     def strata(self) -> dict[str, int]:
         """The stratum of each case, as `strata_of` its foreground share."""
         return strata_of(self.foreground_shares)
+
+    @property
+    def to_balance(self) -> Mapping[str, Collection[str]] | None:
+        """The classes on each case, if there are several; a single one is balanced by the strata, as it always was."""
+        return self.present if len(self.classes) > 1 else None
 
 
 def strata_of(shares: Mapping[str, float]) -> dict[str, int]:
@@ -75,15 +84,19 @@ def survey_cases(cases: Sequence[Case], info: DatasetInfo, where: str) -> Survey
     """
     signatures: dict[str, Signature] = {}
     shares: dict[str, float] = {}
+    present: dict[str, tuple[str, ...]] = {}
     with tqdm(total=len(cases), desc="look at images", unit="image", disable=None) as bar:
 
         def note(index: int, loaded: LoadedCase) -> None:
             name = cases[index].name
             signatures[name] = signature(loaded.image)
-            shares[name] = sum(class_shares(loaded.mask, info.classes).values())
+            covered = class_shares(loaded.mask, info.classes)
+            shares[name] = sum(covered.values())
+            present[name] = tuple(label for label, share in covered.items() if share > 0)
             bar.update()
 
         faults = collect(cases, info, note)
     if faults:
         raise DataError(where, faults)
-    return Survey({case.name: case.group for case in cases if case.group is not None}, signatures, shares)
+    groups = {case.name: case.group for case in cases if case.group is not None}
+    return Survey(groups, signatures, shares, info.classes[1:], present)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shlex
 import warnings
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
 from tmunet.counted import counted
+from tmunet.data.class_counts import count_classes
 from tmunet.data.dataset import Dataset, open_dataset
 from tmunet.data.leaks import LeakReport, find_leaks
 from tmunet.data.loader import Batch, CachedCases, cache_cases
@@ -159,7 +161,19 @@ def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCas
             TMUNetWarning,
             stacklevel=2,
         )
+    if _is_first_process():
+        _warn_of_absent_classes(dataset, {name: on for cases in loaded for name, on in cases.present.items()})
     return loaded[0], loaded[1], leaks
+
+
+def _warn_of_absent_classes(dataset: Dataset, present: Mapping[str, Collection[str]]) -> None:
+    for count in count_classes(dataset.split, dataset.info.classes[1:], present):
+        if count.absent:
+            warnings.warn(
+                f"{dataset.folder}: {count}. A split that balances classes: tmunet split {dataset.folder} --kind grouped",
+                TMUNetWarning,
+                stacklevel=3,
+            )
 
 
 def _loader(cases: CachedCases, batch_size: int, sampler: Any = None) -> DataLoader[Batch]:
