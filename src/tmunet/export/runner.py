@@ -212,9 +212,19 @@ def _other_than_8_bits(picture: ImageFile) -> str:
         return f"pixels of the kind {picture.mode}"
     if isinstance(picture, TiffImageFile):
         return _other_tiff(picture)
+    if picture.format == "BMP" and picture.mode in ("1", "L") and _bmp_bits(picture) != {"1": 1, "L": 8}[picture.mode]:
+        return "BMP with a palette of greys"  # Pillow takes its indices for bits or levels
     if picture.mode == "P" and np.asarray(picture).max() >= len(picture.getpalette() or ()) // 3:
         return "a pixel that asks for a colour beyond the palette"
     return ""
+
+
+def _bmp_bits(picture: ImageFile) -> int:
+    file: Any = picture.fp
+    file.seek(14)
+    header = file.read(16)
+    place = 10 if header[:4] == b"\x0c\0\0\0" else 14  # of OS/2, and of Windows
+    return int.from_bytes(header[place : place + 2], "little")
 
 
 def _other_tiff(picture: TiffImageFile) -> str:
