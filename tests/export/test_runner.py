@@ -74,6 +74,13 @@ def huge(path: Path) -> None:
     path.with_suffix(".bmp").write_bytes(content)
 
 
+def black_and_white_bmp(path: Path) -> None:
+    """Of 8 bits, which Pillow takes for 1 bit, since its palette is black and white."""
+    made = Image.fromarray(NOISE[..., 0] // 128)
+    made.putpalette([0, 0, 0, 255, 255, 255])
+    made.save(path.with_suffix(".bmp"))
+
+
 @pytest.mark.parametrize(
     "write",
     [
@@ -113,6 +120,7 @@ def test_an_image_is_read_as_tmunet_reads_it(write: Write, tmp_path: Path) -> No
         ),
         (png(np.full((4, 4), 3, np.uint8), 3, bytes(6)), "beyond the palette"),
         (picture("RGB", ".png", save_all=True, append_images=[Image.new("RGB", (50, 40))]), "2 pages"),
+        (black_and_white_bmp, "palette of greys"),
         (picture("RGB", ".gif"), "Pillow finds none"),
         (picture("RGB", ".webp"), "Pillow finds none"),
         (lambda path: path.write_bytes(b""), "Pillow finds none"),
