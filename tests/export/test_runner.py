@@ -168,6 +168,22 @@ def test_the_others_go_on_beside_files_that_cannot_be_read(exported: Path, noise
     assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["last.png", "noise.png"]
 
 
+def test_links_to_one_file_are_images_of_their_own(noise: Path, tmp_path: Path) -> None:
+    for name in ("f1.png", "f2.png"):
+        (noise.parent / name).symlink_to(noise.name)
+    words = [str(noise.parent / "f*.png"), str(noise.parent / ".." / "in" / "f1.png"), str(noise)]
+    assert [mask.name for mask in runner.find(words, tmp_path / "out")] == ["f1.png", "f2.png", "noise.png"]
+
+
+def test_a_mask_does_not_replace_what_a_link_to_an_image_leads_to(noise: Path, tmp_path: Path) -> None:
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / noise.name
+    link.symlink_to(noise)
+    with pytest.raises(runner.RunError, match="a mask would replace it"):
+        runner.find([str(link)], noise.parent)
+    assert list(runner.find([str(link)], tmp_path / "out").values()) == [link]
+
+
 def test_a_mask_replaces_no_image(exported: Path, noise: Path) -> None:
     Image.fromarray(NOISE).save(noise.parent / "first.bmp")
     before = noise.read_bytes()

@@ -150,15 +150,16 @@ def find(words: Sequence[str], out: Path) -> dict[Path, Path]:
     Raises:
         RunError: a mask would replace an image, or two images would be written to one mask.
     """
-    images: dict[Path, Path] = {}  # by where they really lie: two spellings of a file are one
+    images: dict[Path, Path] = {}  # two spellings of a file are one; two links to it are two images
     for word in words:
         matches = [] if Path(word).exists() else sorted(glob.glob(word, recursive=True))  # noqa: PTH207  (takes any path)
         for path in map(Path, matches or [word]):
-            images.setdefault(path.resolve(), path)
+            images.setdefault(path.parent.resolve() / path.name, path)
+    places = {*images, *(path.resolve() for path in images.values())}  # a link is read where it leads
     masks: dict[Path, Path] = {}
     for path in images.values():
         mask = out / f"{path.stem}.png"
-        if mask.resolve() in images:
+        if mask.parent.resolve() / mask.name in places:
             raise RunError(f"{mask}: is one of the images, and a mask would replace it; choose another folder with -o.")
         if mask in masks:
             raise RunError(
