@@ -71,7 +71,7 @@ def find_images(words: Sequence[str]) -> list[Path]:
 
 
 def place_of(path: Path) -> Path:
-    """Where a file lies, the same for all spellings of it. What a link leads to is not asked: two links to one file are two files."""
+    """Where a file lies, the same for all spellings of its path; two links of different names to one file are two files."""
     return path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
 
 
