@@ -17,6 +17,8 @@ from tmunet.data.read import Pixels, read_image
 from tmunet.errors import DataError, InputError
 
 _T = TypeVar("_T")
+Legends = list[tuple[str, Legend | None]]
+"""Of each mask file, by its path, how its palette shows the labels."""
 _MAX_WORKERS = 8  # decoding is bound by the processor; more threads only take more memory
 
 
@@ -62,7 +64,12 @@ def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
     return LoadedCase(image, mask, legend)
 
 
-def collect(cases: Sequence[Case], info: DatasetInfo, use: Callable[[int, LoadedCase], None]) -> list[str]:
+def collect(
+    cases: Sequence[Case],
+    info: DatasetInfo,
+    use: Callable[[int, LoadedCase], None],
+    legends: Legends | None = None,
+) -> list[str]:
     """Load many cases in threads, and hand each sound one on.
 
     Args:
@@ -70,12 +77,14 @@ def collect(cases: Sequence[Case], info: DatasetInfo, use: Callable[[int, Loaded
         info: classes and ignore label of the masks.
         use: called in the calling thread, in order, with the index of a case and its arrays; only a few
             loaded cases wait at any time. An `InputError` that it raises is a fault of the case.
+        legends: of masks that were read before, such as those of another side of a split; these ones are added.
 
     Returns:
         Every fault, in the order of the cases; at the end, masks whose palettes contradict each other.
     """
     faults: list[str] = []
-    legends: list[tuple[str, Legend | None]] = []
+    legends = [] if legends is None else legends
+    told = palette_faults(legends)
     for index, future in enumerate(_loading(cases, info)):
         loaded = noting(faults, future.result)
         if loaded is not None:
@@ -84,7 +93,7 @@ def collect(cases: Sequence[Case], info: DatasetInfo, use: Callable[[int, Loaded
                 use(index, loaded)
             except InputError as error:  # such as channels that the network does not take
                 faults.append(f"{cases[index].image}: {error}")
-    return faults + palette_faults(legends)
+    return faults if told else faults + palette_faults(legends)
 
 
 def palette_faults(legends: Sequence[tuple[str, Legend | None]]) -> list[str]:
