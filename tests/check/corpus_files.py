@@ -161,6 +161,20 @@ def masks_that_are_no_labels(folder: Folder) -> None:
     tifffile.imwrite(folder.path / "masks/white.tif", disc() * 255, photometric="miniswhite")
 
 
+@defect(palette_unclear="masks/swapped.png", palettes_differ=("masks/in_red.png", "masks/in_green.png"))
+def palettes_in_several_orders(folder: Folder) -> None:
+    red, green = (200, 0, 0), (0, 200, 0)
+    for name, colors in (
+        ("swapped", (green, (0, 0, 0))),
+        ("in_red", ((0, 0, 0), red)),
+        ("in_green", ((0, 0, 0), green)),
+    ):
+        folder.image(f"{name}.png")
+        picture = Image.fromarray(disc())
+        picture.putpalette([value for color in colors for value in color])
+        picture.save(folder.path / "masks" / f"{name}.png")
+
+
 @defect(mask_values=("masks/three.png", "masks/grey_128.png"))
 def values_of_other_classes(folder: Folder) -> None:
     three = disc()

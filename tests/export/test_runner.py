@@ -74,6 +74,13 @@ def huge(path: Path) -> None:
     path.with_suffix(".bmp").write_bytes(content)
 
 
+def black_and_white_bmp(path: Path) -> None:
+    """Of 8 bits, which Pillow takes for 1 bit, since its palette is black and white."""
+    made = Image.fromarray(NOISE[..., 0] // 128)
+    made.putpalette([0, 0, 0, 255, 255, 255])
+    made.save(path.with_suffix(".bmp"))
+
+
 @pytest.mark.parametrize(
     "write",
     [
@@ -113,6 +120,7 @@ def test_an_image_is_read_as_tmunet_reads_it(write: Write, tmp_path: Path) -> No
         ),
         (png(np.full((4, 4), 3, np.uint8), 3, bytes(6)), "beyond the palette"),
         (picture("RGB", ".png", save_all=True, append_images=[Image.new("RGB", (50, 40))]), "2 pages"),
+        (black_and_white_bmp, "palette of greys"),
         (picture("RGB", ".gif"), "Pillow finds none"),
         (picture("RGB", ".webp"), "Pillow finds none"),
         (lambda path: path.write_bytes(b""), "Pillow finds none"),
@@ -158,6 +166,22 @@ def test_the_others_go_on_beside_files_that_cannot_be_read(exported: Path, noise
     assert len(faults) == len(expected)
     assert all(told in fault for told, fault in zip(expected, faults, strict=True))
     assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["last.png", "noise.png"]
+
+
+def test_links_to_one_file_are_images_of_their_own(noise: Path, tmp_path: Path) -> None:
+    for name in ("f1.png", "f2.png"):
+        (noise.parent / name).symlink_to(noise.name)
+    words = [str(noise.parent / "f*.png"), str(noise.parent / ".." / "in" / "f1.png"), str(noise)]
+    assert [mask.name for mask in runner.find(words, tmp_path / "out")] == ["f1.png", "f2.png", "noise.png"]
+
+
+def test_a_mask_does_not_replace_what_a_link_to_an_image_leads_to(noise: Path, tmp_path: Path) -> None:
+    (tmp_path / "links").mkdir()
+    link = tmp_path / "links" / noise.name
+    link.symlink_to(noise)
+    with pytest.raises(runner.RunError, match="a mask would replace it"):
+        runner.find([str(link)], noise.parent)
+    assert list(runner.find([str(link)], tmp_path / "out").values()) == [link]
 
 
 def test_a_mask_replaces_no_image(exported: Path, noise: Path) -> None:

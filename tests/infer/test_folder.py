@@ -179,6 +179,30 @@ def test_two_spellings_of_a_file_are_one_image(scans: Path) -> None:
     assert find_images(["scans/s9.jpg", "scans/more/../s9.jpg", str(scans / "s9.jpg")]) == [Path("scans/s9.jpg")]
 
 
+def test_links_to_one_file_are_images_of_their_own(scans: Path, tmp_path: Path) -> None:
+    blob = tmp_path / "store" / "0a1b"
+    blob.parent.mkdir()
+    (scans / "s10.png").rename(blob)
+    for name in ("f1.png", "f2.png"):
+        (scans / name).symlink_to(blob)
+    (scans / "f3.png").symlink_to("f2.png")
+    (tmp_path / "way").symlink_to("scans")
+    names = ["f1.png", "f2.png", "f3.png"]
+    assert [image.name for image in find_images(["scans"])][:3] == names
+    assert [image.name for image in find_images(["scans/f*.png", "scans/f2.png", "way/f1.png", "scans"])][:3] == names
+    images = find_images(["scans/f1.png", "scans/f2.png", "scans/f3.png"])
+    outcome = predict_files(Predictor(bright_model()), images, tmp_path / "out")
+    assert (outcome.done, sorted(times(tmp_path / "out"))) == (3, names)
+
+
+def test_links_of_one_name_would_overwrite_each_other(scans: Path) -> None:
+    for part in ("one", "two"):
+        (scans / part).mkdir()
+        (scans / part / "a.png").symlink_to(scans / "s10.png")
+    with pytest.raises(InputError, match=r"one/a\.png, scans/two/a\.png"):
+        find_images(["scans/*/a.png"])
+
+
 def test_a_pattern_that_is_none_is_an_error(scans: Path) -> None:
     with pytest.raises(InputError, match=r"^scans/\*\*\*: expected a pattern such as|found no image"):
         find_images(["scans/***"])

@@ -12,7 +12,7 @@ from PIL import Image
 from tmunet.data.dataset import open_dataset
 from tmunet.data.read import read_image
 from tmunet.data.seen import pixels_sha256
-from tmunet.errors import InputError, TMUNetWarning
+from tmunet.errors import DataError, InputError, TMUNetWarning
 from tmunet.evaluation import evaluate
 from tmunet.files import write_json
 from tmunet.infer.predictor import Predictor
@@ -104,3 +104,18 @@ def test_a_damaged_list_of_seen_images_is_refused(make_dataset: Make, tmp_path: 
         load_model(run.path)
     (run.model / "seen_images.json").unlink()
     assert load_model(run.path).seen.side_of() == {}
+
+
+@pytest.mark.parametrize("place", ["case11", "case8"])
+def test_palettes_that_contradict_each_other_on_two_sides_are_refused(
+    make_dataset: Make, tmp_path: Path, place: str
+) -> None:
+    data = make_dataset()
+    for path in sorted((data / "masks").iterdir()):
+        picture = Image.fromarray(np.asarray(Image.open(path)))
+        picture.putpalette([0, 0, 0, *((0, 200, 0) if path.stem == place else (200, 0, 0))])
+        picture.save(path)
+    with pytest.raises(DataError) as caught:
+        run_here(data, tmp_path / "run", epochs=1)
+    (fault,) = caught.value.faults
+    assert all(words in fault for words in (f"{place}.png", "case0.png", "(0, 200, 0)", "(200, 0, 0)"))

@@ -9,6 +9,7 @@ import numpy as np
 from tmunet.check.specks import Specks, find_specks
 from tmunet.data.cases import DatasetInfo
 from tmunet.data.masks import histogram, stored_values, to_labels
+from tmunet.data.palettes import Legend, legend, unclear
 from tmunet.data.raster import Raster
 from tmunet.data.read import Pixels, to_image
 from tmunet.data.seen import pixels_sha256
@@ -19,7 +20,7 @@ from tmunet.labels import IGNORE_LABEL
 _KEPT_VALUES = 256
 _SHOWN_COLOURS = 6
 
-Refusal = Literal["inverted", "transparent", "colours", "values"]
+Refusal = Literal["inverted", "transparent", "colours", "palette", "values"]
 """Why `tmunet.data.masks.read_mask` does not take a mask that could be decoded."""
 
 
@@ -29,13 +30,14 @@ class MaskFacts:
 
     Attributes:
         refusal: why it cannot be read as labels, or None.
-        found: the values or colours with their numbers of pixels, in words.
+        found: the values or colours with their numbers of pixels, or what is unclear of the palette, in words.
         values: what is stored, the first 256 of them.
         shares: share of each class but the background in the pixels that count; empty if the classes are not known.
         ignored: whether no pixel counts.
         sha256: of the labels; None if there are none.
         specks: if there are any.
         is_image: whether it holds the very pixels of its image.
+        legend: how a palette shows its labels; None if there is none or the labels are not known.
     """
 
     refusal: Refusal | None
@@ -46,6 +48,7 @@ class MaskFacts:
     sha256: str | None = None
     specks: Specks | None = None
     is_image: bool = False
+    legend: Legend | None = None
 
 
 def mask_facts(path: Path, raster: Raster, info: DatasetInfo | None, image: Pixels | None) -> MaskFacts:
@@ -66,6 +69,8 @@ def mask_facts(path: Path, raster: Raster, info: DatasetInfo | None, image: Pixe
     found, values = histogram(counts), tuple(np.flatnonzero(counts)[:_KEPT_VALUES].tolist())
     if info is None:
         return MaskFacts(None, found, values, is_image=is_image)
+    if reason := unclear(raster, info.classes, info.ignore_label):
+        return MaskFacts("palette", reason, values, is_image=is_image)
     try:
         labels = to_labels(path, raster, info.classes, info.ignore_label)
     except InputError:
@@ -81,6 +86,7 @@ def mask_facts(path: Path, raster: Raster, info: DatasetInfo | None, image: Pixe
         sha256=pixels_sha256(labels),
         specks=find_specks(labels, present),
         is_image=is_image,
+        legend=legend(raster, labels),
     )
 
 

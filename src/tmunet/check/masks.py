@@ -6,7 +6,8 @@ from tmunet.check.finding import Finding
 from tmunet.check.look import Look
 from tmunet.check.mask_facts import MaskFacts
 from tmunet.data.cases import DatasetInfo
-from tmunet.data.masks import FEW_VALUES, advice
+from tmunet.data.masks import FEW_VALUES, UNCLEAR, advice
+from tmunet.data.palettes import MEND, find_conflict
 
 _DARK, _BRIGHT = 63, 192
 
@@ -17,6 +18,25 @@ def about_masks(looks: Sequence[Look], info: DatasetInfo | None) -> Iterator[Fin
     for look in looks:
         if look.mask is not None and look.mask_file is not None:
             yield from _about_mask(look.mask_file.file, look.name, look.mask, info, seen)
+    yield from _about_palettes(looks)
+
+
+def _about_palettes(looks: Sequence[Look]) -> Iterator[Finding]:
+    masks = {look.mask_file.file: look for look in looks if look.mask is not None and look.mask_file is not None}
+    conflict = find_conflict((file, look.mask.legend) for file, look in masks.items() if look.mask is not None)
+    if conflict is not None:
+        yield Finding(
+            "palettes-differ",
+            "fault",
+            f"{_sentence(conflict.message)}.",
+            f"{_sentence(MEND)}.",
+            conflict.files,
+            tuple(masks[file].name for file in conflict.files),
+        )
+
+
+def _sentence(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _seen_values(looks: Sequence[Look]) -> frozenset[tuple[int, ...]]:
@@ -94,6 +114,8 @@ def _refused(
     elif mask.refusal == "colours":
         kind, message = "mask-colours", f"Expected one label for each pixel, but found colours: {mask.found}."
         mend = "Say which colour is which class and save labels, as a grey or palette PNG."
+    elif mask.refusal == "palette":
+        kind, message, mend = "palette-unclear", f"{_sentence(mask.found)}.", UNCLEAR
     else:
         assert info is not None
         fixable = len(info.classes) == 2 and info.ignore_label is None and _is_unambiguous(mask.values, seen)

@@ -10,6 +10,7 @@ from PIL import Image
 
 from tmunet.check.contents import SUFFIXES
 from tmunet.data.masks import stored_values
+from tmunet.data.palettes import grey_levels
 from tmunet.data.raster import Planes, Raster
 from tmunet.data.read import Pixels, image_format, read_raster, to_image
 
@@ -46,7 +47,7 @@ def mend(path: Path, kinds: Set[str], is_mask: bool) -> tuple[str, bytes | None,
 
 
 def _upright_mask(path: Path, raster: Raster) -> tuple[str, bytes]:
-    return ".png", _png(stored_values(path, raster), raster)
+    return ".png", _png(stored_values(path, raster), None if grey_levels(raster) is not None else raster)
 
 
 def _upright_image(image: Pixels) -> tuple[str, bytes]:

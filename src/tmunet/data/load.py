@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmunet.data.cases import Case, DatasetInfo
-from tmunet.data.masks import read_mask
+from tmunet.data.masks import read_mask_and_legend
+from tmunet.data.palettes import MEND, Legend, find_conflict
 from tmunet.data.read import Pixels, read_image
 from tmunet.errors import DataError, InputError
 
 _T = TypeVar("_T")
+Legends = list[tuple[str, Legend | None]]
+"""Of each mask file, by its path, how its palette shows the labels."""
 _MAX_WORKERS = 8  # decoding is bound by the processor; more threads only take more memory
 
 
@@ -26,10 +29,12 @@ class LoadedCase:
     Attributes:
         image: (H, W, C) values of 8 or 16 bits.
         mask: (H, W) labels.
+        legend: how the palette of the mask file shows them, if it has one.
     """
 
     image: Pixels
     mask: NDArray[np.uint8]
+    legend: Legend | None = None
 
 
 def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
@@ -41,12 +46,13 @@ def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
     """
     faults: list[str] = []
     image = noting(faults, lambda: read_image(case.image))
-    mask = None
+    drawn = None
     if case.mask is None:
         faults.append(f"{case.image}: has no mask; training and evaluation need one.")
     else:
         path = case.mask
-        mask = noting(faults, lambda: read_mask(path, info.classes, info.ignore_label))
+        drawn = noting(faults, lambda: read_mask_and_legend(path, info.classes, info.ignore_label))
+    mask, legend = drawn or (None, None)
     if image is not None and mask is not None and image.shape[:2] != mask.shape:
         faults.append(
             f"{case.mask}: the mask has {mask.shape[1]} x {mask.shape[0]} pixels (width x height), but "
@@ -55,10 +61,15 @@ def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
         )
     if image is None or mask is None or faults:
         raise DataError(case.name, faults)
-    return LoadedCase(image, mask)
+    return LoadedCase(image, mask, legend)
 
 
-def collect(cases: Sequence[Case], info: DatasetInfo, use: Callable[[int, LoadedCase], None]) -> list[str]:
+def collect(
+    cases: Sequence[Case],
+    info: DatasetInfo,
+    use: Callable[[int, LoadedCase], None],
+    legends: Legends | None = None,
+) -> list[str]:
     """Load many cases in threads, and hand each sound one on.
 
     Args:
@@ -66,19 +77,29 @@ def collect(cases: Sequence[Case], info: DatasetInfo, use: Callable[[int, Loaded
         info: classes and ignore label of the masks.
         use: called in the calling thread, in order, with the index of a case and its arrays; only a few
             loaded cases wait at any time. An `InputError` that it raises is a fault of the case.
+        legends: of masks that were read before, such as those of another side of a split; these ones are added.
 
     Returns:
-        Every fault, in the order of the cases.
+        Every fault, in the order of the cases; at the end, masks whose palettes contradict each other.
     """
     faults: list[str] = []
+    legends = [] if legends is None else legends
+    told = palette_faults(legends)
     for index, future in enumerate(_loading(cases, info)):
         loaded = noting(faults, future.result)
         if loaded is not None:
+            legends.append((str(cases[index].mask), loaded.legend))
             try:
                 use(index, loaded)
             except InputError as error:  # such as channels that the network does not take
                 faults.append(f"{cases[index].image}: {error}")
-    return faults
+    return faults if told else faults + palette_faults(legends)
+
+
+def palette_faults(legends: Sequence[tuple[str, Legend | None]]) -> list[str]:
+    """The fault of masks whose palettes contradict each other, if there are some; `legends` have the paths of the masks."""
+    conflict = find_conflict(legends)
+    return [] if conflict is None else [f"{conflict.files[1]}: {conflict.message}; {MEND}."]
 
 
 def _loading(cases: Sequence[Case], info: DatasetInfo) -> Iterator[Future[LoadedCase]]:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from tmunet.data.cases import Case, DatasetInfo
 from tmunet.data.config import Preprocess
-from tmunet.data.load import LoadedCase, collect
+from tmunet.data.load import Legends, LoadedCase, collect
 from tmunet.data.preprocess import prepare, resize_mask
 from tmunet.data.seen import pixels_sha256
 from tmunet.data.shares import class_shares
@@ -65,9 +65,9 @@ class CachedCases(Dataset[Batch]):
 
 
 def cache_cases(
-    cases: Sequence[Case], info: DatasetInfo, preprocess: Preprocess
+    cases: Sequence[Case], info: DatasetInfo, preprocess: Preprocess, legends: Legends | None = None
 ) -> tuple[CachedCases, dict[str, Signature], list[str]]:
-    """Decode, check and resize all cases.
+    """Decode, check and resize all cases; `legends` as for `collect`.
 
     Returns:
         The cases, the signature of each image by name, and every fault found; with a fault the arrays are incomplete.
@@ -91,7 +91,7 @@ def cache_cases(
         images[index] = image.transpose(2, 0, 1)
         masks[index] = resize_mask(loaded.mask, (S, S))
 
-    faults = collect(cases, info, keep)
+    faults = collect(cases, info, keep, legends)
     return CachedCases([case.name for case in cases], images, masks, hashes, present), signatures, faults
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmunet.counted import counted
+from tmunet.data.palettes import Legend, grey_levels, legend, unclear
 from tmunet.data.raster import Planes, Raster
 from tmunet.data.read import read_raster
 from tmunet.errors import InputError, UsageError
@@ -14,12 +15,18 @@ from tmunet.labels import IGNORE_LABEL
 
 FEW_VALUES = 8  # that many may be labels; more are grey
 _SHOWN_VALUES = 8
+UNCLEAR = (
+    "Look at it, and save it as a grey PNG; or say what each value is: `tmunet import folders SOURCE --values ...`, where the "
+    "values of a palette of greys are its grey levels, and those of any other its indices."
+)
+"""What to do about a mask whose palette can be read in two ways."""
 
 
 def read_mask(path: Path, classes: Sequence[str], ignore_label: int | None = None) -> NDArray[np.uint8]:
     """Read a mask file as class labels; nothing is thresholded, rounded or guessed.
 
-    Of a palette image the index is the label. Of a 1-bit image black is 0 and white is 1. An RGB image is
+    Of a palette image the index is the label, unless all colors of the palette are grey: then its grey levels
+    are the values (`tmunet.data.palettes` says why). Of a 1-bit image black is 0 and white is 1. An RGB image is
     taken if its channels are equal, and an alpha plane if it is opaque. The mask is turned upright by its
     orientation tag, as an image is. A TIFF with 0 = white is refused, since programs disagree about it.
 
@@ -36,20 +43,31 @@ def read_mask(path: Path, classes: Sequence[str], ignore_label: int | None = Non
         InputError: the file cannot be read, or holds other values; the message counts the first of them.
         UsageError: `classes` or `ignore_label` does not fit.
     """
+    return read_mask_and_legend(path, classes, ignore_label)[0]
+
+
+def read_mask_and_legend(
+    path: Path, classes: Sequence[str], ignore_label: int | None = None
+) -> tuple[NDArray[np.uint8], Legend | None]:
+    """As `read_mask`, with how a palette shows the labels, so that the masks of a set can be compared; None without one."""
     if not 2 <= len(classes) <= 255:
         raise UsageError(f"Expected `classes` to be 2 to 255 names, but got {len(classes)}.")
     if ignore_label not in (None, IGNORE_LABEL):
         raise UsageError(f"Expected `ignore_label` to be {IGNORE_LABEL} or None, but got {ignore_label!r}.")
-    return to_labels(path, read_raster(path), classes, ignore_label)
+    raster = read_raster(path)
+    labels = to_labels(path, raster, classes, ignore_label)
+    return labels, legend(raster, labels)
 
 
 def to_labels(path: Path, raster: Raster, classes: Sequence[str], ignore_label: int | None = None) -> NDArray[np.uint8]:
     """Give a decoded file its meaning as a mask; `read_mask` says what that is.
 
     Raises:
-        InputError: the values are not those of the classes; `path` is named.
+        InputError: the values are not those of the classes, or its palette can be read in two ways; `path` is named.
     """
     stored = stored_values(path, raster)
+    if reason := unclear(raster, classes, ignore_label):
+        raise InputError(f"{path}: {reason}. {UNCLEAR}")
     counts = np.bincount(stored.ravel())
     values = np.flatnonzero(counts)
     if len(classes) == 2 and ignore_label is None:
@@ -63,7 +81,7 @@ def to_labels(path: Path, raster: Raster, classes: Sequence[str], ignore_label: 
 
 
 def stored_values(path: Path, raster: Raster) -> Planes:
-    """Give the one value of each pixel of a decoded mask, (H, W), whatever the values mean.
+    """Give the one value of each pixel of a decoded mask, (H, W), whatever the values mean: of a palette of greys the grey level.
 
     Raises:
         InputError: the mask is inverted or partly transparent, or its colour channels differ; `path` is named.
@@ -85,7 +103,8 @@ def stored_values(path: Path, raster: Raster) -> Planes:
             f"{path}: expected one label for each pixel, but the {pixels.shape[2]} colour channels differ in "
             f"{different:,} pixels; map the colours to labels yourself and save a grey or palette PNG."
         )
-    return pixels[:, :, 0]
+    levels = grey_levels(raster)
+    return pixels[:, :, 0] if levels is None else levels
 
 
 def _expected(classes: Sequence[str], ignore_label: int | None) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ExifTags import Base as ExifTag
 from PIL.ImageFile import ImageFile
+from PIL.ImagePalette import raw
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -45,6 +46,8 @@ def decode_with_pillow(path: Path, kind: PillowFormat) -> Raster:
         if frames > 1:
             raise InputError(f"{path}: expected one picture, but it holds {frames} frames; save the one you need.")
         rawmode = str(picture.tile[0].args) if kind == "PNG" and picture.tile else ""
+        if kind == "BMP":
+            _keep_palette(file, picture)
         picture.load()
         # The tag can stand behind the pixels. Pillow turns a TIFF itself, and removes the tag.
         orientation = picture.getexif().get(ExifTag.Orientation)
@@ -68,6 +71,21 @@ def _raster(path: Path, picture: ImageFile) -> Raster:
     if mode in ("LA", "RGBA", "RGBa"):
         return Raster(planes[:, :, :-1], alpha=planes[:, :, -1])
     return Raster(planes)
+
+
+def _keep_palette(file: IO[bytes], picture: ImageFile) -> None:
+    """Pillow drops a palette of black and white, or of a ramp of greys, and takes the pixels for 1 or 8 bits; they may have 4."""
+    file.seek(14)
+    header = file.read(16)
+    place = 10 if header[:4] == b"\x0c\0\0\0" else 14  # of OS/2, and of Windows
+    bits = int.from_bytes(header[place : place + 2], "little")
+    (tile,) = picture.tile
+    mode, *layout = tile.args if isinstance(tile.args, tuple) else ()
+    if (bits, mode) in ((4, "1"), (4, "L"), (8, "1")):
+        levels = [0, 255] if mode == "1" else range(1 << bits)
+        picture._mode = "P"
+        picture.palette = raw("RGB", bytes(level for level in levels for _ in range(3)))
+        picture.tile = [tile._replace(args=("P;4" if bits == 4 else "P", *layout))]
 
 
 _DEEP = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}

@@ -150,15 +150,16 @@ def find(words: Sequence[str], out: Path) -> dict[Path, Path]:
     Raises:
         RunError: a mask would replace an image, or two images would be written to one mask.
     """
-    images: dict[Path, Path] = {}  # by where they really lie: two spellings of a file are one
+    images: dict[Path, Path] = {}  # two spellings of a file are one; two links to it are two images
     for word in words:
         matches = [] if Path(word).exists() else sorted(glob.glob(word, recursive=True))  # noqa: PTH207  (takes any path)
         for path in map(Path, matches or [word]):
-            images.setdefault(path.resolve(), path)
+            images.setdefault(path.parent.resolve() / path.name, path)
+    places = {*images, *(path.resolve() for path in images.values())}  # a link is read where it leads
     masks: dict[Path, Path] = {}
     for path in images.values():
         mask = out / f"{path.stem}.png"
-        if mask.resolve() in images:
+        if mask.parent.resolve() / mask.name in places:
             raise RunError(f"{mask}: is one of the images, and a mask would replace it; choose another folder with -o.")
         if mask in masks:
             raise RunError(
@@ -212,9 +213,19 @@ def _other_than_8_bits(picture: ImageFile) -> str:
         return f"pixels of the kind {picture.mode}"
     if isinstance(picture, TiffImageFile):
         return _other_tiff(picture)
+    if picture.format == "BMP" and picture.mode in ("1", "L") and _bmp_bits(picture) != {"1": 1, "L": 8}[picture.mode]:
+        return "BMP with a palette of greys"  # Pillow takes its indices for bits or levels
     if picture.mode == "P" and np.asarray(picture).max() >= len(picture.getpalette() or ()) // 3:
         return "a pixel that asks for a colour beyond the palette"
     return ""
+
+
+def _bmp_bits(picture: ImageFile) -> int:
+    file: Any = picture.fp
+    file.seek(14)
+    header = file.read(16)
+    place = 10 if header[:4] == b"\x0c\0\0\0" else 14  # of OS/2, and of Windows
+    return int.from_bytes(header[place : place + 2], "little")
 
 
 def _other_tiff(picture: TiffImageFile) -> str:

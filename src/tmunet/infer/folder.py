@@ -42,8 +42,8 @@ def find_images(words: Sequence[str]) -> list[Path]:
     """
     if not words:
         raise UsageError("Expected images to predict: files, folders or patterns such as 'scans/*.png'.")
-    found: dict[Path, Path] = {}  # by where they really lie: two spellings of a file are one
-    named = {Path(word).resolve() for word in words}
+    found: dict[Path, Path] = {}  # two spellings of a file are one
+    named = {place_of(Path(word)) for word in words}
     for word in words:
         path = Path(word)
         start = Path(path.anchor)  # a pattern may begin at the root, which Path.glob does not take
@@ -56,17 +56,23 @@ def find_images(words: Sequence[str]) -> list[Path]:
         if path.is_file():
             images = [path]
         elif path.is_dir():
-            others = [c for c in shown if c not in images and c.resolve() not in named]
+            others = [c for c in shown if c not in images and place_of(c) not in named]
             tell_passed_over(path, others, "a pattern such as '**/*.png' takes folders inside")
         if not images:
             raise InputError(f"{word}: expected an image, a folder of images or a pattern, but found no image.")
-        found.update({image.resolve(): image for image in images if image.resolve() not in found})
+        for image in images:
+            found.setdefault(place_of(image), image)
     names = Counter(image.stem for image in found.values())
     if clashes := [str(image) for image in found.values() if names[image.stem] > 1]:
         raise InputError(
             f"Expected images of different names, since each gives NAME.png, but got: {', '.join(clashes)}."
         )
     return sorted(found.values(), key=lambda image: natural_key(image.stem))
+
+
+def place_of(path: Path) -> Path:
+    """Where a file lies, the same for all spellings of its path; two links of different names to one file are two files."""
+    return path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
 
 
 def predict_files(

@@ -9,8 +9,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
-from tmunet.data.load import noting
-from tmunet.data.masks import read_mask
+from tmunet.data.load import noting, palette_faults
+from tmunet.data.masks import read_mask_and_legend
+from tmunet.data.palettes import Legend
 from tmunet.data.shares import class_shares
 from tmunet.data.split import Split, read_split
 from tmunet.errors import DataError
@@ -24,11 +25,13 @@ class Glance:
         case: name, files and group.
         shares: share of each class but the background, 0 to 1; None if there is no sound mask.
         fault: why there is none.
+        legend: how the palette of the mask shows its labels, if it has one.
     """
 
     case: Case
     shares: Mapping[str, float] | None
     fault: str | None = None
+    legend: Legend | None = None
 
     @property
     def foreground(self) -> float | None:
@@ -76,6 +79,7 @@ def glance_at(folder: Path) -> Folder:
         seen = pool.map(lambda case: _glance(case, info), grouped)
         glances = tuple(tqdm(seen, total=len(cases), desc="masks", unit="mask", leave=False, delay=1, disable=None))
     broken = [glance.fault for glance in glances if glance.fault is not None and glance.case.mask is not None]
+    broken += palette_faults([(str(glance.case.mask), glance.legend) for glance in glances])
     return Folder(info, glances, split, tuple(faults + broken))
 
 
@@ -84,5 +88,8 @@ def _glance(case: Case, info: DatasetInfo) -> Glance:
     if path is None:
         return Glance(case, None, f"{case.image}: has no mask.")
     faults: list[str] = []
-    mask = noting(faults, lambda: read_mask(path, info.classes, info.ignore_label))
-    return Glance(case, None, faults[0]) if mask is None else Glance(case, class_shares(mask, info.classes))
+    drawn = noting(faults, lambda: read_mask_and_legend(path, info.classes, info.ignore_label))
+    if drawn is None:
+        return Glance(case, None, faults[0])
+    mask, legend = drawn
+    return Glance(case, class_shares(mask, info.classes), legend=legend)

@@ -17,6 +17,7 @@ from tmunet.counted import counted
 from tmunet.data.class_counts import count_classes
 from tmunet.data.dataset import Dataset, open_dataset
 from tmunet.data.leaks import LeakReport, find_leaks
+from tmunet.data.load import Legends
 from tmunet.data.loader import Batch, CachedCases, cache_cases
 from tmunet.data.seen import SeenImages
 from tmunet.data.twins import Signature
@@ -140,9 +141,10 @@ def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCas
     """Training and validation cases; test cases are read as well, so that no fault and no leak waits for the test."""
     faults: list[str] = []
     loaded = []
+    legends: Legends = []
     signatures: dict[str, Signature] = {}
     for side in ("train", "valid", "test"):
-        cases, small, found = cache_cases(dataset.subset(side), dataset.info, config.preprocess)
+        cases, small, found = cache_cases(dataset.subset(side), dataset.info, config.preprocess, legends)
         loaded.append(cases)
         signatures |= small
         faults += found

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tmunet.data.sets import monuseg
-from tmunet.data.sets.aperio import read_outlines
+from tmunet.data.sets.aperio import read_regions
 from tmunet.data.sets.polygons import fill
 from tmunet.errors import DataError, InputError
 
@@ -227,7 +227,7 @@ def test_hostile_and_damaged_annotations_are_refused(tmp_path, content, reason):
 
 def test_a_missing_annotation_is_an_error(tmp_path):
     with pytest.raises(InputError, match="cannot be opened: No such file"):
-        read_outlines(tmp_path / "none.xml")
+        read_regions(tmp_path / "none.xml")
 
 
 @given(content=st.binary(max_size=200) | st.text(max_size=60).map(lambda text: f"<Region>{text}</Region>".encode()))
@@ -235,14 +235,14 @@ def test_no_content_raises_anything_but_an_input_error(tmp_path_factory, content
     path = tmp_path_factory.mktemp("xml") / "a.xml"
     path.write_bytes(content)
     try:
-        outlines = read_outlines(path)
+        regions = read_regions(path)
     except InputError:
         return
-    assert all(outline.shape == (0, 2) for outline in outlines)
+    assert all(region.outline.shape == (0, 2) for region in regions)
 
 
 def test_fractions_are_kept(tmp_path):
     path = tmp_path / "a.xml"
     path.write_text(aperio([[(1.25, 2.5), (3.75, 4.125), (0.1, 0.2)]]), "utf-8")
-    (outline,) = read_outlines(path)
-    assert outline.tolist() == [[1.25, 2.5], [3.75, 4.125], [0.1, 0.2]]
+    (region,) = read_regions(path)
+    assert region.outline.tolist() == [[1.25, 2.5], [3.75, 4.125], [0.1, 0.2]]

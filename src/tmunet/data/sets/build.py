@@ -15,10 +15,11 @@ from tqdm import tqdm
 from tmunet import __version__
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
 from tmunet.data.fixed_splits import copy_fixed_splits
-from tmunet.data.load import noting
+from tmunet.data.load import noting, palette_faults
 from tmunet.data.sets.card import describe, write_card
 from tmunet.data.sets.case_files import make_case
 from tmunet.data.sets.journal import Entry, append, begin, end, unfinished
+from tmunet.data.sets.labelled import StoredLabels
 from tmunet.data.sets.plan import Plan, PlannedCase
 from tmunet.data.sets.plan_faults import plan_faults
 from tmunet.data.sets.source import Source
@@ -104,6 +105,8 @@ def _build(plan: Plan, source: Source, folder: Path, command: str, fixed_splits_
         "plan": _digest(plan),
     }
     entries, faults = _make_cases(plan, source, folder, begin(folder, head))
+    if not faults:  # the masks that were written have one palette, so the original ones have to be asked
+        faults = _about_palettes(plan)
     cases, found = find_cases(folder) if not faults else ((), [])
     if faults + found:
         raise DataError(str(source.location), faults + found)
@@ -119,6 +122,14 @@ def _build(plan: Plan, source: Source, folder: Path, command: str, fixed_splits_
     groups = {case.name: case.group for case in plan.cases}
     grouped = tuple(replace(case, group=groups[case.name]) for case in cases)
     return Imported(folder, read_dataset_info(folder), grouped, plan.remarks)
+
+
+def _about_palettes(plan: Plan) -> list[str]:
+    draws = [case.draw for case in plan.cases if isinstance(case.draw, StoredLabels)]
+    faults: list[str] = []
+    with ThreadPoolExecutor(min(_MAX_WORKERS, os.cpu_count() or 1)) as pool:
+        legends = list(pool.map(lambda draw: noting(faults, draw.legend), draws))
+    return faults + palette_faults([(str(draw.path), legend) for draw, legend in zip(draws, legends, strict=True)])
 
 
 def _about_empty(entries: Sequence[Entry]) -> list[str]:

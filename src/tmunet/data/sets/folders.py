@@ -18,7 +18,7 @@ from tmunet.errors import DataError, UsageError
 
 FACTS = SetFacts(
     name="folders",
-    version=1,
+    version=2,
     classes=("background", "foreground"),
     modality=NOT_STATED,
     url=NOT_STATED,
@@ -40,7 +40,8 @@ class FolderOptions:
             `images`, or else the image's path below the fixed folder of `images`, without its suffix.
         name: of the data set.
         classes: names; the index is the label.
-        values: label of each stored value, for masks that hold other values than labels. Any other value is an error.
+        values: label of each stored value, for masks that hold other values than labels. Any other value is an error. Of a
+            palette of greys the values are the grey levels, of any other the indices.
         threshold: of two classes, pixels above it are the second; for masks that hold grey values (0 to 254).
         groups: CSV file with the columns ``case`` and ``group``.
         modality: how the images were taken.

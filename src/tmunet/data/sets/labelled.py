@@ -1,30 +1,51 @@
 """Masks that hold labels: taken as they are, put into another order, or all instances as one class."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from tmunet.data.masks import histogram, read_mask, stored_values
+from tmunet.data.masks import histogram, stored_values, to_labels
+from tmunet.data.palettes import Legend, legend
+from tmunet.data.raster import Raster
 from tmunet.data.read import read_raster
 from tmunet.data.sets.plan import Draw, Labels
 from tmunet.data.sets.source import Source
 from tmunet.errors import InputError
 
 
-def as_stored(source: Source, mask: PurePosixPath, classes: Sequence[str]) -> Draw:
-    """Take a mask as `tmunet.data.masks.read_mask` reads it: exact labels, or an error that counts the values."""
-    path = source.files[mask]
+@dataclass(frozen=True)
+class StoredLabels:
+    """A `Draw` of a mask file that holds labels by number; palettes of such files have to agree in all of a set.
 
-    def draw(size: tuple[int, int]) -> Labels:
-        labels = read_mask(path, classes)
-        _check_size(path, labels.shape, size)
+    Attributes:
+        path: the file.
+        labels_of: gives the labels of the decoded file.
+    """
+
+    path: Path
+    labels_of: Callable[[Raster], Labels]
+
+    def __call__(self, size: tuple[int, int]) -> Labels:
+        """The labels, which must have the size (H, W) of the image."""
+        labels = self.labels_of(read_raster(self.path))
+        _check_size(self.path, labels.shape, size)
         return labels
 
-    return draw
+    def legend(self) -> Legend | None:
+        """How the palette of the file shows its labels; None if it has none."""
+        raster = read_raster(self.path)
+        return None if raster.palette is None else legend(raster, self.labels_of(raster))
 
 
-def mapped(source: Source, mask: PurePosixPath, label_of: Mapping[int, int]) -> Draw:
+def as_stored(source: Source, mask: PurePosixPath, classes: Sequence[str]) -> StoredLabels:
+    """Take a mask as `tmunet.data.masks.read_mask` reads it: exact labels, or an error that counts the values."""
+    path = source.files[mask]
+    return StoredLabels(path, lambda raster: to_labels(path, raster, classes))
+
+
+def mapped(source: Source, mask: PurePosixPath, label_of: Mapping[int, int]) -> StoredLabels:
     """Give each stored value of a mask its label.
 
     Args:
@@ -38,9 +59,8 @@ def mapped(source: Source, mask: PurePosixPath, label_of: Mapping[int, int]) -> 
     """
     path = source.files[mask]
 
-    def draw(size: tuple[int, int]) -> Labels:
-        stored = stored_values(path, read_raster(path))
-        _check_size(path, stored.shape, size)
+    def labels_of(raster: Raster) -> Labels:
+        stored = stored_values(path, raster)
         counts = np.bincount(stored.ravel())
         if any(int(value) not in label_of for value in np.flatnonzero(counts)):
             known = ", ".join(map(str, sorted(label_of)))
@@ -52,7 +72,7 @@ def mapped(source: Source, mask: PurePosixPath, label_of: Mapping[int, int]) -> 
         labels: Labels = table[stored.astype(np.intp)]
         return labels
 
-    return draw
+    return StoredLabels(path, labels_of)
 
 
 def any_instance(source: Source, mask: PurePosixPath) -> Draw:

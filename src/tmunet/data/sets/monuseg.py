@@ -7,19 +7,17 @@ from importlib.resources import files
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-import numpy as np
-
 from tmunet.data.cases import natural_key
-from tmunet.data.sets.aperio import read_outlines
+from tmunet.data.sets.aperio import read_regions
 from tmunet.data.sets.partners import by_name, not_there, not_used, refuse, without_partner
 from tmunet.data.sets.plan import Draw, Labels, Plan, PlannedCase, SetFacts
-from tmunet.data.sets.polygons import Outline, fill
+from tmunet.data.sets.regions import draw_regions
 from tmunet.data.sets.source import Source
 from tmunet.errors import InputError
 
 FACTS = SetFacts(
     name="MoNuSeg",
-    version=1,
+    version=2,
     classes=("background", "nucleus"),
     modality="H&E stained tissue, bright-field whole-slide scans at 40x (RGB)",
     url="https://monuseg.grand-challenge.org/Data/",
@@ -36,6 +34,9 @@ FACTS = SetFacts(
         "The mask is the union of the outlines, filled: a pixel is nucleus if its centre is enclosed (x = column + 0.5, y = row "
         "+ 0.5, as ImageScope counts from the upper left corner; non-zero winding). The MATLAB script of the challenge puts the "
         "centres half a pixel further, so its masks differ from these in pixels at the border of the nuclei.",
+        "A region marked as negative (NegativeROA) is a hole: it is taken out of every region that holds more than half of it; "
+        "what is drawn inside it stays. Rectangles and ellipses are filled; arrows, rulers and layers named as exclusion are "
+        "refused.",
         "Outlines are cut off at the border of the tile; regions of fewer than three corners have no area and mark nothing.",
         "Touching nuclei become one area: this is a mask of two classes, not of single nuclei.",
         "The organisers have replaced some images under the same names: tiles downloaded at different times may differ.",
@@ -100,24 +101,10 @@ def _official(names: list[str], sides: Mapping[str, str]) -> dict[Literal["train
 
 def _filled(path: Path) -> Draw:
     def draw(size: tuple[int, int]) -> Labels:
-        mask = np.zeros(size, np.uint8)
-        for outline in read_outlines(path):
-            if len(outline) >= 3:
-                _add(mask, outline, path)
-        return mask
+        regions = read_regions(path)
+        try:
+            return draw_regions(regions, size)
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
 
     return draw
-
-
-def _add(mask: Labels, outline: Outline, path: Path) -> None:
-    """Mark the inside of an outline; only its bounding box is looked at, for a tile has hundreds of them."""
-    size = np.array(mask.shape[::-1])  # x, y
-    low, high = np.floor(outline.min(axis=0)), np.ceil(outline.max(axis=0))
-    if (high < -_SLIP).any() or (low > size + _SLIP).any():
-        raise InputError(
-            f"{path}: expected regions in the {size[0]} x {size[1]} pixels (width x height) of the tile, but one lies at "
-            f"x = {low[0]:.0f} to {high[0]:.0f}, y = {low[1]:.0f} to {high[1]:.0f}; the annotation seems to belong to another "
-            "image: download both again."
-        )
-    (left, top), (right, bottom) = (np.clip(corner, 0, size).astype(int) for corner in (low, high))
-    mask[top:bottom, left:right] |= fill(outline - (left, top), (bottom - top, right - left))

@@ -14,7 +14,7 @@ from tmunet.labels import IGNORE_LABEL
 
 FACTS = SetFacts(
     name="nnunet",
-    version=1,
+    version=2,
     classes=("background", "foreground"),
     modality=NOT_STATED,
     url=NOT_STATED,
