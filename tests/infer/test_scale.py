@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -26,11 +27,13 @@ SIDE = 64
 
 
 class Seen(nn.Module):
-    """Keeps what it is given; the foreground is what is bright."""
+    """Keeps what it is given (its copies too); the foreground is what is bright."""
+
+    given: ClassVar[list[Tensor]] = []
 
     def __init__(self) -> None:
         super().__init__()
-        self.given: list[Tensor] = []
+        self.given.clear()
         self.weight = nn.Parameter(torch.zeros(1), requires_grad=False)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,7 +80,7 @@ def test_a_larger_image_is_cut_into_windows_at_the_scale_of_training() -> None:
     trained, network = model(Scale.of([(256, 256)], SIDE))
     found = Predictor(trained, window=SIDE)(disc(1024, 512, 60))
     assert {tuple(x.shape[2:]) for x in network.given} == {(SIDE, SIDE)}
-    assert extent(torch.cat(network.given))[1] <= 31
+    assert max(extent(x[None])[1] for x in torch.cat(network.given)) == pytest.approx(30, abs=1)
     assert found.mask.shape == (1024, 512)
     assert 2 * np.sqrt(found.mask.sum() / np.pi) == pytest.approx(120, rel=0.04)
 
@@ -93,9 +96,8 @@ def test_a_model_that_does_not_know_its_scale_says_so_once_and_takes_images_as_t
     trained, network = model(None)
     with pytest.warns(TMUNetWarning) as told:
         predictor = Predictor(trained, window=SIDE)
-        predictor(disc(64, 64, 20))
-        predictor(disc(64, 64, 20))
     assert len(told) == 1
+    predictor(disc(64, 64, 20))  # a second warning would be an error
     assert extent(network.given[-1]) == pytest.approx((40, 40), abs=1)
 
 

@@ -100,8 +100,8 @@ def warn_of_scale(sizes: Iterable[Size], side: int, window: int | None, scale: S
         warnings.warn(
             f"{len(beyond)} of {counted(len(factors), 'image')} have other sizes than those of training: resized to "
             f"{side} x {side} pixels, what is in them looks to the network up to {said} along an axis. If their pixels cover as "
-            f"much as those of training, keep the scale with a window (--window {side}); if they show the same field in more or fewer "
-            "pixels, all is well.",
+            f"much as those of training, keep the scale with a window (--window {side}); if they show the same field in more or "
+            "fewer pixels, all is well.",
             TMUNetWarning,
             stacklevel=3,
         )
