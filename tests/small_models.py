@@ -5,11 +5,14 @@ from torch import Tensor, nn
 
 from tmunet.data.config import Preprocess
 from tmunet.data.normalise import IMAGENET_MEAN, IMAGENET_SD
+from tmunet.data.training_facts import Scale, Spread, Turns
 from tmunet.model import TrainedModel
 from tmunet.model_config import ModelConfig
 
 TWO = ("background", "foreground")
 THREE = ("background", "a", "b")
+ALL_SIZES = Scale(Spread(1e-3, 1.0, 1e3), Spread(1e-3, 1.0, 1e3))  # a window takes images as they are; no size is new
+ALL_TURNS = Turns(horizontal_flip=True, vertical_flip=True, quarter_turns=True)
 
 
 def random_model(classes: tuple[str, ...] = TWO, size: int = 32, channels: int = 3, seed: int = 0) -> TrainedModel:
@@ -18,6 +21,8 @@ def random_model(classes: tuple[str, ...] = TWO, size: int = 32, channels: int =
         "tmunet_t",
         classes=classes,
         preprocess=Preprocess(size, channels, "image"),
+        scale=ALL_SIZES,
+        turns=ALL_TURNS,
         provenance={"data": "007", "seed": seed, "note": "a: b", "version": "3.10"},
     )
     with torch.random.fork_rng():
@@ -47,11 +52,17 @@ class Bright(nn.Module):
 
 def bright_model(gain: float = 8.0, size: int = 32) -> TrainedModel:
     """A model whose mask is where the mean of the three channels exceeds one half."""
-    return TrainedModel(Bright(gain).eval(), ModelConfig("tmunet_t", preprocess=Preprocess(size, 3, "imagenet")))
+    preprocess = Preprocess(size, 3, "imagenet")
+    return TrainedModel(
+        Bright(gain).eval(), ModelConfig("tmunet_t", preprocess=preprocess, scale=ALL_SIZES, turns=ALL_TURNS)
+    )
 
 
 def coloured_model(size: int = 32) -> TrainedModel:
     """A model of three classes whose logits are the three channels, blurred a little."""
     blur = nn.Conv2d(3, 3, 3, padding=1, groups=3, bias=False).requires_grad_(False)
     blur.weight.fill_(1 / 9)
-    return TrainedModel(blur.eval(), ModelConfig("tmunet_t", classes=THREE, preprocess=Preprocess(size, 3, "image")))
+    preprocess = Preprocess(size, 3, "image")
+    return TrainedModel(
+        blur.eval(), ModelConfig("tmunet_t", classes=THREE, preprocess=preprocess, scale=ALL_SIZES, turns=ALL_TURNS)
+    )

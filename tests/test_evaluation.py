@@ -4,7 +4,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -16,11 +16,13 @@ from tmunet.data.dataset import open_dataset
 from tmunet.data.load import load_case
 from tmunet.data.read import read_image
 from tmunet.data.seen import pixels_sha256
-from tmunet.errors import DataError, InputError, UsageError
+from tmunet.data.training_facts import Scale
+from tmunet.errors import DataError, InputError, TMUNetWarning, UsageError
 from tmunet.evaluation import COLUMNS, Evaluation, evaluate
 from tmunet.files import write_json
 from tmunet.infer.predictor import Predictor
 from tmunet.metrics import METRICS, OBJECT_COUNTS, PROTOCOLS, Mask, describe
+from tmunet.report.assemble import assemble
 
 from .small_models import THREE, random_model
 
@@ -122,6 +124,57 @@ def test_classes_of_other_names_are_an_error(make_dataset: Make) -> None:
     dataset = open_dataset(make_dataset(classes=3))
     with pytest.raises(InputError, match=r"\['background', 'foreground'\], but found \['background', 'a', 'b'\]"):
         evaluate(Predictor(random_model()), dataset, "test", PROTOCOLS["strict"])
+
+
+def test_classes_in_another_order_are_matched_by_name(make_dataset: Make, tmp_path: Path) -> None:
+    folder = make_dataset(test=3, side=40, classes=3)
+    predictor = Predictor(random_model(THREE))
+    expected = evaluate(predictor, open_dataset(folder), "test", PROTOCOLS["strict"])
+    write_json(folder / "dataset.json", {"name": "discs", "classes": ["background", "b", "a"]})
+    for path in (folder / "masks").iterdir():
+        Image.fromarray(np.array([0, 2, 1], np.uint8)[np.asarray(Image.open(path))]).save(path)
+    dataset = open_dataset(folder)
+    with pytest.warns(TMUNetWarning) as told:
+        found = evaluate(predictor, dataset, "test", PROTOCOLS["strict"])
+    assert len(told) == 1
+    assert [scores(found, name) for name in "ab"] == [scores(expected, name) for name in "ab"]
+    assert scores(found, "a") != scores(found, "b")
+    shown = assemble(found, predictor, dataset, None)
+    assert shown.classes == ("background", "b", "a")
+    name = shown.cases[0].name
+    own = predictor(folder / "images" / f"{name}.png").mask
+    assert np.array_equal(shown.cases[0].prediction, np.array([0, 2, 1])[own])
+
+
+@pytest.mark.parametrize("classes", [["a", "background", "b"], ["background", "a", "c"]])
+def test_another_background_or_name_is_an_error(make_dataset: Make, classes: list[str]) -> None:
+    folder = make_dataset(classes=3)
+    write_json(folder / "dataset.json", {"classes": classes})
+    with pytest.raises(InputError):
+        evaluate(Predictor(random_model(THREE)), open_dataset(folder), "test", PROTOCOLS["strict"])
+
+
+def test_images_at_another_scale_are_told_once_by_their_own_size(make_dataset: Make) -> None:
+    dataset, model = open_dataset(make_dataset(test=3, side=40)), random_model()
+    at = {
+        side: replace(model, config=replace(model.config, scale=Scale.of([(side, side)], model.config.preprocess.size)))
+        for side in (40, 80)
+    }
+    for protocol in PROTOCOLS.values():  # one of them resizes images before they are predicted
+        evaluate(Predictor(at[40]), dataset, "test", protocol)
+        with pytest.warns(TMUNetWarning) as told:
+            evaluate(Predictor(at[80]), dataset, "test", protocol)
+        assert len(told) == 1
+
+
+def test_a_window_under_a_protocol_of_a_fixed_size_keeps_the_scale_of_training(make_dataset: Make) -> None:
+    dataset, model = open_dataset(make_dataset(test=1, side=40)), random_model()
+    size = model.config.preprocess.size
+    model = replace(model, config=replace(model.config, scale=Scale.of([(40, 40)], size)))
+    whole, window = (
+        evaluate(Predictor(model, window=side), dataset, "test", PROTOCOLS["paper"]) for side in (None, size)
+    )
+    assert scores(window) == pytest.approx(scores(whole))
 
 
 def test_an_empty_side_of_the_split_is_an_error(make_dataset: Make) -> None:

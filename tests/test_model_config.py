@@ -69,6 +69,14 @@ def test_a_configuration_of_a_giant_is_refused_before_memory_is_taken(folder: Pa
         ({"preprocess": {"size": 3}}, "Expected `size` to be between 32 and 16384 pixels, but got 3."),
         ({"preprocess": {"channels": 0}}, "Expected `channels` to be at least 1, but got 0."),
         ({"preprocess": [1]}, "Expected `preprocess` to be keys and values"),
+        ({"scale": {"height": {"lowest": 1, "median": 1, "highest": 1}}}, "scale|width"),
+        ({"scale": {axis: {"lowest": 1, "median": 1, "highest": 1e9} for axis in ("height", "width")}}, "highest"),
+        (
+            {"scale": {axis: {"lowest": 1, "median": float("nan"), "highest": 2} for axis in ("height", "width")}},
+            "median",
+        ),
+        ({"intensity": [{"bits": 12, "lowest": 0, "highest": 1}]}, "bits"),
+        ({"turns": {"horizontal_flip": "often"}}, "turns"),
         ({"provenance": "mine"}, "Expected `provenance` to be keys and values, but got 'mine'."),
     ],
 )

@@ -58,7 +58,7 @@ def test_its_card_says_where_it_is_from_and_how_good_it_is() -> None:
 def test_predict_uses_it_when_no_model_is_named_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], make_dataset: Callable[..., Path]
 ) -> None:
-    images = make_dataset(train=2, valid=0, test=0) / "images"
+    images = make_dataset(train=2, valid=0, test=0, side=256) / "images"
     assert main(["predict", str(images), "-o", str(tmp_path / "masks")]) == 0
     told = capsys.readouterr()
     assert "No model was named: using nuclei-t" in told.err

@@ -60,7 +60,10 @@ def build(settings: type[Settings], parser: ArgumentParser, namespace: Any, wher
     try:
         return settings(**parser.instantiate(namespace).as_dict())
     except ValueError as error:
-        raise UsageError(f"{where}: {error}") from None
+        of_a_union = re.search(
+            r"^  - (.*)$", str(error), re.MULTILINE
+        )  # the parser lists why each of its types does not fit
+        raise UsageError(f"{where}: {of_a_union[1] if of_a_union else error}") from None
 
 
 def explain(error: Exception, known: Iterable[str], positional: Collection[str] = ()) -> str:

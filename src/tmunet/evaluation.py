@@ -1,7 +1,6 @@
 """Score a trained model on images whose masks are known, under a named protocol."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from tmunet.class_names import in_labels_of, match_classes
 from tmunet.counted import counted
 from tmunet.data.cases import Case
 from tmunet.data.dataset import Dataset
@@ -21,6 +21,7 @@ from tmunet.data.seen import SeenImages, pixels_sha256
 from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.infer.predictor import Predictor
+from tmunet.infer.unlike import Unlike
 from tmunet.labels import IGNORE_LABEL
 from tmunet.metrics import METRICS, OBJECT_COUNTS, CaseScores, Protocol
 
@@ -106,13 +107,11 @@ def evaluate(
     Raises:
         InputError: the model's classes are not those of the data set, the subset is empty, or the model has seen its images.
         DataError: every fault of the images and masks.
+
+    Warns:
+        TMUNetWarning: classes are matched by name, or images are unlike those of training.
     """
-    classes = predictor.config.classes
-    if classes != dataset.info.classes:
-        raise InputError(
-            f"{dataset.folder}: expected the classes of the model, {list(classes)}, but found "
-            f'{list(dataset.info.classes)}; name them the same in dataset.json: {{"classes": {json.dumps(list(classes))}}}.'
-        )
+    match_classes(predictor.config.classes, dataset.info.classes, dataset.folder)
     cases = dataset.subset(subset)
     if not cases:
         raise InputError(f"{dataset.folder}: the split has no {subset} images to score.")
@@ -124,7 +123,7 @@ def evaluate(
     with tqdm(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image", disable=None) as bar:
 
         def score(_: int, loaded: LoadedCase) -> None:
-            scores.append(score_case(predictor, loaded, protocol))
+            scores.append(score_case(predictor, loaded, dataset.info.classes, protocol))
             bar.update()
 
         faults = collect(cases, dataset.info, score)
@@ -162,25 +161,45 @@ class ScoredImages:
 
 def _look(cases: Sequence[Case], dataset: Dataset, predictor: Predictor) -> ScoredImages:
     """Look at every image before the first is predicted."""
-    images = ScoredImages(predictor.seen)
+    images, unlike = ScoredImages(predictor.seen), Unlike(predictor.config, predictor.window)
 
-    def look(_: int, loaded: LoadedCase) -> None:
-        to_channels(loaded.image, predictor.config.preprocess.channels)
+    def look(index: int, loaded: LoadedCase) -> None:
+        own = to_channels(loaded.image, predictor.config.preprocess.channels)
+        unlike.add(str(cases[index].image), predictor.prepare(own))
         images.add(loaded)
 
     faults = collect(cases, dataset.info, look)
     if faults:
         raise DataError(str(dataset.folder), faults)
+    unlike.tell()
     return images
 
 
-def score_case(predictor: Predictor, loaded: LoadedCase, protocol: Protocol) -> dict[str, CaseScores]:
-    """Scores of one image for each class without the background, at the size the protocol asks for."""
+def score_case(
+    predictor: Predictor, loaded: LoadedCase, classes: Sequence[str], protocol: Protocol
+) -> dict[str, CaseScores]:
+    """Scores of one image for each class (of the data set) without the background, at the size the protocol asks for."""
     image, mask = loaded.image, loaded.mask
     if protocol.size is not None:
         size = (protocol.size, protocol.size)
         image, mask = resize_image(image, size), resize_mask(mask, size)
-    return class_scores(mask, predictor(image).mask, predictor.config.classes, protocol)
+    return class_scores(mask, predict_labels(predictor, image, classes, loaded.mask.shape), classes, protocol)
+
+
+def predict_labels(
+    predictor: Predictor, image: NDArray[Any], classes: Sequence[str], own_size: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """The predicted mask (H, W) of an image in the labels of a data set; what there is to say of both was said before.
+
+    Args:
+        predictor: the model, whose classes `match_classes` has matched with those of the data set.
+        image: (H, W, C) values, at the size of the protocol.
+        classes: of the data set.
+        own_size: height and width of the image in its file.
+    """
+    height, width = own_size
+    mask = predictor.predict_prepared([predictor.prepare(image)], [(height, width)])[0].mask
+    return in_labels_of(mask, predictor.config.classes, classes)
 
 
 def class_scores(

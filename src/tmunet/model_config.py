@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tmunet.config import from_mapping
 from tmunet.data.config import Preprocess
+from tmunet.data.training_facts import Intensity, Scale, Turns
 from tmunet.errors import ModelError, UsageError
 from tmunet.registry import create_model
 
@@ -30,6 +31,12 @@ class ModelConfig:
     """Names of the labels 0, 1, ...; two classes make a network with one output (sigmoid)."""
     preprocess: Preprocess = field(default_factory=Preprocess)
     """How images are prepared."""
+    scale: Scale | None = None
+    """How large training images were to the network; null is not known."""
+    intensity: tuple[Intensity, ...] = ()
+    """Depths and values of the training images; none is not known."""
+    turns: Turns | None = None
+    """How training images were turned at random; null is not known."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Where the weights come from: data, split, seed, recipe, scores, versions."""
     format: int = FORMAT

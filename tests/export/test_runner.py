@@ -6,6 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,10 @@ from PIL import Image
 from tmunet.data.normalise import FLOOR, normalise, unit
 from tmunet.data.raster import MAX_PIXELS
 from tmunet.data.read import read_image, to_channels
+from tmunet.data.training_facts import Intensity, Scale
 from tmunet.export import runner
 from tmunet.export.folder import export_model
+from tmunet.infer.scale import scale_factor
 
 from ..small_models import coloured_model
 from .exported import run_exported
@@ -257,6 +260,39 @@ def test_a_runtime_that_is_not_installed_is_named(noise: Path, tmp_path: Path) -
     done = run_exported(folder, noise, out=tmp_path / "masks")  # in a process without torch
     assert (done.returncode, done.stderr.count("\n")) == (4, 1)
     assert "Install it with: pip install torch" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("size", "told"), [((256, 256), 0), ((180, 256), 0), ((100, 256), 1), ((256, 512), 1), ((900, 900), 1)]
+)
+def test_images_at_another_scale_than_in_training_are_told(tmp_path: Path, size: tuple[int, int], told: int) -> None:
+    model = coloured_model()
+    known = replace(model, config=replace(model.config, scale=Scale.of([(256, 256)], 32)))
+    folder = export_model(known, "onnx", None, tmp_path / "out").folder
+    Image.fromarray(np.zeros((*size, 3), np.uint8)).save(tmp_path / "image.png")
+    done = run_exported(folder, tmp_path / "image.png", out=tmp_path / "masks")
+    assert (done.returncode, done.stderr.count("\n")) == (0, told)
+    about = json.loads((folder / "model.json").read_text())
+    factor = runner.scale_factor(Image.open(tmp_path / "image.png"), 32, about["scale"])
+    assert factor == pytest.approx(scale_factor(size, 32, known.config.scale))
+
+
+@pytest.mark.parametrize(
+    ("trained", "normalise", "told"),
+    [
+        ([Intensity(16, 0, 0.06)], {"mean": [0.5], "sd": [0.2]}, 1),
+        ([Intensity(16, 0, 0.06)], "image", 0),
+        ([Intensity(8, 0, 1), Intensity(16, 0, 0.06)], {"mean": [0.5], "sd": [0.2]}, 0),
+        ([Intensity(16, 0, 1)], {"mean": [0.5], "sd": [0.2]}, 0),
+        ([], {"mean": [0.5], "sd": [0.2]}, 0),
+    ],
+)
+def test_a_model_of_dark_16_bit_images_says_that_others_are_bright(
+    trained: list[Intensity], normalise: object, told: int
+) -> None:
+    about = {"intensity": [asdict(one) for one in trained], "normalise": normalise}
+    assert len(runner.unlike_training(about, 32, [1.0])) == told
+    assert runner.unlike_training(about, 32, []) == []
 
 
 def test_logits_that_are_not_finite_make_no_mask() -> None:

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from tmunet.check.finding import Finding
 from tmunet.check.look import FileFacts, ImageFacts, Look
 from tmunet.data.read import ImageFormat
+from tmunet.data.training_facts import SMALL_PART
 
 SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
     "PNG": (".png",),
@@ -14,8 +15,6 @@ SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
     "TIFF": (".tif", ".tiff"),
 }
 """Suffixes of each format, in lower case; the first is the usual one."""
-
-_SMALL_PART = 8  # a 16-bit image should use at least this part of its range: 12-bit data use a sixteenth
 
 
 def about_files(look: Look) -> Iterator[Finding]:
@@ -83,12 +82,12 @@ def _about_image(file: str, case: str, image: ImageFacts) -> Iterator[Finding]:
             (file,),
             (case,),
         )
-    elif image.bits == 16 and (image.high - image.low) < 65536 // _SMALL_PART:
+    elif image.bits == 16 and (image.high - image.low) < 65536 // SMALL_PART:
         yield Finding(
             "small-range",
             "warning",
             f"The image has 16 bits, but its values reach from {image.low:,} to {image.high:,} only, "
-            f"less than 1/{_SMALL_PART} of the range: it looks nearly uniform to a network.",
+            f"less than 1/{SMALL_PART} of the range: it looks nearly uniform to a network.",
             "Stretch the values of all images by one rule, or train with `--preprocess.normalise image`.",
             (file,),
             (case,),

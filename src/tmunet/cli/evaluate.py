@@ -17,6 +17,7 @@ from tmunet.errors import UsageError
 from tmunet.export.names import EAGER, EngineName, Precision
 
 if TYPE_CHECKING:
+    from tmunet.infer.predictor import Predictor
     from tmunet.train.run import RunFolder
 
 
@@ -37,9 +38,9 @@ class EvaluateConfig:
     out: str | None = None
     """Folder for scores and report; by default evaluation/DATA-SUBSET-PROTOCOL-..., in the run folder if there is one."""
     window: int | None = None
-    """Slide a window of this many pixels over each image instead of resizing it."""
+    """Slide a window of this many pixels over each image, at the scale of training, instead of resizing it."""
     flips: bool = False
-    """Average over the image and its three flips."""
+    """Average over the image and its flips, of those that training had."""
     engine: EngineName = EAGER
     """eager is PyTorch as it is, compile its compiler, cudagraph all kernels of a GPU at once; onnx and openvino export first."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -103,6 +104,7 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
         "model": str(config.model),
         "weights_sha256": sha256(model / WEIGHTS),
         "window": config.window,
+        "window_scale": _window_scale(predictor),
         "flips": config.flips,
         "engine": config.engine,
         "precision": config.precision,
@@ -112,7 +114,8 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     }
     parent = run.path / "evaluation" if run else Path("evaluation")
     folder = Path(config.out or parent / _name(config, dataset.info.name))
-    settings = {name: facts[name] for name in ("weights_sha256", "window", "flips", "engine", "precision")}
+    compared = ("weights_sha256", "window", "window_scale", "flips", "engine", "precision")
+    settings = {name: facts[name] for name in compared}
     sides = {"split_sha256": dataset.split.sha256, "subset": config.subset}
     refuse_other_scores(folder, protocol.name, settings | sides)
     evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts, config.allow_seen)
@@ -123,6 +126,12 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     files = f"Scores: {folder / 'per_image.csv'}, {folder / 'summary.json'}\nReport: {folder / 'report.html'}"
     dice = fmean(summary["metrics"]["dice"]["mean"] for summary in evaluation.summaries.values())
     return Scored(f"{score_table(evaluation)}\n\n{files}", dice)
+
+
+def _window_scale(predictor: "Predictor") -> list[float] | None:
+    """Network pixels for an image pixel under a window, in height and width; None without a window or a known scale."""
+    scale = predictor.config.scale
+    return None if predictor.window is None or scale is None else [scale.height.median, scale.width.median]
 
 
 def _data_of(config: EvaluateConfig, run: "RunFolder | None") -> tuple[Path, Path | None]:

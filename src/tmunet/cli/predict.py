@@ -24,9 +24,9 @@ class PredictConfig:
     overlays: bool = False
     """Also write the images with the outlines drawn in, in out/overlays."""
     window: int | None = None
-    """Slide a window of this many pixels over each image instead of resizing it: for large images."""
+    """Slide a window of this many pixels over each image, at the scale of training, instead of resizing it: for large images."""
     flips: bool = False
-    """Average over the image and its three flips."""
+    """Average over the image and its flips, of those that training had."""
     engine: EngineName = EAGER
     """eager is PyTorch as it is, compile its compiler, cudagraph all kernels of a GPU at once; onnx and openvino export first."""
     batch_size: int = 8

@@ -13,10 +13,13 @@ from torch.utils.data import Dataset
 
 from tmunet.data.cases import Case, DatasetInfo
 from tmunet.data.config import Preprocess
+from tmunet.data.intensity import intensity
 from tmunet.data.load import Legends, LoadedCase, collect
-from tmunet.data.preprocess import prepare, resize_mask
+from tmunet.data.preprocess import resize_image, resize_mask
+from tmunet.data.read import to_channels
 from tmunet.data.seen import pixels_sha256
 from tmunet.data.shares import class_shares
+from tmunet.data.training_facts import Intensity
 from tmunet.data.twins import Signature, signature
 
 Batch = dict[str, Tensor]
@@ -36,9 +39,12 @@ class CachedCases(Dataset[Batch]):
         masks: NDArray[np.uint8],
         hashes: Mapping[str, str],
         present: Mapping[str, Collection[str]],
+        sizes: Sequence[tuple[int, int]],
+        intensities: Sequence[Intensity],
     ) -> None:
         self.names, self.images, self.masks = tuple(names), images, masks
-        self.hashes = hashes  # of the images as they are in their files, by name
+        # of the images as they are in their files: hash by name, height and width, values
+        self.hashes, self.sizes, self.intensities = hashes, sizes, intensities
         self.present = present  # classes besides the background in the masks as they are in their files, by name
 
     def __len__(self) -> int:
@@ -78,6 +84,8 @@ def cache_cases(
     hashes: dict[str, str] = {}
     signatures: dict[str, Signature] = {}
     present: dict[str, tuple[str, ...]] = {}
+    sizes: list[tuple[int, int]] = []
+    intensities: list[Intensity] = []
 
     def keep(index: int, loaded: LoadedCase) -> None:
         nonlocal images
@@ -85,14 +93,18 @@ def cache_cases(
         signatures[cases[index].name] = signature(loaded.image)
         shares = class_shares(loaded.mask, info.classes)
         present[cases[index].name] = tuple(name for name, share in shares.items() if share > 0)
-        image = prepare(loaded.image, preprocess)
+        own = to_channels(loaded.image, C)
+        sizes.append((own.shape[0], own.shape[1]))
+        intensities.append(intensity(own))
+        image = resize_image(own, (S, S))
         if image.dtype != images.dtype:
             images, image = _as_16_bit(images), _as_16_bit(image)
         images[index] = image.transpose(2, 0, 1)
         masks[index] = resize_mask(loaded.mask, (S, S))
 
     faults = collect(cases, info, keep, legends)
-    return CachedCases([case.name for case in cases], images, masks, hashes, present), signatures, faults
+    cached = CachedCases([case.name for case in cases], images, masks, hashes, present, sizes, intensities)
+    return cached, signatures, faults
 
 
 def _array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:

@@ -12,7 +12,7 @@ from tmunet.data.dataset import Dataset, open_dataset
 from tmunet.data.load import LoadedCase, load_case
 from tmunet.data.preprocess import resize_image, resize_mask
 from tmunet.errors import InputError
-from tmunet.evaluation import class_scores
+from tmunet.evaluation import class_scores, predict_labels
 from tmunet.experiments.result import Result
 from tmunet.export.names import EAGER
 from tmunet.infer.predictor import Predictor
@@ -20,6 +20,19 @@ from tmunet.metrics import get_protocol
 
 AGREEMENT = 1e-6  # of Dice: on the CPU the masks are the same to the pixel
 AGREEMENT_ELSEWHERE = 1e-3  # other devices may add in another order, and a pixel at the limit falls to the other side
+
+
+@dataclass(frozen=True)
+class ScoredCase(LoadedCase):
+    """A case at the size of a protocol.
+
+    Attributes:
+        own_size: height and width of the image in its file.
+        classes: names of the labels of the mask.
+    """
+
+    own_size: tuple[int, ...]
+    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ class Again:
         )
         return cls(result, predictor)
 
-    def predict(self, case: str, loaded: LoadedCase) -> NDArray[np.uint8]:
+    def predict(self, case: str, loaded: ScoredCase) -> NDArray[np.uint8]:
         """The mask (H, W) of a case, whose Dice is the one that the run has for it.
 
         Args:
@@ -57,10 +70,8 @@ class Again:
         Raises:
             InputError: the Dice is another one: images, model or machine are not those that were scored.
         """
-        mask = self.predictor(loaded.image).mask
-        scores = class_scores(
-            loaded.mask, mask, self.predictor.config.classes, get_protocol(self.result.protocol)
-        ).values()
+        mask = predict_labels(self.predictor, loaded.image, loaded.classes, loaded.own_size)
+        scores = class_scores(loaded.mask, mask, loaded.classes, get_protocol(self.result.protocol)).values()
         found, known = fmean(score.dice for score in scores), self.result.values("dice")[case]
         if abs(found - known) > self._agreement():
             raise InputError(
@@ -90,7 +101,7 @@ def open_scored(result: Result, data_root: Path) -> Dataset:
     return dataset
 
 
-def load_scored(dataset: Dataset, name: str, protocol: str) -> LoadedCase:
+def load_scored(dataset: Dataset, name: str, protocol: str) -> ScoredCase:
     """Decode a case, at the size at which the protocol scores it.
 
     Raises:
@@ -99,6 +110,7 @@ def load_scored(dataset: Dataset, name: str, protocol: str) -> LoadedCase:
     (case,) = (case for case in dataset.cases if case.name == name)
     loaded = load_case(case, dataset.info)
     side: Any = get_protocol(protocol).size
+    own, classes = loaded.mask.shape, dataset.info.classes
     if side is None:
-        return loaded
-    return LoadedCase(resize_image(loaded.image, (side, side)), resize_mask(loaded.mask, (side, side)))
+        return ScoredCase(loaded.image, loaded.mask, own, classes)
+    return ScoredCase(resize_image(loaded.image, (side, side)), resize_mask(loaded.mask, (side, side)), own, classes)

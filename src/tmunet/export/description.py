@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -40,6 +41,9 @@ def describe(
         "channels": config.preprocess.channels,
         "normalise": _normalise(config.preprocess.normalise, config.preprocess.channels),
         "classes": list(config.classes),
+        "scale": None if config.scale is None else asdict(config.scale),
+        "intensity": [asdict(one) for one in config.intensity],
+        "turns": None if config.turns is None else asdict(config.turns),
         "colours": [colour(label) for label in range(len(config.classes))],
         "network": config.network,
         "options": config.options,

@@ -25,7 +25,19 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 HERE = Path(__file__).resolve().parent
 USAGE, INPUT, MISSING = 2, 3, 4  # exit codes, as of `tmunet`
-KEYS = ("runtime", "model", "files", "size", "sizes", "channels", "normalise", "classes", "colours")
+KEYS = (
+    "runtime",
+    "model",
+    "files",
+    "size",
+    "sizes",
+    "channels",
+    "normalise",
+    "scale",
+    "intensity",
+    "classes",
+    "colours",
+)
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")
 LAYOUTS = (  # of TIFF: photometric interpretation, bits of each sample, kinds of those beyond the colours (2 is plain alpha)
@@ -34,6 +46,8 @@ LAYOUTS = (  # of TIFF: photometric interpretation, bits of each sample, kinds o
 )
 SAVE = "save it as 8-bit PNG"
 MAX_PIXELS = 400_000_000
+FACTOR = 1.5  # between the scale of an image and those of training: beyond it, look
+SMALL_PART = 8  # 16-bit images of training that use less than this part of their range are dark
 FLOOR = 1e-3 / 257  # of a standard deviation: a quarter of a grey level of 16 bits
 
 
@@ -298,6 +312,37 @@ def predict(picture: Image.Image, about: dict[str, Any], run: Callable[[Any], An
     return mask
 
 
+def scale_factor(picture: Image.Image, size: int, scale: dict[str, Any]) -> float:
+    """By how much an image resized to `size` is larger (above 1) or smaller than any of training was, along the worse axis."""
+    factors: list[float] = []
+    for axis, length in (("height", picture.height), ("width", picture.width)):
+        found, known = size / length, scale[axis]
+        factors.append(found / min(max(found, known["lowest"]), known["highest"]))
+    return max(factors, key=lambda factor: max(factor, 1 / factor))
+
+
+def unlike_training(about: dict[str, Any], size: int, factors: Sequence[float]) -> list[str]:
+    """What is to be said of all images together: another scale, or other values, than the model was trained on."""
+    told = []
+    beyond = [factor for factor in factors if max(factor, 1 / factor) > FACTOR]
+    if beyond:
+        worst = max(beyond, key=lambda factor: max(factor, 1 / factor))
+        said = f"{worst:.2g} times larger" if worst > 1 else f"{1 / worst:.2g} times smaller"
+        told.append(
+            f"{len(beyond)} of {len(factors)} images have other sizes than those of training: resized to {size} x {size} "
+            f"pixels, what is in them looks to the network up to {said} along an axis. If their pixels cover as much as those of "
+            "training, use `tmunet predict --window`; if they show the same field in more or fewer pixels, all is well."
+        )
+    trained = about["intensity"]
+    dark = [values["bits"] == 16 and values["highest"] < 1 / SMALL_PART for values in trained]
+    if factors and trained and all(dark) and about["normalise"] != "image":
+        told.append(
+            "the model was trained on 16-bit images that use a small part of their range, and images of 8 bits are far too "
+            "bright to it; use `tmunet predict` on the 16-bit images."
+        )
+    return told
+
+
 def write(mask: Image.Image, path: Path) -> None:
     """Write a PNG file atomically."""
     temporary = path.with_name(f".{os.getpid()}.png")
@@ -327,13 +372,17 @@ def predict_files(given: argparse.Namespace) -> int:
     size = about["size"] if given.size is None else given.size
     check_size(size, about["sizes"])
     given.out.mkdir(parents=True, exist_ok=True)
-    done = 0
+    done, factors = 0, []
     for mask, path in masks.items():
         try:
-            write(predict(read(path), about, run, size), mask)
+            picture = read(path)
+            factors.append(scale_factor(picture, size, about["scale"]) if about["scale"] else 1.0)
+            write(predict(picture, about, run, size), mask)
             done += 1
         except RunError as fault:
             print(f"{path}: {fault}", file=sys.stderr)
+    for told in unlike_training(about, size, factors):
+        print(f"run.py: warning: {told}", file=sys.stderr)
     print(f"{done} of {len(masks)} masks in {given.out}; classes: {', '.join(about['classes'])}")
     return 0 if done == len(masks) else INPUT
 

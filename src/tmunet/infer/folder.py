@@ -21,6 +21,7 @@ from tmunet.files import sha256, write_json
 from tmunet.infer.files import source_of, write_mask
 from tmunet.infer.overlay import write_overlay
 from tmunet.infer.predictor import Predictor
+from tmunet.infer.unlike import Unlike
 
 MANIFEST = "predictions.json"
 
@@ -90,20 +91,25 @@ def predict_files(
     Raises:
         InputError: `out` holds other files or the masks of another model.
         UsageError: `batch_size` is below 1.
+
+    Warns:
+        TMUNetWarning: once, of all images that are unlike those of training.
     """
     if batch_size < 1:
         raise UsageError(f"Expected `batch_size` to be at least 1, but got {batch_size}.")
     _claim(out, predictor)
     waiting = [image for image in images if not _is_done(out, image, overlays)]
     faults: dict[Path, str] = {}
+    unlike = Unlike(predictor.config, predictor.window)
     groups = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
     with ThreadPoolExecutor() as pool, tqdm(total=len(waiting), desc="predict", unit="image", disable=None) as bar:
         reading = [pool.submit(read_image, image) for image in groups[0]] if groups else []
         for group, following in pairwise([*groups, []]):
             current, reading = reading, [pool.submit(read_image, image) for image in following]
             arrays = _readable(group, current, faults)
-            _write(predictor, arrays, out, overlays, faults)
+            _write(predictor, arrays, out, overlays, faults, unlike)
             bar.update(len(group))
+    unlike.tell()
     return Outcome(len(images) - len(faults), len(images) - len(waiting), tuple(faults.values()))
 
 
@@ -120,7 +126,12 @@ def _readable(
 
 
 def _write(
-    predictor: Predictor, arrays: dict[Path, NDArray[Any]], out: Path, overlays: bool, faults: dict[Path, str]
+    predictor: Predictor,
+    arrays: dict[Path, NDArray[Any]],
+    out: Path,
+    overlays: bool,
+    faults: dict[Path, str],
+    unlike: Unlike,
 ) -> None:
     fitting = {}
     for image, array in arrays.items():
@@ -128,7 +139,10 @@ def _write(
             fitting[image] = predictor.prepare(array)
         except InputError as error:
             faults[image] = f"{image}: {error}"
-    for (image, array), prediction in zip(fitting.items(), predictor.predict(list(fitting.values())), strict=True):
+        else:
+            unlike.add(str(image), fitting[image])
+    predictions = predictor.predict_prepared(list(fitting.values()))
+    for (image, array), prediction in zip(fitting.items(), predictions, strict=True):
         overlay = out / "overlays" / f"{image.stem}.png"
         if overlays:
             write_overlay(overlay, array, prediction.mask)

@@ -25,6 +25,9 @@ from tmunet.export.names import EAGER, EngineName, Precision
 from tmunet.export.onnx_file import write_onnx
 from tmunet.export.parity import check_parity, shapes_in_noise
 from tmunet.extras import require
+from tmunet.infer.flips import NONE, flips_of
+from tmunet.infer.scale import Size, at_training_scale, check_window_size, warn_of_window
+from tmunet.infer.unlike import Unlike
 from tmunet.infer.window import sliding_window
 from tmunet.logits import labels, probabilities
 from tmunet.model import TrainedModel, check_size, load_model, serialise
@@ -32,7 +35,6 @@ from tmunet.model_config import packaged_model as packaged_model
 from tmunet.nn.folding import folded
 
 DEFAULT_MODEL = "nuclei-t"
-FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,10 @@ class Predictor:
 
     Args:
         model: a model or run folder, a model in memory, or None for `nuclei-t`, which comes with the package.
-        window: None resizes the whole image to the size of training (as the paper does); a number of pixels slides a window of
-            that side over the image at its own scale and blends the overlaps: for images much larger than those of training.
-        flips: average over the image and its three flips; four times the work.
+        window: None resizes the whole image to the size of training (as the paper does); a number of pixels brings the image to
+            the scale of training, slides a window of that side over it and blends the overlaps: for images much larger than
+            those of training. A model that does not say its scale sees the image at the image's own.
+        flips: average over the image and its flips, of those that training images went through; up to four times the work.
         engine: what runs the network: "eager" is PyTorch as it is, "compile" its compiler, "cudagraph" starts all kernels of a
             CUDA device together; "onnx" and "openvino" export the network when the predictor is made, which takes half a minute,
             and check it against PyTorch in float32.
@@ -69,9 +72,13 @@ class Predictor:
 
     Raises:
         ModelError: the model cannot be loaded.
-        UsageError: the device is not there, the window is too small, or there is no such precision or engine.
+        UsageError: the device is not there, the window is too small, there is no such precision or engine, or `flips` is asked of
+            a model that was trained without.
         MissingExtraError: a window needs MONAI, or the engine a package, which is not installed.
         EngineError: the engine cannot run the network on this device or in this precision, or computes something else.
+
+    Warns:
+        TMUNetWarning: the model does not say what a window or flips need to know of its training.
     """
 
     def __init__(
@@ -94,6 +101,9 @@ class Predictor:
             )
         trained = model if isinstance(model, TrainedModel) else load_model(DEFAULT_MODEL if model is None else model)
         check_size(trained.network, window or trained.config.preprocess.size, "window" if window else "preprocess.size")
+        self._axes = flips_of(trained.config.turns) if flips else NONE
+        if window is not None:
+            warn_of_window(trained.config.scale)
         self.seen = trained.seen
         self.config, self.window, self.flips = trained.config, window, flips
         self.engine, self.precision = engine, precision
@@ -140,6 +150,9 @@ class Predictor:
 
         Raises:
             InputError: the file cannot be read, or the array is not an image.
+
+        Warns:
+            TMUNetWarning: it is unlike the images of training, by its scale or its values.
         """
         return self.predict([image])[0]
 
@@ -148,18 +161,40 @@ class Predictor:
 
         Raises:
             InputError: `images` is one image and no sequence of them, or as for one image.
+
+        Warns:
+            TMUNetWarning: once, of all that are unlike the images of training.
         """
         if isinstance(images, np.ndarray | str | Path):
             raise InputError("Expected a sequence of images, but got one; give [image], or call the predictor with it.")
         prepared = [self.prepare(image) for image in images]
+        unlike = Unlike(self.config, self.window)
+        for number, (image, array) in enumerate(zip(images, prepared, strict=True), start=1):
+            unlike.add(f"image {number}" if isinstance(image, np.ndarray) else str(image), array)
+        unlike.tell()
+        return self.predict_prepared(prepared)
+
+    def predict_prepared(
+        self, images: Sequence[NDArray[Any]], own_sizes: Sequence[Size] | None = None
+    ) -> list[Prediction]:
+        """Predict images that `prepare` gave, without a word about what is unlike training.
+
+        Args:
+            images: (H, W, C) of the model's channels.
+            own_sizes: heights and widths of the images themselves, where the arrays were resized; a window needs them.
+        """
         if self.window is not None:
-            return [self._decide(self._by_window(image, self.window), image.shape[:2]) for image in prepared]
-        if not prepared:
+            sizes = [(image.shape[0], image.shape[1]) for image in images] if own_sizes is None else own_sizes
+            return [
+                self._decide(self._by_window(image, size, self.window), image.shape[:2])
+                for image, size in zip(images, sizes, strict=True)
+            ]
+        if not images:
             return []
         # each image by itself: 8 and 16 bits stacked as integers would share one white
-        batch = torch.cat([self._to_network(prepare(image, self.config.preprocess)) for image in prepared])
+        batch = torch.cat([self._to_network(prepare(image, self.config.preprocess)) for image in images])
         probability = self._probabilities(batch)  # (B, K, S, S)
-        return [self._decide(probability[b : b + 1], image.shape[:2]) for b, image in enumerate(prepared)]
+        return [self._decide(probability[b : b + 1], image.shape[:2]) for b, image in enumerate(images)]
 
     def prepare(self, image: NDArray[Any] | Path | str) -> NDArray[Any]:
         """The image as an array (H, W, C) of the model's channels, at its own size; see `__call__`."""
@@ -178,6 +213,8 @@ class Predictor:
             array = array[..., None]
         if array.shape[2] == 4 and self.config.preprocess.channels in (1, 3):
             array = array[..., :3]  # RGBA, as from files: the alpha plane is no part of the picture
+        if self.window is not None and self.config.scale is not None:
+            check_window_size((array.shape[0], array.shape[1]), self.config.scale)
         return to_channels(array, self.config.preprocess.channels)
 
     def weights_sha256(self) -> str:
@@ -191,15 +228,15 @@ class Predictor:
 
     def _probabilities(self, x: Tensor) -> Tensor:
         """Normalised images (B, C, H, W) -> probabilities (B, K, H, W), averaged over flips if asked."""
-        flips = FLIPS if self.flips else FLIPS[:1]
         with torch.inference_mode():
-            total = torch.as_tensor(sum(probabilities(self._run(x.flip(axes))).flip(axes) for axes in flips))
+            total = torch.as_tensor(sum(probabilities(self._run(x.flip(axes))).flip(axes) for axes in self._axes))
         if not bool(torch.isfinite(total).all()):
             raise ModelError("Expected finite probabilities, but the network gives others: its weights are damaged.")
-        return total / len(flips)
+        return total / len(self._axes)
 
-    def _by_window(self, image: NDArray[Any], side: int) -> Tensor:
-        return sliding_window(self._to_network(image), side, self._probabilities)
+    def _by_window(self, image: NDArray[Any], size: Size, side: int) -> Tensor:
+        scaled = at_training_scale(image, size, self.config.scale)
+        return sliding_window(self._to_network(scaled), side, self._probabilities)
 
     def _decide(self, probability: Tensor, size: tuple[int, ...]) -> Prediction:
         """Probabilities (1, K, h, w) -> mask and probability at (H, W)."""

@@ -8,7 +8,7 @@ from tmunet.bench.cost import count_macs, count_parameters
 from tmunet.data.dataset import Dataset
 from tmunet.data.load import load_case
 from tmunet.data.picture import as_picture
-from tmunet.evaluation import Evaluation
+from tmunet.evaluation import Evaluation, predict_labels
 from tmunet.infer.predictor import Predictor
 from tmunet.report.page import Report
 from tmunet.report.panels import ReportCase
@@ -42,17 +42,18 @@ def assemble(evaluation: Evaluation, predictor: Predictor, dataset: Dataset, met
         per_image=evaluation.rows,
         history=_history(metrics_csv),
         cases=[_case(name, evaluation, predictor, dataset) for name in chosen],
-        classes=config.classes,
+        classes=dataset.info.classes,
     )
 
 
 def _case(name: str, evaluation: Evaluation, predictor: Predictor, dataset: Dataset) -> ReportCase:
     (case,) = (case for case in dataset.cases if case.name == name)
     loaded = load_case(case, dataset.info)
+    mask = predict_labels(predictor, loaded.image, dataset.info.classes, loaded.mask.shape)
     rows = [row for row in evaluation.rows if row["case"] == name]
     known = {metric: [row[metric] for row in rows if row[metric] is not None] for metric in ("dice", "hd95")}
     scores = {metric: fmean(values) if values else None for metric, values in known.items()}
-    return ReportCase(name, as_picture(loaded.image), loaded.mask, predictor(loaded.image).mask, scores)
+    return ReportCase(name, as_picture(loaded.image), loaded.mask, mask, scores)
 
 
 def _history(metrics_csv: Path | None) -> list[dict[str, float | None]]:

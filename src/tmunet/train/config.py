@@ -1,7 +1,7 @@
 """Settings of a training run; a recipe is a YAML file that sets some of them."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -89,6 +89,9 @@ class TrainConfig:
     """The optimiser and its learning rate."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     """Random changes of the training images."""
+    upright: bool = False
+    """Leave vertical flips and quarter turns out of the augmentation, whatever the recipe says: for images whose orientation
+    means something, such as chest X-rays, ultrasound and fundus photographs. Horizontal flips stay."""
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
     """Arithmetic of the network; weights, gates and pooling are float32 in both. auto: bfloat16 on a CUDA device that has it."""
     checkpointing: bool = False
@@ -114,6 +117,8 @@ class TrainConfig:
             raise ValueError(
                 f"Expected `batch_size` to be a multiple of the {self.devices * self.nodes} devices, but got {self.batch_size}."
             )
+        if self.upright:  # here, so that the settings of a run say what was done
+            object.__setattr__(self, "augment", replace(self.augment, vertical_flip=0.0, quarter_turns=False))
 
     @property
     def run_folder(self) -> Path:

@@ -20,6 +20,7 @@ from tmunet.data.leaks import LeakReport, find_leaks
 from tmunet.data.load import Legends
 from tmunet.data.loader import Batch, CachedCases, cache_cases
 from tmunet.data.seen import SeenImages
+from tmunet.data.training_facts import Intensity, Scale, Turns
 from tmunet.data.twins import Signature
 from tmunet.device import choose_device
 from tmunet.errors import DataError, InputError, InterruptedRunError, ModelError, TMUNetWarning, UsageError
@@ -28,6 +29,7 @@ from tmunet.model_config import ModelConfig
 from tmunet.nn.checkpointing import checkpoint_stages
 from tmunet.train.callbacks import MetricsLog, ProgressBar, Throughput
 from tmunet.train.config import TrainConfig
+from tmunet.train.dark_images import warn_of_dark_images
 from tmunet.train.module import SegmentationModule
 from tmunet.train.run import RunFolder
 from tmunet.train.trainer import build_trainer
@@ -74,9 +76,17 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     train_cases, valid_cases, leaks = _load(dataset, config)
     data_hash = hashlib.sha256((train_cases.sha256() + valid_cases.sha256()).encode()).hexdigest()
     if resuming:
-        run.check_data(data_hash)
+        run.check_data(data_hash, dataset.info.classes)
     pl.seed_everything(config.seed, verbose=False)
-    model_config = ModelConfig(config.model, config.options, dataset.info.classes, config.preprocess)
+    model_config = ModelConfig(
+        config.model,
+        config.options,
+        dataset.info.classes,
+        config.preprocess,
+        Scale.of(train_cases.sizes, config.preprocess.size),
+        Intensity.typical(train_cases.intensities),
+        Turns.of(config.augment),
+    )
     network = model_config.create_network()
     check_size(network, config.preprocess.size, "preprocess.size")
     if config.checkpointing:
@@ -155,6 +165,8 @@ def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCas
             f"{dataset.folder}: the split has no validation images, which `keep: highest_dice` needs. Give a split that has "
             "some, or --keep lowest_loss, which takes the last epoch then."
         )
+    if _is_first_process():
+        warn_of_dark_images(dataset.folder, loaded[0].intensities, config.preprocess, config.augment)
     leaks = find_leaks(dataset.split, {case.name: case.group for case in dataset.cases}, signatures)
     if leaks.leaking and _is_first_process():
         warnings.warn(

@@ -93,6 +93,7 @@ class RunFolder:
             {
                 "command": shlex.join(["tmunet", *sys.argv[1:]]),
                 "data": dataset.info.name,
+                "classes": list(dataset.info.classes),
                 "data_sha256": data_hash,
                 "split_sha256": dataset.split.sha256,
                 "split_sizes": {side: len(names) for side, names in dataset.split.to_dict().items()},
@@ -114,13 +115,24 @@ class RunFolder:
             raise UsageError(f"{self.path}: expected a run folder with a {self.config.name}, but found none.")
         return from_mapping(TrainConfig, read_yaml(self.config), where=str(self.config))
 
-    def check_data(self, data_hash: str) -> None:
-        """Refuse to continue on other images than the run began with.
+    def check_data(self, data_hash: str, classes: tuple[str, ...]) -> None:
+        """Refuse to continue on other images than the run began with, or on labels of other names.
 
         Raises:
-            DataError: the training or validation images or masks have changed.
+            DataError: the training or validation images or masks have changed, or the classes, be it in their order.
         """
-        if self.read_provenance()["data_sha256"] != data_hash:
+        begun = self.read_provenance()
+        if (known := begun.get("classes", list(classes))) != list(
+            classes
+        ):  # the masks are the same, so one of the two is wrong
+            raise DataError(
+                str(self.path),
+                [
+                    f"the run began with the classes {known}, but dataset.json names {list(classes)} now; put them back, or "
+                    "start a new run"
+                ],
+            )
+        if begun["data_sha256"] != data_hash:
             raise DataError(
                 str(self.path),
                 ["the training or validation images or masks changed since the run began; start a new run"],
