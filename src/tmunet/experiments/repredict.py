@@ -58,10 +58,9 @@ class Again:
             InputError: the Dice is another one: images, model or machine are not those that were scored.
         """
         mask = self.predictor(loaded.image).mask
-        scores = class_scores(
-            loaded.mask, mask, self.predictor.config.classes, get_protocol(self.result.protocol)
-        ).values()
-        found, known = fmean(score.dice for score in scores), self.result.values("dice")[case]
+        scores = class_scores(loaded.mask, mask, self.predictor.config.classes, get_protocol(self.result.protocol))
+        found = fmean(scores[name].dice for name in self.result.classes)
+        known = self.result.values("dice")[case]
         if abs(found - known) > self._agreement():
             raise InputError(
                 f"{self.result.run}: expected the prediction of {case} to have the Dice of the evaluation, {known:.6f}, but "
