@@ -74,11 +74,16 @@ LATER = (
 )
 
 
+def test_the_check_knows_of_scores_only_what_is_too_small_to_be_an_object() -> None:
+    known = {name for path in room("check") for name in imports(path) if name.startswith("tmunet.metrics")}
+    assert known == {"tmunet.metrics.objects.MIN_OBJECT_PIXELS", "tmunet.metrics.objects.components"}
+
+
 @pytest.mark.parametrize(
     ("rooms", "forbidden"),
     [
         (("data",), (*MODELS, *LATER, "tmunet.metrics", "tmunet.check")),
-        (("check",), (*MODELS, *LATER, "tmunet.metrics")),
+        (("check",), (*MODELS, *LATER)),
         (("infer",), ("tmunet.train", "tmunet.experiments", "tmunet.report", "tmunet.cli", "pytorch_lightning")),
         (("train",), ("tmunet.experiments", "tmunet.report", "tmunet.cli")),
         (("export",), ("tmunet.train", "tmunet.infer", "tmunet.report", "tmunet.cli", "pytorch_lightning")),

@@ -7,21 +7,36 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tmunet.cli.table import score_table
+from tmunet.data.config import Preprocess
 from tmunet.data.dataset import open_dataset
 from tmunet.data.load import load_case
 from tmunet.data.read import read_image
 from tmunet.data.seen import pixels_sha256
 from tmunet.data.training_facts import Scale
 from tmunet.errors import DataError, InputError, TMUNetWarning, UsageError
-from tmunet.evaluation import COLUMNS, Evaluation, evaluate
+from tmunet.evaluation import COLUMNS, Evaluation, class_scores, evaluate, score_case
 from tmunet.files import write_json
 from tmunet.infer.predictor import Predictor
-from tmunet.metrics import METRICS, OBJECT_COUNTS, PROTOCOLS, Mask, describe
+from tmunet.metrics import (
+    METRICS,
+    OBJECT_COLUMNS,
+    OBJECT_COUNTS,
+    PROTOCOLS,
+    Mask,
+    Protocol,
+    describe,
+    mean_over_classes,
+)
+from tmunet.model_config import ModelConfig
+from tmunet.report import render
 from tmunet.report.assemble import assemble
 
 from .small_models import THREE, random_model
@@ -45,7 +60,7 @@ def test_scores_are_those_of_the_predicted_masks(make_dataset: Make) -> None:
     assert [row["case"] for row in found.rows] == [case.name for case in cases] == dataset.split.to_dict()["test"]
     for case, row in zip(cases, found.rows, strict=True):
         prediction, truth = predictor(case.image).mask == 1, load_case(case, dataset.info).mask == 1
-        assert {key: row[key] for key in (*METRICS, "outcome", *OBJECT_COUNTS)} == PROTOCOLS["strict"].score(
+        assert {key: row[key] for key in (*METRICS, "outcome", *OBJECT_COLUMNS)} == PROTOCOLS["strict"].score(
             truth, prediction
         ).to_dict()
         assert row["dice"] == pytest.approx(dice(truth, prediction))
@@ -237,3 +252,92 @@ def test_what_is_written_reads_back(make_dataset: Make, tmp_path: Path, protocol
     assert summary["facts"]["bootstrap_seed"] == 3
     assert summary["classes"] == found.summaries
     assert [row["hd"] is None for row in found.rows] == [protocol == "paper", False, False]
+
+
+def ignore(folder: Path, *cases: str) -> None:
+    """Mark every pixel of some masks to be ignored."""
+    description = json.loads((folder / "dataset.json").read_text()) if (folder / "dataset.json").exists() else {}
+    write_json(folder / "dataset.json", description | {"ignore_label": 255})
+    for case in cases:
+        Image.new("L", (40, 40), 255).save(folder / "masks" / f"{case}.png")
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+def test_images_of_which_no_pixel_counts_change_no_score(
+    make_dataset: Make, tmp_path: Path, protocol: Protocol
+) -> None:
+    """The same images are scored with and without three others beside them that are wholly ignored."""
+    predictor = Predictor(random_model(THREE))
+    alone, beside = (make_dataset(test=5, side=40, classes=3, name=name) for name in ("alone", "beside"))
+    for folder in (alone, beside):
+        ignore(folder, "case11", "case12", "case13")
+    write_json(alone / "split.json", {"train": ["case0"], "test": ["case10", "case14"]})
+    without = evaluate(predictor, open_dataset(alone), "test", protocol)
+    found = evaluate(predictor, open_dataset(beside), "test", protocol)
+    for name in ("a", "b"):
+        assert found.summaries[name] == without.summaries[name] | {"n_ignored": 3}
+        assert (found.summaries[name]["n"], without.summaries[name]["n_ignored"]) == (2, 0)
+    ignored = [row for row in found.rows if row["outcome"] == "ignored"]
+    assert [row["case"] for row in ignored] == [case for case in ("case11", "case12", "case13") for _ in "ab"]
+    assert {row[key] for row in ignored for key in (*METRICS, *OBJECT_COLUMNS)} == {None}
+    assert [row for row in found.rows if row not in ignored] == list(without.rows)
+    found.write(tmp_path / "scores")
+    with (tmp_path / "scores" / "per_image.csv").open(encoding="utf-8", newline="") as file:
+        written = [row for row in csv.DictReader(file) if row["outcome"] == "ignored"]
+    assert {row[key] for row in written for key in (*METRICS, *OBJECT_COLUMNS)} == {""}
+    shown = assemble(found, predictor, open_dataset(beside), None)
+    assert sorted(case.name for case in shown.cases) == ["case10", "case14"]
+    assert "case11" in render(shown)  # in its table, without scores
+
+
+def test_nothing_but_ignored_images_is_an_error(make_dataset: Make) -> None:
+    folder = make_dataset(test=2, side=40, classes=3)
+    ignore(folder, "case10", "case11")
+    with pytest.raises(InputError) as caught:
+        evaluate(Predictor(random_model(THREE)), open_dataset(folder), "test", PROTOCOLS["strict"])
+    assert str(folder) in str(caught.value)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_class_that_is_nowhere_has_no_scores_and_is_in_no_mean(make_dataset: Make, protocol: str) -> None:
+    dataset = open_dataset(make_dataset(test=2, side=40, classes=3))
+    only_a = np.zeros((40, 40), np.uint8)
+    only_a[5:20, 5:20] = 1
+    half = np.where(np.arange(40) < 12, only_a, 0).astype(np.uint8)
+    scores = [
+        class_scores(only_a, half, THREE, PROTOCOLS[protocol]),
+        class_scores(only_a, only_a, THREE, PROTOCOLS[protocol]),
+    ]
+    found = Evaluation.of(dataset, "test", PROTOCOLS[protocol], scores, 0, {})
+    of_b = [row for row in found.rows if row["class"] == "b"]
+    assert [row["outcome"] for row in of_b] == ["both_empty"] * 2
+    assert {row[key] for row in of_b for key in METRICS} == {None}
+    assert {value for values in found.summaries["b"]["metrics"].values() for value in values.values()} == {None}
+    assert (found.summaries["b"]["n"], found.summaries["b"]["n_both_empty"]) == (2, 2)
+    expected = fmean(dice(only_a == 1, p == 1, smooth=protocol == "paper") for p in (half, only_a))
+    assert mean_over_classes(found.summaries, "dice") == pytest.approx(expected)
+    table = score_table(found)
+    assert f"1 of 2 classes: {expected:.3f}" in table
+    assert table.count("  Dice  ") == 1  # the other class has no row of numbers
+
+
+def test_objects_of_the_paper_are_measured_in_pixels_of_the_image(make_dataset: Make) -> None:
+    """At 512 x 512 a dot of four pixels has hundreds; it stays too small, and a missed object keeps its size."""
+    folder = make_dataset(test=1, side=64)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[5:15, 5:15] = mask[40, 40:44] = 1
+    Image.fromarray(mask).save(folder / "masks" / "case10.png")
+    dataset = open_dataset(folder)
+    loaded = load_case(dataset.subset("test")[0], dataset.info)
+    for protocol in PROTOCOLS.values():
+        found = score_case(Silent(), loaded, protocol)["foreground"].to_dict()  # type: ignore[arg-type]
+        assert [found[key] for key in OBJECT_COLUMNS] == [1, 1, 0, 1, 0, 100]
+
+
+class Silent:
+    """A predictor that sees nothing."""
+
+    config = ModelConfig("tmunet_t", {}, ("background", "foreground"), Preprocess(size=32))
+
+    def __call__(self, image: np.ndarray) -> Any:
+        return SimpleNamespace(mask=np.zeros(image.shape[:2], np.uint8))

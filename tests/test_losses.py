@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tmunet.labels import IGNORE_LABEL
-from tmunet.losses import DeepSupervisionLoss, SegmentationLoss, loss_of
+from tmunet.losses import DeepSupervisionLoss, SegmentationLoss, counts, loss_of, mean_loss
 
 
 @pytest.fixture
@@ -116,3 +116,19 @@ def test_a_network_is_supervised_where_it_has_weights_for_it() -> None:
     torch.testing.assert_close(loss_of(plain, 0.5, 3.0)(outputs[0], target), loss(outputs[0], target))
     expected = DeepSupervisionLoss(loss, (0.75, 0.25))(outputs, target)
     torch.testing.assert_close(loss_of(deep, 0.5, 3.0)(outputs, target), expected)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_an_image_that_is_ignored_whole_does_not_dilute_the_mean(outputs: int) -> None:
+    logits = torch.randn(4, outputs, 6, 8, generator=torch.Generator().manual_seed(6), requires_grad=True)
+    target = torch.randint(2, (4, 6, 8), generator=torch.Generator().manual_seed(7), dtype=torch.uint8)
+    target[1] = target[2] = IGNORE_LABEL
+    assert counts(target).tolist() == [True, False, False, True]
+    loss = SegmentationLoss()
+    mean = mean_loss(loss(logits, target), target)
+    torch.testing.assert_close(mean, loss(logits[[0, 3]], target[[0, 3]]).mean())
+    nothing = mean_loss(loss(logits[1:3], target[1:3]), target[1:3])
+    nothing.backward()
+    assert nothing == 0
+    assert logits.grad is not None
+    assert not logits.grad.any()

@@ -4,9 +4,9 @@ KINDS = "video sequence, patient, slide"
 """What a group of images can be."""
 
 
-def counted(number: int, noun: str) -> str:
-    """Write a number of things: ``"1 case"``, ``"1,204 cases"``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, plural: str | None = None) -> str:
+    """Write a number of things: ``"1 case"``, ``"1,204 cases"``; the plural is given where it is not the noun with an s."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def drawn_from(images: int, groups: int | None) -> str:

@@ -23,9 +23,9 @@ from tmunet.files import write_csv, write_json
 from tmunet.infer.predictor import Predictor
 from tmunet.infer.unlike import Unlike
 from tmunet.labels import IGNORE_LABEL
-from tmunet.metrics import METRICS, OBJECT_COUNTS, CaseScores, Protocol
+from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Outcome, Protocol, is_absent
 
-COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COUNTS)
+COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,8 @@ class Evaluation:
 
     Attributes:
         protocol: how they were computed.
-        rows: one for each image and class, with the columns of `COLUMNS`; distances in pixels, None for an unknown group.
+        rows: one for each image and class, with the columns of `COLUMNS`; distances in pixels, None for an unknown group. No
+            metric has a value where no pixel of the image counts, nor where the class is in none of these images.
         summaries: `Summary.to_dict()` for each class without the background.
         facts: what the scores can be traced to.
     """
@@ -54,9 +55,22 @@ class Evaluation:
         seed: int,
         facts: Mapping[str, Any],
     ) -> "Evaluation":
-        """Summarise the scores of the cases of one side of a split, in their order, by class; `seed` is of the bootstrap."""
+        """Summarise the scores of the cases of one side of a split, in their order, by class; `seed` is of the bootstrap.
+
+        Raises:
+            InputError: no pixel of any of the images counts.
+        """
         classes, cases = dataset.info.classes[1:], dataset.subset(subset)
+        if all(case.outcome is Outcome.IGNORED for found in scores for case in found.values()):
+            raise InputError(
+                f"{dataset.folder}: expected {subset} images to score, but every pixel of {counted(len(cases), 'mask')} is "
+                "marked to be ignored. Draw the masks, or give another split."
+            )
         groups = [case.group for case in cases]
+        summaries = {
+            name: protocol.summarise([found[name] for found in scores], seed, groups).to_dict() for name in classes
+        }
+        absent = {name: dict.fromkeys(METRICS) if is_absent(summaries[name]) else {} for name in classes}
         known = {
             "data": dataset.info.name,
             "split_sha256": dataset.split.sha256,
@@ -66,13 +80,11 @@ class Evaluation:
         return cls(
             protocol,
             rows=[
-                {"case": case.name, "group": case.group, "class": name, **found[name].to_dict()}
+                {"case": case.name, "group": case.group, "class": name, **found[name].to_dict(), **absent[name]}
                 for case, found in zip(cases, scores, strict=True)
                 for name in classes
             ],
-            summaries={
-                name: protocol.summarise([found[name] for found in scores], seed, groups).to_dict() for name in classes
-            },
+            summaries=summaries,
             facts={**known, **facts},
         )
 
@@ -105,7 +117,8 @@ def evaluate(
         allow_seen: score validation or test images even if the model was trained on them or chosen by them.
 
     Raises:
-        InputError: the model's classes are not those of the data set, the subset is empty, or the model has seen its images.
+        InputError: the model's classes are not those of the data set, the subset is empty, none of its pixels counts, or the
+            model has seen its images.
         DataError: every fault of the images and masks.
 
     Warns:
@@ -183,7 +196,8 @@ def score_case(
     if protocol.size is not None:
         size = (protocol.size, protocol.size)
         image, mask = resize_image(image, size), resize_mask(mask, size)
-    return class_scores(mask, predict_labels(predictor, image, classes, loaded.mask.shape), classes, protocol)
+    predicted = predict_labels(predictor, image, classes, loaded.mask.shape)
+    return class_scores(mask, predicted, classes, protocol, mask.size / loaded.mask.size)
 
 
 def predict_labels(
@@ -203,12 +217,21 @@ def predict_labels(
 
 
 def class_scores(
-    reference: NDArray[np.uint8], prediction: NDArray[np.uint8], classes: Sequence[str], protocol: Protocol
+    reference: NDArray[np.uint8],
+    prediction: NDArray[np.uint8],
+    classes: Sequence[str],
+    protocol: Protocol,
+    magnification: float = 1.0,
 ) -> dict[str, CaseScores]:
-    """Scores of labels (H, W) for each class without the background; pixels to ignore count on neither side."""
+    """Scores of labels (H, W) for each class without the background; pixels to ignore count on neither side.
+
+    `magnification` is the number of their pixels for each of the image at its own size.
+    """
     valid = reference != IGNORE_LABEL
+    if not valid.any():
+        return dict.fromkeys(classes[1:], UNSCORED)
     return {
-        name: protocol.score((reference == label) & valid, (prediction == label) & valid)
+        name: protocol.score((reference == label) & valid, (prediction == label) & valid, magnification=magnification)
         for label, name in enumerate(classes)
         if label > 0
     }

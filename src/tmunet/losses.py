@@ -16,7 +16,8 @@ class SegmentationLoss(nn.Module):
 
     Binary (one output): sigmoid, binary cross-entropy. K classes: softmax, cross-entropy. The Dice loss is
     1 - (2 sum p g + 1) / (sum p + sum g + 1) over the pixels of an image, averaged over the classes without the background.
-    Pixels labelled 255 count in neither. Labels beyond the classes are not looked for: what reads masks refuses them.
+    Pixels labelled 255 count in neither, and an image without others costs 0: `mean_loss` leaves it out of the mean. Labels
+    beyond the classes are not looked for: what reads masks refuses them.
 
     Args:
         cross_entropy: lambda_1; the paper takes 2.
@@ -65,6 +66,16 @@ class DeepSupervisionLoss(nn.Module):
                 labels = F.interpolate(target[:, None].float(), logits.shape[2:], mode="nearest-exact")[:, 0]
                 total = total + weight * self.loss(logits, labels.to(target.dtype))
         return total
+
+
+def counts(target: Tensor) -> Tensor:
+    """Which images of labels (B, H, W) have a pixel that counts, (B,)."""
+    return (target != IGNORE_LABEL).flatten(1).any(1)
+
+
+def mean_loss(losses: Tensor, target: Tensor) -> Tensor:
+    """Mean of the losses (B,) of the images that have a pixel that counts in their labels (B, H, W); 0 if none has."""
+    return losses.sum() / counts(target).sum().clamp(min=1)  # the others are 0
 
 
 def loss_of(network: nn.Module, cross_entropy: float, dice: float) -> nn.Module:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from tmunet.losses import loss_of
+from tmunet.losses import loss_of, mean_loss
 
 
 def training_step(
@@ -29,7 +29,7 @@ def training_step(
         learning_rate: of Adam.
 
     Returns:
-        The call; it gives the mean loss of the images.
+        The call; it gives the mean loss of the images that have a pixel that counts.
     """
     loss = loss_of(network, cross_entropy, dice)
     optimiser = torch.optim.Adam(network.parameters(), lr=learning_rate)
@@ -38,7 +38,7 @@ def training_step(
         network.train()
         optimiser.zero_grad(set_to_none=True)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=bfloat16):
-            value: Tensor = loss(network(images), masks).mean()
+            value: Tensor = mean_loss(loss(network(images), masks), masks)
         torch.autograd.backward([value])
         optimiser.step()
         return value.detach()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tmunet.check.engine import check_dataset
 from tmunet.check.specks import Specks, find_specks
+from tmunet.metrics import MIN_OBJECT_PIXELS, count_objects
 
 from .corpus import disc
 
@@ -55,3 +56,12 @@ def test_the_sample_has_no_faults_and_no_warnings() -> None:
     assert [(finding.kind, finding.severity) for finding in report.findings] == [("mixed-channels", "note")]
     assert report.leaks is not None
     assert len(report.cases) == 60
+
+
+def test_what_is_too_small_for_the_counts_of_objects_is_what_check_calls_a_speck() -> None:
+    for pixels in range(1, 9):
+        mask = disc((100, 100), 30)
+        mask[5, 5 : 5 + pixels] = 1
+        counted = count_objects(mask == 1, np.zeros_like(mask, dtype=bool))
+        specks = find_specks(mask, (1,))
+        assert counted.too_small == (0 if specks is None else specks.count) == (pixels < MIN_OBJECT_PIXELS)

@@ -128,7 +128,8 @@ def of_classes(one: Result, distances: dict[str, list[float | None]]) -> Result:
         for index, value in enumerate(values)
     ]
     means = {label: fmean(v for v in values if v is not None) for label, values in distances.items()}
-    classes = {label: {"metrics": {"hd": {"mean": mean, "median": mean}}} for label, mean in means.items()}
+    counts = {"n": len(rows), "n_both_empty": 0}
+    classes = {label: {**counts, "metrics": {"hd": {"mean": mean, "median": mean}}} for label, mean in means.items()}
     return replace(one, scores={**one.scores, "classes": classes, "per_image": rows})
 
 

@@ -12,7 +12,7 @@ from scipy.spatial.distance import directed_hausdorff
 from tmunet.errors import InputError, UsageError
 from tmunet.metrics import (
     METRICS,
-    OBJECT_COUNTS,
+    OBJECT_COLUMNS,
     PROTOCOLS,
     CaseScores,
     Outcome,
@@ -137,8 +137,14 @@ def test_summaries_count_the_failures(pairs, scored, name):
     assert summary.n_both_empty == kinds.count((False, False)) > 0
     found = [count_objects(*pair) for pair in pairs]
     assert summary.objects == sum(one.reference for one in found)
-    assert summary.objects_missed == sum(one.missed for one in found) > summary.n_missed
-    assert summary.objects_false == sum(one.false for one in found) > summary.n_false_alarm
+    assert summary.objects_missed == sum(one.missed for one in found) > 0
+    assert summary.objects_false == sum(one.false for one in found) > 0
+    assert summary.objects_too_small == sum(one.too_small for one in found) > 0
+    assert summary.objects_too_small_predicted == sum(one.too_small_predicted for one in found) > 0
+    areas = [area for one in found for area in one.missed_areas]
+    assert len(areas) == summary.objects_missed
+    assert summary.objects_missed_median_px == statistics.median(areas)
+    assert summary.objects_missed_largest_px == max(areas)
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -159,7 +165,7 @@ def test_summaries_are_plain_data_and_repeat_with_the_seed(scored, name):
 def test_case_scores_are_plain_data(scored, name):
     for case in scored[name]:
         plain = case.to_dict()
-        assert list(plain) == [*METRICS, "outcome", *OBJECT_COUNTS]
+        assert list(plain) == [*METRICS, "outcome", *OBJECT_COLUMNS]
         assert json.loads(json.dumps(plain, allow_nan=False)) == plain
         assert (plain["hd"] is None) == math.isnan(case.hd)
         assert Outcome(plain["outcome"]) is case.outcome

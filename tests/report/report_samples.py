@@ -50,7 +50,8 @@ def summary_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     outcomes = [row["outcome"] for row in rows]
     return {
         "protocol": "strict",
-        "n": len(rows),
+        "n": len(rows) - outcomes.count("ignored"),
+        "n_ignored": outcomes.count("ignored"),
         "n_groups": None,
         "n_missed": outcomes.count("missed"),
         "n_false_alarm": outcomes.count("false_alarm"),
@@ -59,6 +60,10 @@ def summary_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "objects": len(rows),
         "objects_missed": outcomes.count("missed"),
         "objects_false": outcomes.count("false_alarm"),
+        "objects_too_small": 0,
+        "objects_too_small_predicted": 0,
+        "objects_missed_median_px": 12 if "missed" in outcomes else None,
+        "objects_missed_largest_px": 12 if "missed" in outcomes else None,
         "metrics": metrics,
     }
 

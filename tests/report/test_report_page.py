@@ -13,7 +13,7 @@ from tmunet.errors import InputError
 from tmunet.report import Report, render, write_report
 from tmunet.report.wording import misses
 
-from .report_samples import case_of, disc, make_report, row_of, summary_of
+from .report_samples import METRICS, case_of, disc, make_report, row_of, summary_of
 
 VOID = {"meta", "link", "img", "br"}
 HOSTILE = "<script>alert(1)</script>"
@@ -232,13 +232,37 @@ def test_several_classes_are_averaged_and_told_apart():
 def test_misses_in_words():
     counts = {"n": 1200, "n_missed": 1000, "n_false_alarm": 0, "n_both_empty": 1, "n_hd_left_out": 0}
     objects = {"objects": 2400, "objects_missed": 1100, "objects_false": 7}
-    assert misses({**counts, **objects}) == [
+    sizes = {"objects_missed_median_px": 31.0, "objects_missed_largest_px": 1200}
+    small = {"objects_too_small": 3, "objects_too_small_predicted": 0}
+    assert misses({**counts, "n_ignored": 2, **objects, **sizes, **small}) == [
         "Missed in 1,000 of 1,200 images: the reference marks it, the model marked nothing.",
         "False alarm in no image: wherever the reference is empty, the model marked nothing.",
-        "Objects (connected areas): 1,100 of 2,400 in the reference have no marked pixel; 7 that the model marked touch none of "
-        "the reference.",
+        "Objects (connected areas): 1,100 of 2,400 in the reference have no marked pixel (median 31 px, largest 1,200 px); 7 "
+        "that the model marked touch none of the reference.",
+        "Too small to be objects, below 5 px: 3 areas in the reference, 0 in the prediction.",
         "Rightly left empty: 1 image.",
+        "Left out: 2 images without a pixel that counts.",
     ]
+
+
+def test_a_class_that_is_nowhere_has_no_numbers_on_the_page():
+    report = make_report()
+    rows = [{**row, "class": "lesion", "outcome": "both_empty", **dict.fromkeys(METRICS)} for row in report.per_image]
+    summary = summary_of(rows)
+    assert {value for values in summary["metrics"].values() for value in values.values()} == {None}
+    page = render(
+        replace(
+            report,
+            summaries={**report.summaries, "lesion": summary},
+            per_image=[*report.per_image, *rows],
+            classes=["background", "polyp", "lesion"],
+        )
+    )
+    assert "1 of 2 classes" in page
+    assert "not in these images" in page
+    assert page.count('<figure class="chart">') == render(report).count('<figure class="chart">')
+    (headline,) = re.findall(r'<p class="big">([^<]*)</p>', page)
+    assert headline == re.findall(r'<p class="big">([^<]*)</p>', render(report))[0]
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class CaseFacts:
         width, height: of the upright image, in pixels.
         channels: of the image.
         bits: 8 or 16, of a value of the image.
-        shares: share of each class but the background in the pixels that are not ignored, 0 to 1.
+        shares: share of each class but the background in the pixels that are not ignored, 0 to 1; nothing if all are.
     """
 
     name: str

@@ -32,7 +32,8 @@ class MaskFacts:
         refusal: why it cannot be read as labels, or None.
         found: the values or colours with their numbers of pixels, or what is unclear of the palette, in words.
         values: what is stored, the first 256 of them.
-        shares: share of each class but the background in the pixels that count; empty if the classes are not known.
+        shares: share of each class but the background in the pixels that count; empty if none counts, None if the classes are
+            not known.
         ignored: whether no pixel counts.
         sha256: of the labels; None if there are none.
         specks: if there are any.

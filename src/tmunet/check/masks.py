@@ -8,6 +8,7 @@ from tmunet.check.mask_facts import MaskFacts
 from tmunet.data.cases import DatasetInfo
 from tmunet.data.masks import FEW_VALUES, UNCLEAR, advice
 from tmunet.data.palettes import MEND, find_conflict
+from tmunet.metrics.objects import MIN_OBJECT_PIXELS
 
 _DARK, _BRIGHT = 63, 192
 
@@ -93,7 +94,8 @@ def _about_mask(
             "warning",
             f"{mask.specks.count} speck{'' if one else 's'} of "
             f"{'' if one else 'at most '}{mask.specks.pixels} px beside parts of typically {mask.specks.typical:,} px.",
-            "Look at them: slips of the brush spoil distances (HD, HD95) and counts of objects. Erase them in the mask.",
+            "Look at them: slips of the brush spoil distances (HD, HD95) and, from "
+            f"{MIN_OBJECT_PIXELS} px on, counts of objects. Erase them in the mask.",
             (file,),
             (case,),
         )

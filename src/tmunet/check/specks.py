@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-_MAX_PIXELS = 4
-_MAX_SHARE = 2e-5  # of the pixels of the image
+from tmunet.metrics.objects import MIN_OBJECT_PIXELS, components
+
+_MAX_SHARE = (
+    2e-5  # of the pixels of the image: in a large one a slip of the brush is larger, and still no crumb to the counts
+)
 _BESIDE_TYPICAL = 0.01
 _AWAY = 3  # pixels
-_NEIGHBOURS = np.ones((3, 3))  # diagonal ones too, so that a thin line is one part
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,12 @@ class Specks:
 def find_specks(labels: NDArray[np.uint8], values: tuple[int, ...]) -> Specks | None:
     """Look for specks in each class of a mask.
 
-    A speck is a connected part of at most 4 pixels (or 0.002 % of the image, if that is more), smaller than a hundredth of
-    the typical part of its class, more than 3 pixels away from other pixels of it, and not at the edge of the image. The
-    limits were chosen on real masks: no nucleus of the 664 images of DSB 2018 is a speck (the smallest has 21 pixels), nor
-    are single pixels that a drawn outline leaves beside its object; dots of 1 to 4 pixels far from any polyp or lesion are.
+    A speck is a connected part that is too small to be an object of the scores (`MIN_OBJECT_PIXELS`) or, if that is more, of at
+    most 0.002 % of the image, smaller than a hundredth of the typical part of its class, more than 3 pixels away from other
+    pixels of it, and not at the edge of the image. Scores leave all that is too small out of the counts of objects; a speck of
+    more pixels counts. The limits were chosen on real masks: no nucleus of the 664 images of DSB 2018 is a speck (the smallest
+    has 21 pixels), nor are single pixels that a drawn outline leaves beside its object; dots of 1 to 4 pixels far from any polyp
+    or lesion are.
 
     Args:
         labels: (H, W).
@@ -45,13 +49,12 @@ def find_specks(labels: NDArray[np.uint8], values: tuple[int, ...]) -> Specks | 
     >>> find_specks(mask, (1,))
     Specks(count=1, pixels=1, typical=900)
     """
-    limit = max(_MAX_PIXELS, _MAX_SHARE * labels.size)
+    limit = max(MIN_OBJECT_PIXELS - 1, _MAX_SHARE * labels.size)
     found: list[tuple[int, int]] = []
     for value in values:
-        parts, count = ndimage.label(labels == value, _NEIGHBOURS)
-        if count < 2:
+        parts, areas = components(labels == value)
+        if len(areas) < 3:
             continue
-        areas = np.bincount(parts.ravel())
         areas[0] = 0
         by_size = np.sort(areas)
         typical = int(by_size[np.searchsorted(by_size.cumsum(), areas.sum() / 2)])

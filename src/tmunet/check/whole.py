@@ -60,7 +60,7 @@ def _mixture(
 
 
 def _never_seen(looks: Sequence[Look], info: DatasetInfo) -> Iterator[Finding]:
-    shares = [look.mask.shares for look in looks if look.mask is not None and look.mask.shares is not None]
+    shares = [look.mask.shares for look in looks if look.mask is not None and look.mask.shares]
     if not shares:
         return
     unseen = [label for label, name in enumerate(info.classes) if label and not any(share[name] for share in shares)]
@@ -70,6 +70,6 @@ def _never_seen(looks: Sequence[Look], info: DatasetInfo) -> Iterator[Finding]:
         else "Take it out of dataset.json (later labels then count down), or look whether its label was lost."
     )
     for label in unseen:
-        where = f"none of the {len(shares):,} masks that could be read"
+        where = f"none of the {len(shares):,} masks that could be read and have pixels that count"
         message = f"The class {info.classes[label]!r} (label {label}) occurs in {where}."
         yield Finding("unused-class", "warning", message, mend)

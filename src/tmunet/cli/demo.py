@@ -51,6 +51,7 @@ def run(arguments: Sequence[str]) -> int:
     print("3/3 Write the masks of the test images.", flush=True)
     images = [case.image for case in sample.subset("test")]
     predict_files(Predictor(finished, flips=True), images, finished / "masks", overlays=True)
+    assert scores.dice is not None  # there are nuclei on the test images of the sample
     print(f"\n{scores.text}\n{_verdict(scores.dice)}\nMasks: {finished / 'masks'}")
     print(f"The demo took {time.monotonic() - start:.0f} s.")
     return 0

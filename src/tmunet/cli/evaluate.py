@@ -5,7 +5,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet.cli.arguments import parse
@@ -67,10 +66,10 @@ def run(arguments: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Scored:
-    """The score table with the paths of the files, and the mean Dice over classes."""
+    """The score table with the paths of the files, and the mean Dice over the classes that are there."""
 
     text: str
-    dice: float
+    dice: float | None
 
 
 def evaluate_and_report(config: EvaluateConfig) -> Scored:
@@ -79,7 +78,7 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     from tmunet.evaluation import evaluate
     from tmunet.files import sha256
     from tmunet.infer.predictor import Predictor
-    from tmunet.metrics import get_protocol
+    from tmunet.metrics import get_protocol, mean_over_classes
     from tmunet.model_config import WEIGHTS, find_model
     from tmunet.report import write_report
     from tmunet.report.assemble import assemble
@@ -124,8 +123,7 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     metrics = run.metrics if run and run.metrics.is_file() else None
     write_report(folder / "report.html", assemble(evaluation, predictor, dataset, metrics))
     files = f"Scores: {folder / 'per_image.csv'}, {folder / 'summary.json'}\nReport: {folder / 'report.html'}"
-    dice = fmean(summary["metrics"]["dice"]["mean"] for summary in evaluation.summaries.values())
-    return Scored(f"{score_table(evaluation)}\n\n{files}", dice)
+    return Scored(f"{score_table(evaluation)}\n\n{files}", mean_over_classes(evaluation.summaries, "dice"))
 
 
 def _window_scale(predictor: "Predictor") -> list[float] | None:

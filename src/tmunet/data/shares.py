@@ -16,11 +16,11 @@ def class_shares(mask: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, f
         classes: names of the labels.
 
     Returns:
-        0 to 1 by class name, in order of the labels; 0 where every pixel is ignored.
+        0 to 1 by class name, in order of the labels; nothing where every pixel is ignored.
 
     >>> class_shares(np.array([[0, 1, 1, 255]], np.uint8), ("background", "polyp"))
     {'polyp': 0.6666666666666666}
     """
     counts = np.bincount(mask.ravel(), minlength=IGNORE_LABEL + 1)[: len(classes)]
-    counted = max(1, int(counts.sum()))
-    return {name: int(counts[label]) / counted for label, name in enumerate(classes) if label > 0}
+    counted = int(counts.sum())
+    return {name: int(counts[label]) / counted for label, name in enumerate(classes) if label > 0 and counted}

@@ -40,11 +40,14 @@ def choose_cases(results: Sequence[Result]) -> list[Chosen]:
         results: at least one, one for each network, on one test set, under one protocol.
 
     Returns:
-        One for each percentile, from the lowest; an image that stands for two of them is there once.
+        One for each percentile, from the lowest; an image that stands for two of them is there once. None where no image has
+        a Dice of every network.
     """
     values = {result.network: result.values("dice") for result in results}
     shared = set.intersection(*(set(found) for found in values.values()))
     medians = {case: median(found[case] for found in values.values()) for case in shared}
+    if not medians:
+        return []
     order = sorted(medians, key=lambda case: (medians[case], natural_key(case)))
     places = {int(percentile / 100 * (len(order) - 1) + 0.5): percentile for percentile in reversed(PERCENTILES)}
     return [

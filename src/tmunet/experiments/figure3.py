@@ -68,7 +68,9 @@ def figure3(table: Table, folder: Path, command: str, data_root: Path) -> tuple[
             )
         else:
             dataset = open_scored(found[0], data_root)
-            part = Part(block, found, choose_cases(found), str(dataset.info.information.get("licence", "")), "")
+            chosen = choose_cases(found)
+            reason = "" if chosen else "Not drawn: no test image has a Dice of every network."
+            part = Part(block, found, chosen, str(dataset.info.information.get("licence", "")), reason)
             rows += _rows(part, dataset)
             parts.append(part)
     picture = _png(draw_grid(["reference", *table.plan.networks], rows)) if rows else None

@@ -11,9 +11,9 @@ from tmunet.experiments.wording import settings
 
 COLUMNS = (
     "target", "network", "model", "options", "settings", "paper_row", "data", "split", "protocol", "metric", "unit", "paper",
-    "mean", "sd_over_seeds", "seeds", "images", "groups", "low", "high", "reference", "p", "p_holm", "left_out_of_hd",
-    "split_sha256", "weights_sha256", "runs", "missing", "parameters", "paper_flops_g", "gmac_by_hooks", "gmac", "paper_fps",
-    "images_per_second", "machine",
+    "mean", "sd_over_seeds", "seeds", "images", "images_ignored", "classes", "groups", "low", "high", "reference", "p", "p_holm",
+    "left_out_of_hd", "split_sha256", "weights_sha256", "runs", "missing", "parameters", "paper_flops_g", "gmac_by_hooks", "gmac",
+    "paper_fps", "images_per_second", "machine",
 )  # fmt: skip
 
 
@@ -42,6 +42,8 @@ def _shared(table: Table, block: Block, row: Row, folder: Path) -> dict[str, Any
         "split": block.split,
         "protocol": block.protocol,
         "seeds": _joined(result.seed for result in row.results),
+        "images_ignored": _joined(result.ignored for result in row.results),
+        "classes": _joined(len(result.classes) for result in row.results),
         "reference": table.reference or "",
         "left_out_of_hd": _joined(row.left_out),
         "split_sha256": row.results[0].split_sha256 if row.results else "",

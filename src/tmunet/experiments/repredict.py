@@ -22,7 +22,7 @@ AGREEMENT = 1e-6  # of Dice: on the CPU the masks are the same to the pixel
 AGREEMENT_ELSEWHERE = 1e-3  # other devices may add in another order, and a pixel at the limit falls to the other side
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ScoredCase(LoadedCase):
     """A case at the size of a protocol.
 
@@ -71,8 +71,9 @@ class Again:
             InputError: the Dice is another one: images, model or machine are not those that were scored.
         """
         mask = predict_labels(self.predictor, loaded.image, loaded.classes, loaded.own_size)
-        scores = class_scores(loaded.mask, mask, loaded.classes, get_protocol(self.result.protocol)).values()
-        found, known = fmean(score.dice for score in scores), self.result.values("dice")[case]
+        scores = class_scores(loaded.mask, mask, loaded.classes, get_protocol(self.result.protocol))
+        found = fmean(scores[name].dice for name in self.result.classes)
+        known = self.result.values("dice")[case]
         if abs(found - known) > self._agreement():
             raise InputError(
                 f"{self.result.run}: expected the prediction of {case} to have the Dice of the evaluation, {known:.6f}, but "
@@ -112,5 +113,6 @@ def load_scored(dataset: Dataset, name: str, protocol: str) -> ScoredCase:
     side: Any = get_protocol(protocol).size
     own, classes = loaded.mask.shape, dataset.info.classes
     if side is None:
-        return ScoredCase(loaded.image, loaded.mask, own, classes)
-    return ScoredCase(resize_image(loaded.image, (side, side)), resize_mask(loaded.mask, (side, side)), own, classes)
+        return ScoredCase(loaded.image, loaded.mask, own_size=own, classes=classes)
+    image, mask = resize_image(loaded.image, (side, side)), resize_mask(loaded.mask, (side, side))
+    return ScoredCase(image, mask, own_size=own, classes=classes)

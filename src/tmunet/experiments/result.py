@@ -7,6 +7,7 @@ from typing import Any
 
 from tmunet.data.json_object import read_json_object
 from tmunet.errors import InputError
+from tmunet.metrics import mean_over_classes, scored_classes
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,20 @@ class Result:
         return str(self.scores["facts"]["split_sha256"])
 
     @property
+    def classes(self) -> list[str]:
+        """The classes that are in the images or in the predictions, over which means are."""
+        return scored_classes(self.scores["classes"])
+
+    @property
+    def ignored(self) -> int:
+        """Images without a pixel that counts; evaluations had none before they left such images out."""
+        return max(int(summary.get("n_ignored", 0)) for summary in self.scores["classes"].values())
+
+    @property
     def rows(self) -> Sequence[Mapping[str, Any]]:
-        """One row for each image and class: case, group, class, outcome, metrics; None where a distance does not exist."""
-        rows: Sequence[Mapping[str, Any]] = self.scores["per_image"]
-        return rows
+        """One row for each image and class of `classes`: case, group, class, outcome, metrics; None where there is no value."""
+        classes = self.classes  # older evaluations gave an image 1 for a class that is in none
+        return [row for row in self.scores["per_image"] if row["class"] in classes]
 
     @property
     def groups(self) -> dict[str, str]:
@@ -58,9 +69,8 @@ class Result:
         return {row["case"]: row["group"] for row in self.rows if row.get("group") is not None}
 
     def mean(self, metric: str) -> float | None:
-        """Mean of a metric over the images, averaged over the classes; None where no image has it."""
-        means = [summary["metrics"][metric]["mean"] for summary in self.scores["classes"].values()]
-        return None if None in means else sum(means) / len(means)
+        """Mean of a metric over the images, averaged over the classes; None where a class has no image with it."""
+        return mean_over_classes(self.scores["classes"], metric)
 
     def values(self, metric: str) -> dict[str, float]:
         """A metric of each image that has it, averaged over its classes, by the name of the case."""

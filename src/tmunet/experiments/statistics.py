@@ -64,7 +64,7 @@ def check_comparable(results: Sequence[Result]) -> None:
 def is_mean_over_images(results: Sequence[Result], metric: str) -> bool:
     """Whether a metric of a set is the mean of its images' values, so that intervals and tests over images belong to it."""
     return all(
-        scored["metrics"][metric]["median"] is not None for one in results for scored in one.scores["classes"].values()
+        one.scores["classes"][name]["metrics"][metric]["median"] is not None for one in results for name in one.classes
     )
 
 

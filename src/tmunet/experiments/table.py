@@ -68,7 +68,9 @@ class Row:
     @property
     def left_out(self) -> list[int]:
         """Images that the protocol leaves out of HD, by seed."""
-        return [sum(part["n_hd_left_out"] for part in result.scores["classes"].values()) for result in self.results]
+        return [
+            sum(result.scores["classes"][name]["n_hd_left_out"] for name in result.classes) for result in self.results
+        ]
 
 
 @dataclass(frozen=True)

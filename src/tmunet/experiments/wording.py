@@ -1,10 +1,11 @@
 """What every page says of its plan and of how its numbers came about."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import yaml
 
-from tmunet.counted import KINDS, drawn_from
+from tmunet.counted import KINDS, counted, drawn_from
 from tmunet.experiments.numbers import numbers, seeds
 from tmunet.experiments.paper import PROTOCOL, SPLIT
 from tmunet.experiments.plan import Plan
@@ -78,15 +79,27 @@ def block_notes(table: Table, block: Block) -> list[str]:
         if block.groups is not None:
             of = drawn_from(max(images), block.groups)
             notes.append(f"95 % bootstrap intervals{' and tests' if table.reference else ''} over {of}.")
+        if ignored := max(one.ignored for one in block.results):
+            notes.append(f"{counted(ignored, 'more test image')} without a pixel that counts: in no number here.")
         if len(classes := list(first.scores["classes"])) > 1:
             counts = "; what is left out of HD counts an image once for each" * block.left_out
             notes.append(f"Values are means over the classes {', '.join(classes)}{counts}.")
+        notes += _absent_notes(block, classes)
         seen = first.scores["facts"].get("images_seen_in_training", 0)
         if seen:
             notes.append(f"{seen} of them the networks were trained on: the split has copies of them in train.")
     if block.data in table.plan.reasons():
         notes.append(f"{table.plan.reasons()[block.data]}; the paper's figures are not of these images.")
     return notes + missing_notes(block)
+
+
+def _absent_notes(block: Block, classes: Sequence[str]) -> Iterator[str]:
+    """Which classes are in no reference and no prediction, and in how many of the runs."""
+    for name in classes:
+        without = sum(name not in one.classes for one in block.results)
+        if without:
+            runs = f"{without} of {len(block.results)} runs"
+            yield f"{name} is not in these images: no reference shows it, and no prediction of {runs}, whose means leave it out."
 
 
 def missing_notes(block: Block) -> list[str]:

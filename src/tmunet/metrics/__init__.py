@@ -1,5 +1,6 @@
 """Scores from arrays and spacing; knows no files."""
 
+from tmunet.metrics.classes import is_absent, mean_over_classes, scored_classes
 from tmunet.metrics.empty import (
     EMPTY_POLICY,
     EmptyRow,
@@ -9,7 +10,14 @@ from tmunet.metrics.empty import (
     policy_as_markdown,
 )
 from tmunet.metrics.groups import Groups
-from tmunet.metrics.objects import OBJECT_COUNTS, ObjectCounts, count_objects
+from tmunet.metrics.objects import (
+    MIN_OBJECT_PIXELS,
+    OBJECT_COLUMNS,
+    OBJECT_COUNTS,
+    ObjectCounts,
+    components,
+    count_objects,
+)
 from tmunet.metrics.overlap import Counts, confusion, dice, f1, iou, precision, recall
 from tmunet.metrics.pair import Mask, Spacing, check_pair, check_spacing
 from tmunet.metrics.protocol import (
@@ -17,6 +25,7 @@ from tmunet.metrics.protocol import (
     METRICS,
     OVERLAPS,
     PROTOCOLS,
+    UNSCORED,
     CaseScores,
     PaperProtocol,
     Protocol,
@@ -30,9 +39,12 @@ __all__ = [
     "DISTANCES",
     "EMPTY_POLICY",
     "METRICS",
+    "MIN_OBJECT_PIXELS",
+    "OBJECT_COLUMNS",
     "OBJECT_COUNTS",
     "OVERLAPS",
     "PROTOCOLS",
+    "UNSCORED",
     "CaseScores",
     "Counts",
     "EmptyRow",
@@ -49,6 +61,7 @@ __all__ = [
     "SurfaceDistances",
     "check_pair",
     "check_spacing",
+    "components",
     "confusion",
     "count_objects",
     "describe",
@@ -57,9 +70,12 @@ __all__ = [
     "get_protocol",
     "image_diagonal",
     "iou",
+    "is_absent",
+    "mean_over_classes",
     "outcome_of",
     "policy_as_markdown",
     "precision",
     "recall",
+    "scored_classes",
     "surface_distances",
 ]

@@ -16,12 +16,16 @@ from tmunet.metrics.pair import Mask, Spacing, check_pair, check_spacing
 
 
 class Outcome(StrEnum):
-    """Which of the two masks of an image are empty; "found" says nothing of how well they overlap."""
+    """Which of the two masks of an image are empty; "found" says nothing of how well they overlap.
+
+    "ignored" is an image without a pixel that counts: it has no scores and is in no mean, interval or count.
+    """
 
     FOUND = "found"
     MISSED = "missed"
     FALSE_ALARM = "false_alarm"
     BOTH_EMPTY = "both_empty"
+    IGNORED = "ignored"
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ EMPTY_POLICY: Mapping[Outcome, EmptyRow] = MappingProxyType(
         Outcome.FALSE_ALARM: EmptyRow("empty", "object", overlap=0.0, distance=1.0),
     }
 )
-"""The policy: every outcome but "found", whose scores are measured."""
+"""The policy: every outcome of a scored image but "found", whose scores are measured."""
 
 
 def outcome_of(reference: Mask, prediction: Mask) -> Outcome:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
-from statistics import fmean
+from statistics import median
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -18,9 +18,9 @@ from tmunet.errors import InputError, UsageError
 from tmunet.metrics import overlap
 from tmunet.metrics.empty import EMPTY_POLICY, Outcome, image_diagonal, outcome_of
 from tmunet.metrics.groups import Groups, count_groups
-from tmunet.metrics.objects import ObjectCounts, count_objects
+from tmunet.metrics.objects import MIN_OBJECT_PIXELS, OBJECT_COLUMNS, ObjectCounts, count_objects
 from tmunet.metrics.pair import Mask, Spacing, check_spacing
-from tmunet.metrics.summary import Statistics, Summary, describe
+from tmunet.metrics.summary import NOT_THERE, Statistics, Summary, check_groups, describe
 from tmunet.metrics.surface import surface_distances
 
 OVERLAPS = ("dice", "iou", "f1", "precision", "recall")
@@ -37,6 +37,16 @@ _INTERVALS = (
     "together (video sequence, patient, slide), whole groups are drawn."
 )
 
+_OBJECTS = (
+    "Objects are connected areas (by side or corner) of at least "
+    f"{MIN_OBJECT_PIXELS} pixels of the image at its own size; smaller ones are counted apart."
+)
+
+_LEFT_OUT = (
+    "An image of which every pixel is to be ignored has no scores; a class that no reference and no prediction shows has none "
+    "either, and is not in means over classes."
+)
+
 
 @dataclass(frozen=True)
 class CaseScores:
@@ -50,7 +60,7 @@ class CaseScores:
         recall: share of the reference that was found.
         hd: Hausdorff distance, in units of the spacing; NaN where the protocol leaves the image out.
         hd95: 95 % Hausdorff distance, likewise.
-        outcome: which of the two masks are empty.
+        outcome: which of the two masks are empty, or that no pixel counts.
         objects: how many there are, are missed and are false.
 
     """
@@ -66,10 +76,18 @@ class CaseScores:
     objects: ObjectCounts
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: the outcome's name and numbers, with None where a distance does not exist."""
+        """Plain data for JSON: the outcome's name and numbers, with None where a value does not exist."""
         values = {name: getattr(self, name) for name in METRICS}
         plain = {name: None if math.isnan(value) else value for name, value in values.items()}
-        return {**plain, "outcome": self.outcome.value, **self.objects.to_dict()}
+        ignored = self.outcome is Outcome.IGNORED
+        objects = dict.fromkeys(OBJECT_COLUMNS) if ignored else self.objects.to_dict()
+        return {**plain, "outcome": self.outcome.value, **objects}
+
+
+UNSCORED = CaseScores(
+    **dict.fromkeys((*OVERLAPS, *DISTANCES), math.nan), outcome=Outcome.IGNORED, objects=ObjectCounts(0, 0, 0)
+)
+"""Of an image without a pixel that counts."""
 
 
 class Protocol(ABC):
@@ -89,13 +107,16 @@ class Protocol(ABC):
     left_out_of_distances: ClassVar[frozenset[Outcome]] = frozenset()
 
     @abstractmethod
-    def score(self, reference: Mask, prediction: Mask, spacing: Spacing = (1.0, 1.0)) -> CaseScores:
+    def score(
+        self, reference: Mask, prediction: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+    ) -> CaseScores:
         """Score one image.
 
         Args:
             reference: what the annotator drew, ``(H, W)`` boolean, already resized to ``size``.
             prediction: what the model drew, ``(H, W)`` boolean.
             spacing: (row, column) distance between pixel centres; distances come out in the same unit.
+            magnification: pixels of the masks for each pixel of the image at its own size, by which objects are measured.
 
         Raises:
             InputError: not two boolean masks of one shape, or the spacing is not two finite positive numbers.
@@ -106,22 +127,34 @@ class Protocol(ABC):
         """Summarise the images of a set.
 
         Args:
-            scores: of each image, made by this protocol.
+            scores: of each image, made by this protocol; those of images without a pixel that counts are left out.
             seed: of the bootstrap; the same seed gives the same intervals.
             groups: of the images, in their order; None where no group is known.
 
         Raises:
-            InputError: there is no image, groups are more or fewer than the images, or a score is not finite where this
-                protocol needs it.
+            InputError: there is no image with a pixel that counts, groups are more or fewer than the images, or a score is not
+                finite where this protocol needs it.
 
         """
         if not scores:
             raise InputError("Expected `scores` to hold at least one image, but got none. Score images first.")
+        check_groups({"scores": len(scores)}, groups)
+        kept = [k for k, case in enumerate(scores) if case.outcome is not Outcome.IGNORED]
+        if not kept:
+            raise InputError(
+                f"Expected `scores` to hold at least one image with a pixel that counts, but got {len(scores)} of which every "
+                "pixel is to be ignored. Score images that are annotated."
+            )
+        ignored = len(scores) - len(kept)
+        scores, groups = [scores[k] for k in kept], None if groups is None else [groups[k] for k in kept]
         outcomes = Counter(case.outcome for case in scores)
+        absent = outcomes[Outcome.BOTH_EMPTY] == len(scores)
         measured = [k for k, case in enumerate(scores) if case.outcome not in self.left_out_of_distances]
+        areas = [area for case in scores for area in case.objects.missed_areas]
         return Summary(
             protocol=self.name,
             n=len(scores),
+            n_ignored=ignored,
             n_groups=count_groups(groups),
             n_missed=outcomes[Outcome.MISSED],
             n_false_alarm=outcomes[Outcome.FALSE_ALARM],
@@ -130,7 +163,13 @@ class Protocol(ABC):
             objects=sum(case.objects.reference for case in scores),
             objects_missed=sum(case.objects.missed for case in scores),
             objects_false=sum(case.objects.false for case in scores),
-            metrics={
+            objects_too_small=sum(case.objects.too_small for case in scores),
+            objects_too_small_predicted=sum(case.objects.too_small_predicted for case in scores),
+            objects_missed_median_px=median(areas) if areas else None,
+            objects_missed_largest_px=max(areas, default=None),
+            metrics=dict.fromkeys(METRICS, NOT_THERE)
+            if absent
+            else {
                 **describe(_columns(scores, OVERLAPS), seed, groups),
                 **describe(
                     _columns([scores[k] for k in measured], DISTANCES),
@@ -166,10 +205,12 @@ class StrictProtocol(Protocol):
         "two directed maxima of the distances between the mask outlines, HD95 the larger of the directed "
         "95th percentiles. An image with an object and an empty prediction (missed), or with a prediction "
         "and no object (false alarm), scores 0 in every overlap metric and the diagonal of the image in both "
-        f"distances; an image where both masks are empty scores 1 and 0. {_INTERVALS}"
+        f"distances; an image where both masks are empty scores 1 and 0. {_LEFT_OUT} {_OBJECTS} {_INTERVALS}"
     )
 
-    def score(self, reference: Mask, prediction: Mask, spacing: Spacing = (1.0, 1.0)) -> CaseScores:
+    def score(
+        self, reference: Mask, prediction: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+    ) -> CaseScores:
         """Score one image; see :meth:`Protocol.score`."""
         outcome = outcome_of(reference, prediction)
         if outcome in EMPTY_POLICY:
@@ -179,7 +220,7 @@ class StrictProtocol(Protocol):
                 **dict.fromkeys(OVERLAPS, row.overlap),
                 **dict.fromkeys(DISTANCES, distance),
                 outcome=outcome,
-                objects=count_objects(reference, prediction),
+                objects=count_objects(reference, prediction, magnification=magnification),
             )
         counts = overlap.confusion(reference, prediction)
         distances = surface_distances(reference, prediction, spacing)
@@ -192,7 +233,7 @@ class StrictProtocol(Protocol):
             hd=distances.hd,
             hd95=distances.hd95,
             outcome=outcome,
-            objects=count_objects(reference, prediction),
+            objects=count_objects(reference, prediction, magnification=magnification),
         )
 
 
@@ -211,11 +252,13 @@ class PaperProtocol(Protocol):
         "1 above and below the line; precision and recall are 0 where they would be 0/0; F1 is computed from "
         "the mean precision and the mean recall, so it has no spread. Images with an empty mask on either "
         "side are left out of HD and HD95, so a model can improve both by missing objects: read them with "
-        f"the number of images left out. {_INTERVALS}"
+        f"the number of images left out. {_LEFT_OUT} {_OBJECTS} {_INTERVALS}"
     )
     left_out_of_distances = frozenset(EMPTY_POLICY)
 
-    def score(self, reference: Mask, prediction: Mask, spacing: Spacing = (1.0, 1.0)) -> CaseScores:
+    def score(
+        self, reference: Mask, prediction: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+    ) -> CaseScores:
         """Score one image; see :meth:`Protocol.score`. HD and HD95 are NaN when a mask is empty."""
         check_spacing(spacing)
         outcome = outcome_of(reference, prediction)
@@ -235,7 +278,7 @@ class PaperProtocol(Protocol):
             hd=hd,
             hd95=hd95,
             outcome=outcome,
-            objects=count_objects(reference, prediction),
+            objects=count_objects(reference, prediction, magnification=magnification),
         )
 
     def summarise(self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None) -> Summary:
@@ -245,7 +288,9 @@ class PaperProtocol(Protocol):
         one number for the set, so its SD, median and interval are None.
         """
         summary = super().summarise(scores, seed, groups)
-        precision, recall = fmean(case.precision for case in scores), fmean(case.recall for case in scores)
+        precision, recall = summary.metrics["precision"].mean, summary.metrics["recall"].mean
+        if precision is None or recall is None:
+            return summary
         f1 = Statistics(mean=_harmonic_mean(precision, recall), sd=None, median=None, low=None, high=None)
         return replace(summary, metrics={**summary.metrics, "f1": f1})
 

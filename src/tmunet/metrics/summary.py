@@ -52,27 +52,39 @@ class Statistics:
     high: float | None
 
 
+NOT_THERE = Statistics(None, None, None, None, None)
+"""Of a metric that no image has."""
+
+
 @dataclass(frozen=True)
 class Summary:
     """A set of images under one protocol: how many, how many failed, and the statistics of each metric.
 
+    Where both masks are empty in all n images, the class is not in these images, and no metric has a value.
+
     Attributes:
         protocol: name of the protocol that scored and summarised.
-        n: images.
+        n: images that are scored.
+        n_ignored: images beside them of which no pixel counts; they are in no other number here.
         n_groups: groups of images that the intervals are drawn from; None where no group is known.
         n_missed: images with an object in the reference and an empty prediction.
         n_false_alarm: images with an empty reference and an object in the prediction.
         n_both_empty: images where both masks are empty.
         n_hd_left_out: images that the protocol leaves out of HD and HD95.
-        objects: connected components of all references.
+        objects: connected components of all references that are large enough to be objects.
         objects_missed: of them, those without a predicted pixel.
-        objects_false: connected components of all predictions without a pixel of the reference.
+        objects_false: such components of all predictions without a pixel of the reference.
+        objects_too_small: components of all references that are too small; they are in no other number here.
+        objects_too_small_predicted: those of all predictions.
+        objects_missed_median_px: median area of the missed, in pixels of the images at their own size; None if none is.
+        objects_missed_largest_px: area of the largest of them.
         metrics: statistics by the name of the metric.
 
     """
 
     protocol: str
     n: int
+    n_ignored: int
     n_groups: int | None
     n_missed: int
     n_false_alarm: int
@@ -81,6 +93,10 @@ class Summary:
     objects: int
     objects_missed: int
     objects_false: int
+    objects_too_small: int
+    objects_too_small_predicted: int
+    objects_missed_median_px: float | None
+    objects_missed_largest_px: int | None
     metrics: Mapping[str, Statistics]
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,12 +133,21 @@ def describe(
     _check_columns(columns, groups)
     values = np.array(list(columns.values()), dtype=np.float64).T  # (n, metrics)
     if len(values) == 0:
-        return {name: Statistics(None, None, None, None, None) for name in columns}
+        return dict.fromkeys(columns, NOT_THERE)
     means, medians = values.mean(axis=0).tolist(), np.median(values, axis=0).tolist()
     sds = values.std(axis=0, ddof=1).tolist() if len(values) > 1 else [None] * len(columns)
     resampled = _resampled_means(values, seed, groups)
     lows, highs = [[None] * len(columns)] * 2 if resampled is None else np.percentile(resampled, TAILS, axis=0).tolist()
     return {name: Statistics(means[k], sds[k], medians[k], lows[k], highs[k]) for k, name in enumerate(columns)}
+
+
+def check_groups(lengths: Mapping[str, int], groups: Groups | None) -> None:
+    """Refuse groups of more or fewer images than columns have, whose lengths are given by name."""
+    if groups is not None and any(length != len(groups) for length in lengths.values()):
+        raise InputError(
+            f"Expected `groups` to have one entry an image, but got {len(groups)} beside columns of lengths {lengths}. "
+            "Give None for an image whose group is not known."
+        )
 
 
 def _check_columns(columns: Mapping[str, Sequence[float]], groups: Groups | None) -> None:
@@ -132,11 +157,7 @@ def _check_columns(columns: Mapping[str, Sequence[float]], groups: Groups | None
             f"Expected `columns` to have one value an image each, but got lengths {lengths}. "
             "Give every metric the same images."
         )
-    if groups is not None and any(length != len(groups) for length in lengths.values()):
-        raise InputError(
-            f"Expected `groups` to have one entry an image, but got {len(groups)} beside columns of lengths {lengths}. "
-            "Give None for an image whose group is not known."
-        )
+    check_groups(lengths, groups)
     for name, column in columns.items():
         for place, value in enumerate(column):
             if not np.isfinite(value):

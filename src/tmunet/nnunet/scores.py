@@ -82,7 +82,8 @@ def _read_prediction(masks: Path, case: Case, dataset: Dataset, shape: tuple[int
 def _score_case(
     prediction: NDArray[np.uint8], reference: NDArray[np.uint8], classes: Sequence[str], protocol: Protocol
 ) -> dict[str, CaseScores]:
+    pixels = reference.size
     if protocol.size is not None:
         size = (protocol.size, protocol.size)
         prediction, reference = resize_mask(prediction, size), resize_mask(reference, size)
-    return class_scores(reference, prediction, classes, protocol)
+    return class_scores(reference, prediction, classes, protocol, reference.size / pixels)

@@ -167,7 +167,7 @@ class _Head:
 
 def _legend(folder: Folder, width: int) -> list[list[tuple[int, int, str]]]:
     """Lines of (pixels from the left, label, words) that together name every class but the background."""
-    sound = [glance.shares for glance in folder.glances if glance.shares is not None]
+    sound = [glance.shares for glance in folder.glances if glance.shares]
     lines: list[list[tuple[int, int, str]]] = [[]]
     left = 0
     for label, name in enumerate(folder.info.classes[1:], start=1):

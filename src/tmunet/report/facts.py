@@ -37,6 +37,8 @@ def facts(report: CheckReport) -> Mapping[str, str]:
         found["Groups"] = _groups(cases)
     if report.info.ignore_label is not None:
         found["Ignored"] = f"pixels of the value {report.info.ignore_label}; drawn with a grey veil"
+        if whole := sum(not case.shares for case in cases):
+            found["Ignored"] += f"; all pixels of {counted(whole, 'case')}, which is in no share here"
     if report.split is None:
         found["Split"] = "none that can be read"
     else:

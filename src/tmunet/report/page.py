@@ -11,6 +11,8 @@ from tmunet.counted import counted, drawn_from
 from tmunet.errors import InputError
 from tmunet.files import write_text
 from tmunet.labels import IGNORE_LABEL
+from tmunet.metrics.classes import is_absent, scored_classes
+from tmunet.metrics.empty import Outcome
 from tmunet.metrics.groups import count_groups
 from tmunet.metrics.summary import describe
 from tmunet.report import charts, panels, wording
@@ -85,7 +87,8 @@ def render(report: Report) -> str:
             report=report,
             headline=_headline(report),
             misses={name: wording.misses(summary) for name, summary in report.summaries.items()},
-            strips={name: _strips(report, name) for name in report.summaries},
+            strips={name: _strips(report, name) for name in scored_classes(report.summaries)},
+            absent=[name for name, summary in report.summaries.items() if is_absent(summary)],
             groups=groups,
             ranked=len(ranked),
             rule=RULE,
@@ -95,6 +98,7 @@ def render(report: Report) -> str:
             best=best,
             metrics=wording.METRICS,
             outcomes=wording.OUTCOMES,
+            drawn=[outcome for outcome in wording.OUTCOMES if outcome != Outcome.IGNORED],
         )
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tmunet.counted import counted
+from tmunet.metrics import MIN_OBJECT_PIXELS, is_absent
 
 DASH = "–"
 
@@ -39,6 +40,7 @@ OUTCOMES: Mapping[str, str] = {
     "missed": "missed",
     "false_alarm": "false alarm",
     "both_empty": "both empty",
+    "ignored": "ignored",
 }
 
 
@@ -92,10 +94,21 @@ def misses(summary: Mapping[str, Any]) -> list[str]:
         summary: ``Summary.to_dict()`` of one class.
 
     Example:
-        >>> counts = {"n": 9, "n_missed": 0, "n_false_alarm": 1, "n_both_empty": 0, "n_hd_left_out": 0}
-        >>> misses({**counts, "objects": 12, "objects_missed": 3, "objects_false": 0})[0]
+        >>> counts = {"n": 9, "n_ignored": 0, "n_missed": 0, "n_false_alarm": 1, "n_both_empty": 0, "n_hd_left_out": 0}
+        >>> objects = {"objects": 12, "objects_missed": 0, "objects_false": 0}
+        >>> small = {"objects_too_small": 0, "objects_too_small_predicted": 0}
+        >>> misses({**counts, **objects, **small})[0]
         'Missed in no image: wherever the reference marks it, the model marked something.'
     """
+    ignored = [f"Left out: {counted(summary['n_ignored'], 'image')} without a pixel that counts."] * bool(
+        summary["n_ignored"]
+    )
+    if is_absent(summary):
+        images = counted(summary["n"], "image")
+        return [
+            f"Not in these images: no reference and no prediction of {images} shows it, so it is not scored.",
+            *ignored,
+        ]
     total, missed, false = summary["n"], summary["n_missed"], summary["n_false_alarm"]
     empty, left_out = summary["n_both_empty"], summary["n_hd_left_out"]
     sentences = [
@@ -106,12 +119,22 @@ def misses(summary: Mapping[str, Any]) -> list[str]:
         if false
         else "False alarm in no image: wherever the reference is empty, the model marked nothing.",
     ]
+    sizes = ""
+    if summary["objects_missed"]:
+        middle, largest = summary["objects_missed_median_px"], summary["objects_missed_largest_px"]
+        sizes = f" (median {middle:,.0f} px, largest {largest:,} px)"
     sentences.append(
         f"Objects (connected areas): {summary['objects_missed']:,} of {summary['objects']:,} in the reference have no marked "
-        f"pixel; {summary['objects_false']:,} that the model marked touch none of the reference."
+        f"pixel{sizes}; {summary['objects_false']:,} that the model marked touch none of the reference."
     )
+    small, predicted = summary["objects_too_small"], summary["objects_too_small_predicted"]
+    if small or predicted:
+        sentences.append(
+            f"Too small to be objects, below {MIN_OBJECT_PIXELS} px: {small:,} areas in the reference, {predicted:,} in the "
+            "prediction."
+        )
     if empty:
         sentences.append(f"Rightly left empty: {counted(empty, 'image')}.")
     if left_out:
         sentences.append(f"HD and HD95 leave out {counted(left_out, 'image')} where they do not exist.")
-    return sentences
+    return sentences + ignored

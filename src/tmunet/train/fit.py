@@ -29,6 +29,7 @@ from tmunet.model_config import ModelConfig
 from tmunet.nn.checkpointing import checkpoint_stages
 from tmunet.train.callbacks import MetricsLog, ProgressBar, Throughput
 from tmunet.train.config import TrainConfig
+from tmunet.train.countable import check_countable
 from tmunet.train.dark_images import warn_of_dark_images
 from tmunet.train.module import SegmentationModule
 from tmunet.train.run import RunFolder
@@ -74,6 +75,8 @@ def resume(path: Path) -> RunFolder:
 
 def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool = False) -> RunFolder:
     train_cases, valid_cases, leaks = _load(dataset, config)
+    by_dice, tell = config.keep == "highest_dice", _is_first_process()
+    validates = check_countable(dataset.folder, train_cases, valid_cases, dataset.info.classes, by_dice, tell)
     data_hash = hashlib.sha256((train_cases.sha256() + valid_cases.sha256()).encode()).hexdigest()
     if resuming:
         run.check_data(data_hash, dataset.info.classes)
@@ -97,7 +100,7 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
         f"{counted(len(train_cases), 'image')} of {dataset.info.name}, {len(valid_cases)} to validate, run folder {run.path}"
     )
     log, speed = MetricsLog(run.metrics), Throughput()
-    trainer = build_trainer(config, run, [log, ProgressBar(title), speed], validates=len(valid_cases) > 0)
+    trainer = build_trainer(config, run, [log, ProgressBar(title), speed], validates=validates)
     if trainer.is_global_zero and not resuming:
         machine = {"device": _name_of(trainer.strategy.root_device), "threads": torch.get_num_threads()}
         run.start(config, dataset, data_hash, leaks, {**machine, "processes": config.devices * config.nodes})
@@ -106,7 +109,7 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
         train_cases, world, trainer.global_rank, shuffle=True, seed=config.seed
     )
     loader = _loader(train_cases, config.batch_size // world, sampler)
-    validation = _loader(valid_cases, VALIDATION_BATCH) if len(valid_cases) else None
+    validation = _loader(valid_cases, VALIDATION_BATCH) if validates else None
     _launch(trainer, module, loader, validation, run if resuming and run.last.exists() else None)
     if trainer.is_global_zero:
         network.load_state_dict(kept_weights(run.last if validation is None else run.best, module))
@@ -160,11 +163,6 @@ def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCas
         faults += found
     if faults:
         raise DataError(str(dataset.folder), faults)
-    if not len(loaded[1]) and config.keep == "highest_dice":
-        raise InputError(
-            f"{dataset.folder}: the split has no validation images, which `keep: highest_dice` needs. Give a split that has "
-            "some, or --keep lowest_loss, which takes the last epoch then."
-        )
     if _is_first_process():
         warn_of_dark_images(dataset.folder, loaded[0].intensities, config.preprocess, config.augment)
     leaks = find_leaks(dataset.split, {case.name: case.group for case in dataset.cases}, signatures)

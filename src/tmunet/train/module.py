@@ -1,6 +1,7 @@
 """What one training step and one validation step do."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
@@ -15,10 +16,25 @@ from tmunet.data.normalise import normalise, unit
 from tmunet.errors import NonFiniteLossError
 from tmunet.labels import IGNORE_LABEL
 from tmunet.logits import decide
-from tmunet.losses import SegmentationLoss, loss_of
+from tmunet.losses import SegmentationLoss, counts, loss_of, mean_loss
 from tmunet.metrics import EMPTY_POLICY, confusion, dice, outcome_of
 from tmunet.train.config import TrainConfig
 from tmunet.train.schedule import learning_rate_factor
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A validation image in one epoch.
+
+    Attributes:
+        loss: its loss.
+        dice: of each label but the background.
+        shown: the labels that its mask shows, of these.
+    """
+
+    loss: float
+    dice: Mapping[int, float]
+    shown: frozenset[int]
 
 
 class SegmentationModule(pl.LightningModule):
@@ -38,7 +54,7 @@ class SegmentationModule(pl.LightningModule):
         self.steps_per_epoch = steps_per_epoch
         self.loss = SegmentationLoss(config.loss.cross_entropy, config.loss.dice)
         self.training_loss = loss_of(network, config.loss.cross_entropy, config.loss.dice)
-        self.validation: list[tuple[float, float]] = []  # loss and Dice of each validation image
+        self.validation: list[Validated] = []
         self.batch: tuple[str, ...] = ()  # names of the images of the step
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -51,7 +67,9 @@ class SegmentationModule(pl.LightningModule):
         return {**batch, "image": normalise(images, self.settings.preprocess.normalise), "mask": masks}
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Mean loss over the images of a batch.
+        """Mean loss over the images of a batch that have a pixel that counts; 0 without a gradient if there is none.
+
+        Each process gives its part of the mean over the batches of all, of which the trainer takes the mean.
 
         Raises:
             NonFiniteLossError: the loss of an image is infinite or NaN; the message names the images.
@@ -63,9 +81,15 @@ class SegmentationModule(pl.LightningModule):
         ]
         if culprits:
             raise self._not_finite("loss", f"for: {', '.join(culprits)}", "Look at these images, or lower")
-        loss = losses.mean()
-        self.log("train_loss", loss, on_step=False, on_epoch=True, batch_size=len(losses), sync_dist=True)
-        return loss
+        own, processes = mean_loss(losses, batch["mask"]), self.trainer.world_size
+        images = counts(batch["mask"]).sum()
+        total, mean, share = images, own.detach(), 1.0
+        if processes > 1:
+            sums = torch.stack([images.double(), own.detach().double() * images])
+            total, weighted = self.trainer.strategy.reduce(sums, reduce_op="sum")
+            mean, share = weighted / total.clamp(min=1), float(images * processes / total.clamp(min=1))
+        self.log("train_loss", mean.float(), on_step=False, on_epoch=True, batch_size=int(total))
+        return own * share
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """See that the gradient is finite before it reaches the weights: after it, every image would be blamed.
@@ -84,20 +108,29 @@ class SegmentationModule(pl.LightningModule):
         self.validation = []
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        """Loss and Dice of each image, at the size of training."""
+        """Loss and Dice of each image with a pixel that counts, at the size of training."""
         logits = self.network(batch["image"])
-        losses = self.loss(logits, batch["mask"]).tolist()
+        losses, classes = self.loss(logits, batch["mask"]).tolist(), max(logits.shape[1], 2)
         predictions, masks = decide(logits).cpu().numpy(), batch["mask"].cpu().numpy()
-        outputs = logits.shape[1]
-        scores = [mean_dice(m, p, max(outputs, 2)) for m, p in zip(masks, predictions, strict=True)]
-        self.validation += zip(losses, scores, strict=True)
+        kept = counts(batch["mask"]).tolist()
+        for loss, mask, prediction, counted in zip(losses, masks, predictions, kept, strict=True):
+            if counted:
+                shown = frozenset(np.unique(mask).tolist()) & frozenset(range(1, classes))
+                self.validation.append(Validated(loss, class_dice(mask, prediction, classes), shown))
 
     def on_validation_epoch_end(self) -> None:
-        """Means over the validation images; every process has seen all of them."""
+        """Means over the validation images; every process has seen all of them.
+
+        The Dice of an image is the mean over the classes that some validation mask shows, and over any other that it is falsely
+        said to show, which counts 0: a class that is nowhere adds no 1, and a false alarm never helps an epoch.
+        """
         if self.validation:
-            losses, scores = zip(*self.validation, strict=True)
-            self.log("valid_loss", fmean(losses))
-            self.log("valid_dice", fmean(scores))
+            self.log("valid_loss", fmean(image.loss for image in self.validation))
+        if labels := frozenset[int]().union(*(image.shown for image in self.validation)):
+            scores = [
+                [dice for label, dice in image.dice.items() if label in labels or not dice] for image in self.validation
+            ]
+            self.log("valid_dice", fmean(map(fmean, scores)))
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and its learning rate as a function of the step."""
@@ -117,12 +150,12 @@ class SegmentationModule(pl.LightningModule):
         )
 
 
-def mean_dice(mask: np.ndarray, prediction: np.ndarray, classes: int) -> float:
-    """Dice of one image, averaged over the classes without the background, with the policy for empty masks."""
+def class_dice(mask: np.ndarray, prediction: np.ndarray, classes: int) -> dict[int, float]:
+    """Dice of one image for each label but the background, with the policy for empty masks."""
     valid = mask != IGNORE_LABEL
-    scores = []
+    scores = {}
     for label in range(1, classes):
         pair = (mask == label) & valid, (prediction == label) & valid
         outcome = outcome_of(*pair)
-        scores.append(EMPTY_POLICY[outcome].overlap if outcome in EMPTY_POLICY else dice(confusion(*pair)))
-    return fmean(scores)
+        scores[label] = EMPTY_POLICY[outcome].overlap if outcome in EMPTY_POLICY else dice(confusion(*pair))
+    return scores

@@ -147,12 +147,13 @@ class RunFolder:
     ) -> dict[str, Any]:
         """The provenance of the trained model: what `start` wrote, and how the kept epoch did on the validation images."""
         known = self.read_provenance()
-        scored = [row for row in rows if row["valid_dice"] is not None]
+        by_dice = config.keep == "highest_dice"
+        measured = [row for row in rows if row["valid_dice" if by_dice else "valid_loss"] is not None]
         kept: Mapping[str, Any] = rows[-1]
-        if scored and config.keep == "highest_dice":
-            kept = max(scored, key=lambda row: row["valid_dice"])
-        elif scored:
-            kept = min(scored, key=lambda row: row["valid_loss"])
+        if measured and by_dice:
+            kept = max(measured, key=lambda row: row["valid_dice"])
+        elif measured:
+            kept = min(measured, key=lambda row: row["valid_loss"])
         return {
             **known,
             "recipe": config.recipe,
