@@ -17,6 +17,7 @@ from typing import Any
 
 from tmunet.experiments.commands import resume_command, train_command
 from tmunet.experiments.grid import PlannedRun, plan_runs
+from tmunet.experiments.markdown import void_note
 from tmunet.experiments.plan import Plan
 from tmunet.experiments.plan_files import read_plan
 from tmunet.experiments.state import state_of
@@ -71,7 +72,8 @@ def page(plan: Plan, rows: list[dict[str, Any]], missing: int, command: str) -> 
         values = " | ".join(cell(rows, label, data) for data in plan.data)
         lines.append(f"| {label} | {differs} | {values} |")
     budgets = "\n".join(f"- {data}: `{settings(own)}`" for data, own in plan.data_settings.items())
-    return f"""# {plan.title}
+    title = "\n\n".join([plan.title, *void_note(plan)])
+    return f"""# {title}
 
 Dice of the **validation** images at the size of training, of the epoch that was kept. Recipe `{plan.recipe}`, with the budget
 

@@ -35,7 +35,19 @@ def test_a_damaged_checkpoint_is_named(make_dataset: Callable[..., Path], tmp_pa
     run = run_here(make_dataset(), tmp_path / "run", epochs=1)
     run.last.write_bytes(run.last.read_bytes()[:5000])
     with pytest.raises(ModelError, match=r"last.ckpt: the checkpoint is damaged; delete it"):
-        check_checkpoint(run.last)
+        check_checkpoint(run.last, averages=True)
+
+
+def test_an_average_without_its_number_of_steps_is_not_continued(
+    make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = run_here(make_dataset(), tmp_path / "run", epochs=1)
+    state = torch.load(run.last, weights_only=True)
+    del state["kept_weights"]  # as tmunet 0.1.0 wrote it
+    torch.save(state, run.last)
+    with pytest.raises(ModelError, match=str(run.last)):
+        check_checkpoint(run.last, averages=True)
+    check_checkpoint(run.last, averages=False)
 
 
 @pytest.mark.nightly

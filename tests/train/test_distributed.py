@@ -40,8 +40,24 @@ def test_two_processes_equal_one(launcher: str, make_dataset: Callable[..., Path
     torch.testing.assert_close(a, b, rtol=0, atol=5e-3 * float(a.abs().max()))
     with one.metrics.open() as first, (tmp_path / "two" / "metrics.csv").open() as second:
         for x, y in zip(csv.DictReader(first), csv.DictReader(second), strict=True):
+            assert x.pop("kept_weights") == y.pop("kept_weights") == "raw"
             for column in x:
                 assert float(x[column]) == pytest.approx(float(y[column]), rel=1e-3), column
+
+
+def test_the_average_of_two_processes_equals_that_of_one(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    data = make_dataset(train=8, valid=0)  # without validation images the average is kept
+    settings = {"epochs": 3, "optimiser": {"learning_rate": 1e-3, "ema_decay": 0.99}, "keep": "lowest_loss"}
+    plain = {**settings, "optimiser": {"learning_rate": 1e-3}}
+    one, raw = run_here(data, tmp_path / "one", **settings), run_here(data, tmp_path / "raw", **plain)
+    recipe = recipe_file(tmp_path, **settings)
+    process = start(f"--recipe={recipe}", f"--data={data}", f"--out={tmp_path / 'two'}", "--devices=2")
+    output, _ = process.communicate(timeout=180)
+    assert process.returncode == 0, output
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    a, b, last = (load_model(run).network(images) for run in (one.path, tmp_path / "two", raw.path))
+    difference = float((a - b).abs().max())
+    assert difference < 0.1 * float((a - last).abs().max())
 
 
 def test_the_cosine_rises_then_falls_to_nothing() -> None:

@@ -47,6 +47,7 @@ def test_a_run_folder_holds_what_its_numbers_come_from(make_dataset: Callable[..
     assert provenance["machine"] == {"device": "cpu", "threads": 1, "processes": 1}
     rows = rows_of(run.metrics)
     assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert {row.pop("kept_weights") for row in rows} <= {"average", "raw"}
     assert all(np.isfinite(float(value)) for row in rows for value in row.values())
     assert run.best.is_file()
     assert run.last.is_file()
@@ -59,9 +60,10 @@ def test_a_run_folder_holds_what_its_numbers_come_from(make_dataset: Callable[..
 
 def test_the_kept_weights_are_those_of_the_best_epoch(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
     run = run_here(make_dataset(), tmp_path / "run", epochs=3)
-    state = torch.load(run.best, weights_only=True)["state_dict"]
+    saved = torch.load(run.best, weights_only=True)
+    prefix = {"average": "average.module.", "raw": "network."}[saved["kept_weights"]]
     for name, value in weights(run.path).items():
-        assert torch.equal(value, state[f"network.{name}"])
+        assert torch.equal(value, saved["state_dict"][prefix + name])
 
 
 def test_a_small_network_learns_the_discs(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
@@ -236,7 +238,7 @@ def test_the_network_is_trained_and_validated_on_normalised_images_epoch_by_epoc
     end = SegmentationModule.on_validation_epoch_end
 
     def counted(self: SegmentationModule) -> None:
-        counts.append(len(self.validation))
+        counts.extend((len(self.validation["average"]), len(self.validation["raw"])))
         end(self)
 
     monkeypatch.setattr(SegmentationModule, "on_validation_epoch_end", counted)
@@ -244,7 +246,7 @@ def test_the_network_is_trained_and_validated_on_normalised_images_epoch_by_epoc
     assert len(seen) == 2 * (4 + 2)
     for image in seen:
         assert (image.mean().item(), image.std().item()) == pytest.approx((0, 1), abs=1e-2)
-    assert counts == [2, 2]
+    assert counts == [2, 2] * 2
 
 
 def test_the_kept_weights_are_the_moving_average_of_the_steps(
@@ -262,8 +264,10 @@ def test_the_kept_weights_are_the_moving_average_of_the_steps(
         run_here(data, tmp_path / "plain", **settings, optimiser={"learning_rate": 0.01, "ema_decay": None})
     averaged = run_here(data, tmp_path / "averaged", **settings, optimiser={"learning_rate": 0.01, "ema_decay": 0.9})
     expected = steps[0]
-    for after in steps[1:]:
-        expected = {name: 0.9 * value + 0.1 * after[name] for name, value in expected.items()}
+    assert len(steps) == 4
+    for n, after in enumerate(steps[1:], start=1):
+        decay = (1 + n) / (10 + n)  # below 0.9 for 80 steps
+        expected = {name: decay * value + (1 - decay) * after[name] for name, value in expected.items()}
     kept = weights(averaged.path)
     for name, value in expected.items():
         torch.testing.assert_close(kept[name], value, rtol=1e-4, atol=1e-6)

@@ -10,7 +10,7 @@ from PIL import Image
 from tmunet.data.dataset import Dataset
 from tmunet.experiments.case_grid import Drawn, GridRow, draw_grid, outlined
 from tmunet.experiments.cases import RULE, Chosen, choose_cases, first_seed, shown_blocks, shown_protocol
-from tmunet.experiments.markdown import escaped, grid, link, listed, made_by, run_section
+from tmunet.experiments.markdown import escaped, grid, link, listed, made_by, run_section, void_note
 from tmunet.experiments.numbers import DASH, shown
 from tmunet.experiments.repredict import Again, load_scored, open_scored
 from tmunet.experiments.result import Result
@@ -114,6 +114,7 @@ def _page(table: Table, parts: Sequence[Part], folder: Path, command: str) -> st
     drawn = any(part.chosen for part in parts)
     sections = [
         f"# {escaped(table.plan.title)}: cases",
+        *void_note(table.plan),
         WARNING,
         *(["![Test images with outlines of reference and predictions](figure3.png)"] if drawn else []),
         f"{RULE} That seed is {table.plan.seeds[0]}. Yellow: outline of the reference; blue: of the prediction; green: both. "

@@ -51,7 +51,8 @@ def _block(table: Table, block: Block) -> str:
     rules = "".join(f"\\cmidrule(lr){{{2 * index + 2}-{2 * index + 3}}}" for index in range(len(METRICS)))
     head = [_line(above + [""] * block.left_out), rules] if block.printed else []
     names = ["Network", *(name for pair in pairs for name in pair), *(["left out of HD"] * block.left_out)]
-    notes = " ".join([f"{block_title(block)}.", *block_notes(table, block)])
+    void = [f"Void. {table.plan.void}"] if table.plan.void else []
+    notes = " ".join([*void, f"{block_title(block)}.", *block_notes(table, block)])
     return "\n".join(
         [
             r"\begin{table}",

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from tmunet.experiments.costs import Cost
 from tmunet.experiments.numbers import DASH, HEADINGS, numbers, p_value, plain, shown
 from tmunet.experiments.paper import MACHINE, PaperRow
+from tmunet.experiments.plan import Plan
 from tmunet.experiments.result import Result
 from tmunet.experiments.run_list import per_image_csv, relative, run_entries
 from tmunet.experiments.table import METRICS, Block, Cell, Row, Table
@@ -24,7 +25,7 @@ def table_page(table: Table, folder: Path, command: str, before: Sequence[str] =
         command: that made it.
         before: sections that stand before the tables.
     """
-    parts = [f"# {escaped(table.plan.title)}", listed(conditions(table.plan)), *before]
+    parts = [f"# {escaped(table.plan.title)}", *void_note(table.plan), listed(conditions(table.plan)), *before]
     parts += ["## Cost", cost_section(table), "## Scores", escaped(how_to_read(table, "bold", "in italics"))]
     for protocol in table.plan.protocols:
         parts += [f"## Protocol {protocol}", escaped(get_protocol(protocol).description)]
@@ -33,6 +34,11 @@ def table_page(table: Table, folder: Path, command: str, before: Sequence[str] =
                 parts += _block(table, block, folder)
     parts += ["## Runs", run_section(table.results, folder), made_by(command)]
     return "\n\n".join(parts) + "\n"
+
+
+def void_note(plan: Plan) -> list[str]:
+    """What stands first on the pages of a plan whose numbers do not hold; nothing for other plans."""
+    return [f"**Void.** {escaped(plan.void)}"] if plan.void else []
 
 
 def cost_section(table: Table) -> str:

@@ -58,6 +58,8 @@ class Plan:
     """Protocols under which test images are scored; the paper's figures stand beside `paper`."""
     stands_in: dict[str, str] = field(default_factory=dict)
     """Data sets that stand in for one of the paper's which cannot be had, such as {BUSI: UDIAT}."""
+    void: str = ""
+    """Why numbers of this plan's runs do not hold, which all of its pages say first."""
 
     def __post_init__(self) -> None:
         from tmunet.metrics import PROTOCOLS

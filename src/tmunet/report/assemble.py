@@ -60,7 +60,9 @@ def _history(metrics_csv: Path | None) -> list[dict[str, float | None]]:
     if metrics_csv is None:
         return []
     with metrics_csv.open(encoding="utf-8", newline="") as file:
-        return [{name: float(value) if value else None for name, value in row.items()} for row in csv.DictReader(file)]
+        rows = list(csv.DictReader(file))
+    numbers = [{name: value for name, value in row.items() if name != "kept_weights"} for row in rows]
+    return [{name: float(value) if value else None for name, value in row.items()} for row in numbers]
 
 
 def _text(value: object) -> str:

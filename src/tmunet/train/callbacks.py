@@ -8,15 +8,16 @@ import pytorch_lightning as pl
 from tqdm import tqdm
 
 from tmunet.files import write_csv
+from tmunet.train.module import SegmentationModule
 
-COLUMNS = ("epoch", "learning_rate", "train_loss", "valid_loss", "valid_dice")
+COLUMNS = ("epoch", "learning_rate", "train_loss", "valid_loss", "valid_dice", "kept_weights")
 
 
 class MetricsLog(pl.Callback):
     """`metrics.csv`: one row an epoch. The rows live in the checkpoint, so a resumed run writes the same file."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, module: SegmentationModule) -> None:
+        self.path, self._module = path, module
         self.rows: list[dict[str, Any]] = []
         self._learning_rate = 0.0
 
@@ -26,7 +27,7 @@ class MetricsLog(pl.Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """The rows of the interrupted run."""
-        self.rows = list(state_dict["rows"])
+        self.rows = [{"kept_weights": "raw", **row} for row in state_dict["rows"]]  # of 0.1.0: without an average
 
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
@@ -38,8 +39,9 @@ class MetricsLog(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Add the epoch's row and write the file."""
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        row = {"epoch": trainer.current_epoch + 1, "learning_rate": self._learning_rate}
-        self.rows.append(row | {name: values.get(name) for name in COLUMNS[2:]})
+        row: dict[str, Any] = {"epoch": trainer.current_epoch + 1, "learning_rate": self._learning_rate}
+        row |= {name: values.get(name) for name in COLUMNS[2:-1]}
+        self.rows.append(row | {"kept_weights": self._module.kept_weights})
         if trainer.is_global_zero:
             write_csv(self.path, COLUMNS, self.rows)
 

@@ -46,7 +46,8 @@ class OptimiserConfig:
     clip_norm: float | None = None
     """Gradients are scaled down to this norm."""
     ema_decay: float | None = None
-    """Decay per step of the moving average of the weights that is validated and kept; none is no average."""
+    """Highest decay per step of the moving average of the weights, min(ema_decay, (1 + n) / (10 + n)) after n steps. Average and
+    raw weights are both validated and the better ones kept; none is no average."""
 
     def __post_init__(self) -> None:
         if not 0 < self.learning_rate < math.inf:

@@ -99,7 +99,7 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
         f"{config.model} ({sum(p.numel() for p in network.parameters()):,} parameters), {counted(config.epochs, 'epoch')} of "
         f"{counted(len(train_cases), 'image')} of {dataset.info.name}, {len(valid_cases)} to validate, run folder {run.path}"
     )
-    log, speed = MetricsLog(run.metrics), Throughput()
+    log, speed = MetricsLog(run.metrics, module), Throughput()
     trainer = build_trainer(config, run, [log, ProgressBar(title), speed], validates=validates)
     if trainer.is_global_zero and not resuming:
         machine = {"device": _name_of(trainer.strategy.root_device), "threads": torch.get_num_threads()}
@@ -129,7 +129,7 @@ def _launch(
     """Train from fresh weights, or from the last checkpoint of a run."""
     last = None if resumed is None else str(resumed.last)
     if resumed is not None:
-        check_checkpoint(resumed.last)
+        check_checkpoint(resumed.last, averages=module.average is not None)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, which the cache does not need
@@ -213,20 +213,30 @@ def _is_first_process() -> bool:
     return not any(int(os.environ.get(name, 0)) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
 
 
-def check_checkpoint(checkpoint: Path) -> None:
-    """See that a checkpoint can be read.
+def check_checkpoint(checkpoint: Path, averages: bool) -> None:
+    """See that a checkpoint can be read, and continued by a run that averages its weights or not.
 
     Raises:
         ModelError: it cannot; the message names the file.
     """
     try:
-        torch.load(checkpoint, map_location="cpu", weights_only=True)
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a damaged archive leads to
         raise ModelError(f"{checkpoint}: the checkpoint is damaged; delete it, and the run starts again.") from error
+    if averages and "kept_weights" not in state:
+        raise ModelError(
+            f"{checkpoint}: expected the moving average of the weights with the number of its steps, but found that of tmunet "
+            "0.1.0, which keeps its random start. Delete the folder of the checkpoint, and the run starts again."
+        )
 
 
 def kept_weights(checkpoint: Path, module: SegmentationModule) -> dict[str, torch.Tensor]:
-    """The network's weights in a checkpoint (their moving average, if the run keeps one)."""
-    state = torch.load(checkpoint, map_location=module.device, weights_only=True)["state_dict"]
-    prefix = "network."
+    """The network's weights in a checkpoint: their moving average or the raw ones, whichever did better on the validation images.
+
+    Without validation images the average, if the run has one.
+    """
+    saved = torch.load(checkpoint, map_location=module.device, weights_only=True)
+    state, prefix = saved["state_dict"], "network."
+    if saved.get("kept_weights") == "average":
+        prefix = "average.module."
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

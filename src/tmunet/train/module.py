@@ -1,9 +1,10 @@
 """What one training step and one validation step do."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,8 +19,11 @@ from tmunet.labels import IGNORE_LABEL
 from tmunet.logits import decide
 from tmunet.losses import SegmentationLoss, counts, loss_of, mean_loss
 from tmunet.metrics import EMPTY_POLICY, confusion, dice, outcome_of
+from tmunet.train.average import moving_average
 from tmunet.train.config import TrainConfig
 from tmunet.train.schedule import learning_rate_factor
+
+Weights = Literal["average", "raw"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,10 @@ class Validated:
 
 
 class SegmentationModule(pl.LightningModule):
-    """A network, the loss of Eq. 9 and an optimiser.
+    """A network, the loss of Eq. 9, an optimiser and, if the settings say so, the moving average of the weights.
+
+    The average and the raw weights, those of the last step, are both validated. `kept_weights` says which did better in the
+    last validation by what the settings keep epochs for; `valid_loss` and `valid_dice` are of these.
 
     Args:
         network: maps images (B, C, S, S) to logits (B, 1 or K, S, S); in training possibly to logits of several resolutions,
@@ -54,7 +61,10 @@ class SegmentationModule(pl.LightningModule):
         self.steps_per_epoch = steps_per_epoch
         self.loss = SegmentationLoss(config.loss.cross_entropy, config.loss.dice)
         self.training_loss = loss_of(network, config.loss.cross_entropy, config.loss.dice)
-        self.validation: list[Validated] = []
+        decay = config.optimiser.ema_decay
+        self.average = None if decay is None else moving_average(network, decay)
+        self.kept_weights: Weights = "raw" if self.average is None else "average"
+        self.validation: dict[Weights, list[Validated]] = {}
         self.batch: tuple[str, ...] = ()  # names of the images of the step
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -103,44 +113,60 @@ class SegmentationModule(pl.LightningModule):
         first = next((name for name, g in gradients.items() if not torch.isfinite(g).all()), "its norm")
         raise self._not_finite("gradient", f"though the loss is; first: {first}", "Lower")
 
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """Step, and let the average follow."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+
     def on_validation_epoch_start(self) -> None:
         """Forget the last validation."""
-        self.validation = []
+        self.validation = {}
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        """Loss and Dice of each image with a pixel that counts, at the size of training."""
-        logits = self.network(batch["image"])
-        losses, classes = self.loss(logits, batch["mask"]).tolist(), max(logits.shape[1], 2)
-        predictions, masks = decide(logits).cpu().numpy(), batch["mask"].cpu().numpy()
-        kept = counts(batch["mask"]).tolist()
-        for loss, mask, prediction, counted in zip(losses, masks, predictions, kept, strict=True):
-            if counted:
-                shown = frozenset(np.unique(mask).tolist()) & frozenset(range(1, classes))
-                self.validation.append(Validated(loss, class_dice(mask, prediction, classes), shown))
+        """Score each image with a pixel that counts, at the size of training, by the average and by the raw weights."""
+        networks: dict[Weights, nn.Module] = {} if self.average is None else {"average": self.average}
+        masks, kept = batch["mask"].cpu().numpy(), counts(batch["mask"]).tolist()
+        for weights, network in (networks | {"raw": self.network}).items():
+            logits = network(batch["image"])
+            losses, classes = self.loss(logits, batch["mask"]).tolist(), max(logits.shape[1], 2)
+            for loss, mask, prediction, counted in zip(losses, masks, decide(logits).cpu().numpy(), kept, strict=True):
+                if counted:
+                    shown = frozenset(np.unique(mask).tolist()) & frozenset(range(1, classes))
+                    image = Validated(loss, class_dice(mask, prediction, classes), shown)
+                    self.validation.setdefault(weights, []).append(image)
 
     def on_validation_epoch_end(self) -> None:
-        """Means over the validation images; every process has seen all of them.
-
-        The Dice of an image is the mean over the classes that some validation mask shows, and over any other that it is falsely
-        said to show, which counts 0: a class that is nowhere adds no 1, and a false alarm never helps an epoch.
-        """
+        """Means over the validation images, of the better weights; every process has seen all of the images."""
         if self.validation:
-            self.log("valid_loss", fmean(image.loss for image in self.validation))
-        if labels := frozenset[int]().union(*(image.shown for image in self.validation)):
-            scores = [
-                [dice for label, dice in image.dice.items() if label in labels or not dice] for image in self.validation
-            ]
-            self.log("valid_dice", fmean(map(fmean, scores)))
+            means = {
+                of: (fmean(image.loss for image in images), mean_dice(images)) for of, images in self.validation.items()
+            }
+            self.kept_weights = min(means, key=lambda weights: self._badness(*means[weights]))  # the average if equal
+            loss, score = means[self.kept_weights]
+            self.log("valid_loss", loss)
+            if score is not None:
+                self.log("valid_dice", score)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note whose validation the checkpoint was judged by."""
+        checkpoint["kept_weights"] = self.kept_weights
 
     def configure_optimizers(self) -> Any:
         """The optimiser, and its learning rate as a function of the step."""
         settings = self.settings.optimiser
         optimiser = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.name](
-            self.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
         )
         factor = learning_rate_factor(settings, self.steps_per_epoch, self.settings.epochs)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, factor)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _badness(self, loss: float, score: float | None) -> float:
+        """What is lowest of the weights and the epoch that are kept."""
+        if self.settings.keep == "highest_dice":
+            return math.inf if score is None else -score
+        return math.inf if math.isnan(loss) else loss
 
     def _not_finite(self, what: str, where: str, advice: str) -> NonFiniteLossError:
         return NonFiniteLossError(
@@ -148,6 +174,20 @@ class SegmentationModule(pl.LightningModule):
             f"(batch: {', '.join(self.batch)}). The last checkpoint is from the epoch before. {advice} "
             "--optimiser.learning_rate, or set --optimiser.clip_norm 1."
         )
+
+
+def mean_dice(images: Sequence[Validated]) -> float | None:
+    """Dice over validation images; None where no mask shows a class.
+
+    The Dice of an image is the mean over the classes that some validation mask shows, and over any other that it is falsely
+    said to show, which counts 0: a class that is nowhere adds no 1, and a false alarm never helps an epoch.
+    """
+    labels = frozenset[int]().union(*(image.shown for image in images))
+    if not labels:
+        return None
+    return fmean(
+        fmean(score for label, score in image.dice.items() if label in labels or not score) for image in images
+    )
 
 
 def class_dice(mask: np.ndarray, prediction: np.ndarray, classes: int) -> dict[int, float]:

@@ -159,6 +159,7 @@ class RunFolder:
             "recipe": config.recipe,
             "epochs": config.epochs,
             "kept_epoch": kept["epoch"],
+            "kept_weights": kept["kept_weights"],
             "valid_loss": kept["valid_loss"],
             "valid_dice": kept["valid_dice"],
             **{name: round(value, 1) for name, value in speed.items()},

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from tmunet.extras import require
 from tmunet.train.checkpoint_io import AtomicCheckpointIO
@@ -30,7 +30,7 @@ def build_trainer(config: TrainConfig, run: RunFolder, callbacks: Sequence[Callb
         sync_batchnorm=several and not on_cpu,
         precision="bf16-mixed" if config.precision == "bfloat16" else "32-true",
         gradient_clip_val=config.optimiser.clip_norm,
-        callbacks=[*callbacks, *_average(config), *_checkpoints(config, run, validates)],
+        callbacks=[*callbacks, *_checkpoints(config, run, validates)],
         logger=_tensorboard(run) if config.tensorboard else False,
         log_every_n_steps=1,
         num_sanity_val_steps=0,
@@ -39,11 +39,6 @@ def build_trainer(config: TrainConfig, run: RunFolder, callbacks: Sequence[Callb
         enable_model_summary=False,
         default_root_dir=run.path,
     )
-
-
-def _average(config: TrainConfig) -> list[Callback]:
-    decay = config.optimiser.ema_decay
-    return [] if decay is None else [EMAWeightAveraging(decay=decay)]
 
 
 def _checkpoints(config: TrainConfig, run: RunFolder, validates: bool) -> list[Callback]:
