@@ -60,7 +60,7 @@ def evaluate(arguments: list[str]) -> None:
         "split_sha256": run.read_provenance()["split_sha256"],
         "subset": config.subset,
     }
-    classes = {"foreground": {"metrics": {"dice": {"mean": 0.5}}}}
+    classes = {"foreground": {"n": 2, "n_both_empty": 0, "metrics": {"dice": {"mean": 0.5}}}}
     write_json(
         folder / "summary.json", {"protocol": config.protocol, "facts": facts, "classes": classes, "per_image": []}
     )

@@ -57,10 +57,14 @@ def check_countable(
             f"{counted(len(classes) - 1, 'class', 'classes')}, and 0 for another where it is a false alarm."
         )
     if chooses_by_dice and not (validates and len(unseen) < len(classes) - 1):
-        lacks = "have pixels that count" if not validates else "show a class besides the background"
+        such = (
+            " that show a class besides the background"
+            if validates
+            else " with a pixel that counts" * bool(valid.names)
+        )
         raise InputError(
-            f"{folder}: `keep: highest_dice` needs validation images that {lacks}, but the split has none. Give a split that has "
-            "some, or --keep lowest_loss, which takes the last epoch where there is no validation."
+            f"{folder}: the split has no validation images{such}, which `keep: highest_dice` needs. Give a split that has some, "
+            "or --keep lowest_loss, which takes the last epoch where there is no validation."
         )
     if told and tell:
         warnings.warn(f"{folder}: {' '.join(told)}", TMUNetWarning, stacklevel=2)
