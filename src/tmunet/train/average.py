@@ -22,19 +22,15 @@ def warmed_up_decay(highest: float, n: int) -> float:
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     """A copy of the network that follows it: `update_parameters` after every optimiser step.
 
-    How many steps are in it is part of its state, so a resumed run goes on in the middle of the warm-up. BatchNorm's running
-    statistics are averaged like the weights: those of the last step describe the last weights, whose activations lie elsewhere.
+    How many steps are in it is part of its state, so a resumed run goes on in the middle of the warm-up. Buffers are copied:
+    BatchNorm's running statistics are moving averages already, and averaged once more they lag behind the weights twice.
     """
-    average = AveragedModel(network, multi_avg_fn=partial(_update, decay), use_buffers=True)
+    average = AveragedModel(network, multi_avg_fn=partial(_update, decay))
     average.requires_grad_(False)
     return average
 
 
 @torch.no_grad()
 def _update(highest: float, averages: Any, values: Any, n: Tensor | int) -> None:
-    """One update of tensors of one type, in place; counts, such as BatchNorm's of batches, have no average."""
-    if averages[0].is_floating_point():
-        torch._foreach_lerp_(averages, values, 1 - warmed_up_decay(highest, int(n)))
-    else:
-        for average, value in zip(averages, values, strict=True):
-            average.copy_(value)
+    """One update of parameters of one type, in place."""
+    torch._foreach_lerp_(averages, values, 1 - warmed_up_decay(highest, int(n)))
