@@ -18,7 +18,7 @@ from tmunet.model import load_model
 from tmunet.train.average import moving_average, warmed_up_decay
 from tmunet.train.config import TrainConfig
 from tmunet.train.fit import resume
-from tmunet.train.module import SegmentationModule, mean_dice
+from tmunet.train.module import SegmentationModule, Validated, class_dice
 from tmunet.train.run import RunFolder
 
 from .runs import run_here, same_weights, weights
@@ -34,7 +34,7 @@ def dice_by(run: RunFolder, state: dict[str, torch.Tensor], side: str = "valid")
     batch = cases.__getitems__(list(range(len(cases))))
     with torch.no_grad():
         found = decide(network(normalise(unit(batch["image"]), trained.config.preprocess.normalise))).numpy()
-    return float(np.mean([mean_dice(m, p, 2) for m, p in zip(batch["mask"].numpy(), found, strict=True)]))
+    return float(np.mean([class_dice(m, p, 2)[1] for m, p in zip(batch["mask"].numpy(), found, strict=True)]))
 
 
 def part(checkpoint: Path, prefix: str) -> dict[str, torch.Tensor]:
@@ -86,6 +86,10 @@ def test_after_few_steps_the_average_has_learned_what_the_raw_weights_have(
     assert dice_by(run, part(run.last, "network."), "test") > 0.9
 
 
+def validated(loss: float, dice: float) -> list[Validated]:
+    return [Validated(loss, {1: dice}, frozenset({1}))]
+
+
 SCRIPTED = {"average": [(3.0, 0.9), (1.0, 0.5), (2.0, 0.7)], "raw": [(2.5, 0.8), (1.5, 0.6), (0.5, 0.95)]}
 
 
@@ -97,7 +101,7 @@ def test_the_better_of_average_and_raw_weights_is_kept(
     names = {"average": "raw", "raw": "average"} if exchanged else {"average": "average", "raw": "raw"}
 
     def scripted(self: SegmentationModule, *_: Any) -> None:
-        self.validation = {name: [SCRIPTED[names[name]][self.current_epoch]] for name in ("average", "raw")}  # type: ignore[misc]
+        self.validation = {name: validated(*SCRIPTED[names[name]][self.current_epoch]) for name in ("average", "raw")}  # type: ignore[misc]
 
     monkeypatch.setattr(SegmentationModule, "validation_step", scripted)
     run = run_here(make_dataset(), tmp_path / "run", epochs=3, keep=keep)
@@ -130,7 +134,7 @@ def test_equals_keep_the_average_and_a_loss_that_is_no_number_loses(
     config = from_mapping(TrainConfig, {"data": "x", "keep": keep, "optimiser": {"ema_decay": 0.9}}, where="test")
     module = SegmentationModule(nn.Conv2d(3, 1, 1), config, ["a"], 1)
     monkeypatch.setattr(module, "log", lambda *_: None)
-    module.validation = {"average": [average], "raw": [raw]}
+    module.validation = {"average": validated(*average), "raw": validated(*raw)}
     module.on_validation_epoch_end()
     assert module.kept_weights == kept
 

@@ -35,7 +35,8 @@ def check_countable(
             image, or none of them shows a class.
 
     Warns:
-        TMUNetWarning: of images of which no pixel counts, and of classes that no validation image shows.
+        TMUNetWarning: of images of which no pixel counts, and of classes that validation masks lose when they are resized.
+            Classes that are on no mask of a side are named elsewhere, whatever the size.
     """
     ignored, _ = _look(train)
     if train.names and len(ignored) == len(train.names):
@@ -51,10 +52,12 @@ def check_countable(
         told.append(_of_ignored("validation", without, len(valid.names)))
     if not validates and valid.names:
         told.append("There is no validation then.")
-    if validates and unseen:
+    lost = [name for name in unseen if any(name in names for names in valid.present.values())]
+    if validates and lost:
         told.append(
-            f"{', '.join(unseen)}: in no validation image, so valid_dice is the mean over {len(classes) - 1 - len(unseen)} of "
-            f"{counted(len(classes) - 1, 'class', 'classes')}, and 0 for another where it is a false alarm."
+            f"{', '.join(lost)}: on no validation mask at the size of training, so valid_dice is the mean over "
+            f"{len(classes) - 1 - len(unseen)} of {counted(len(classes) - 1, 'class', 'classes')}, and 0 for another where it is "
+            "a false alarm. Choose a larger --preprocess.size."
         )
     if chooses_by_dice and not (validates and len(unseen) < len(classes) - 1):
         such = (

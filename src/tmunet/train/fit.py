@@ -74,9 +74,11 @@ def resume(path: Path) -> RunFolder:
 
 
 def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool = False) -> RunFolder:
-    train_cases, valid_cases, leaks = _load(dataset, config)
+    train_cases, valid_cases, on_test, leaks = _load(dataset, config)
     by_dice, tell = config.keep == "highest_dice", _is_first_process()
     validates = check_countable(dataset.folder, train_cases, valid_cases, dataset.info.classes, by_dice, tell)
+    if tell:
+        _warn_of_absent_classes(dataset, {**train_cases.present, **valid_cases.present, **on_test})
     data_hash = hashlib.sha256((train_cases.sha256() + valid_cases.sha256()).encode()).hexdigest()
     if resuming:
         run.check_data(data_hash, dataset.info.classes)
@@ -150,8 +152,10 @@ def _launch(
         ) from None
 
 
-def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCases, LeakReport]:
-    """Training and validation cases; test cases are read as well, so that no fault and no leak waits for the test."""
+def _load(
+    dataset: Dataset, config: TrainConfig
+) -> tuple[CachedCases, CachedCases, Mapping[str, Collection[str]], LeakReport]:
+    """Training and validation cases, and the classes on each test image: no fault and no leak waits for the test."""
     faults: list[str] = []
     loaded = []
     legends: Legends = []
@@ -173,9 +177,7 @@ def _load(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCas
             TMUNetWarning,
             stacklevel=2,
         )
-    if _is_first_process():
-        _warn_of_absent_classes(dataset, {name: on for cases in loaded for name, on in cases.present.items()})
-    return loaded[0], loaded[1], leaks
+    return loaded[0], loaded[1], loaded[2].present, leaks
 
 
 def _warn_of_absent_classes(dataset: Dataset, present: Mapping[str, Collection[str]]) -> None:
