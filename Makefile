@@ -31,7 +31,7 @@ test: $(VENV)/.test
 	@$(BIN)/coverage report
 
 nightly: $(VENV)/.test
-	@$(BIN)/python -m pytest --quiet -m nightly
+	@$(BIN)/python -m pytest --quiet -m "slow or nightly" --numprocesses auto --dist worksteal
 
 reproduce-smoke: $(VENV)/.demo
 	@$(BIN)/tmunet reproduce table1 --plan smoke --data src/tmunet --runs runs/reproduce-smoke --out runs/reproduce-smoke/pages

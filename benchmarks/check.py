@@ -31,8 +31,8 @@ def write_pair(folder: Path, index: int) -> None:
     picture = (smooth + random.integers(-4, 5, smooth.shape, np.int16)).clip(0, 255).astype(np.uint8)
     Image.fromarray(picture).save(folder / "images" / f"{index:05}.{'png' if index % 2 else 'jpg'}")
     y, x = np.ogrid[:HEIGHT, :WIDTH]
-    centre, radii = random.uniform(0.3, 0.7, 2) * (HEIGHT, WIDTH), random.uniform(20, 80, 2)
-    mask = ((y - centre[0]) / radii[0]) ** 2 + ((x - centre[1]) / radii[1]) ** 2 < 1
+    center, radii = random.uniform(0.3, 0.7, 2) * (HEIGHT, WIDTH), random.uniform(20, 80, 2)
+    mask = ((y - center[0]) / radii[0]) ** 2 + ((x - center[1]) / radii[1]) ** 2 < 1
     Image.fromarray(mask).save(folder / "masks" / f"{index:05}.png")
 
 
@@ -43,8 +43,8 @@ def make(folder: Path, pairs: int) -> None:
     with ThreadPoolExecutor() as pool:
         list(pool.map(lambda index: write_pair(folder, index), range(pairs)))
     names = [f"{index:05}" for index in range(pairs)]
-    train, valid = pairs * 7 // 10, pairs * 8 // 10
-    write_json(folder / "split.json", {"train": names[:train], "valid": names[train:valid], "test": names[valid:]})
+    train, val = pairs * 7 // 10, pairs * 8 // 10
+    write_json(folder / "split.json", {"train": names[:train], "val": names[train:val], "test": names[val:]})
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tmunet.cli.process import prepare_process
+from tmunet.cli.process_setup import prepare_process
 from tmunet.files import write_text
 from tmunet.versions import versions
 
@@ -25,7 +25,7 @@ def call(T: int, D: int, S: int, backward: bool) -> Callable[[], Any]:
     """Forward, or forward and backward, on fixed random tokens; gates as after training."""
     import torch
 
-    from tmunet.nn.mlstm_fast import mlstm
+    from tmunet.nn.kernels.chunkwise import mlstm
 
     torch.manual_seed(0)
     q, k, v = (torch.randn(HEADS, 1, T, D) for _ in range(3))
@@ -44,12 +44,12 @@ def call(T: int, D: int, S: int, backward: bool) -> Callable[[], Any]:
 
 def rows(T: int, D: int, rounds: int) -> list[str]:
     """Two lines of the table: time of each chunk size over that of the reference, by rounds."""
-    from tmunet.bench.speed import ratio, take_turns
     from tmunet.nn.xlstm import chunk_of
+    from tmunet_lab.bench.timing import ratio, time_interleaved
 
     lines = []
     for what, backward in (("forward", False), ("forward + backward", True)):
-        times = take_turns({str(S): call(T, D, S, backward) for S in SIZES}, rounds, 3)
+        times = time_interleaved({str(S): call(T, D, S, backward) for S in SIZES}, rounds, 3)
         ratios = {S: ratio(times[str(S)], times[str(REFERENCE)]).median for S in SIZES}
         cells = " | ".join(f"**{value:.2f}**" if chunk_of(D) == S else f"{value:.2f}" for S, value in ratios.items())
         lines.append(f"| {T} | {D} | {what} | {cells} |")
@@ -66,7 +66,7 @@ def main() -> None:
     prepare_process()
     import torch
 
-    from tmunet.bench.facts import processor
+    from tmunet_lab.bench.environment import processor
 
     torch.set_num_threads(given.threads)
     table = "\n".join(line for T, D in SHAPES for line in rows(T, D, given.rounds))

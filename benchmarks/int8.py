@@ -3,7 +3,7 @@
     python benchmarks/int8.py [--out benchmarks/int8.md]
 
 Scales are found on every other image of the sample, masks compared on the rest. Times are of the base size with fresh weights, in
-turns. `tmunet.export.int8` follows from the page.
+turns. `tmunet.prediction.int8` follows from the page.
 """
 
 import argparse
@@ -15,21 +15,21 @@ from typing import Any
 
 import torch
 
-from tmunet.bench.facts import processor
-from tmunet.bench.speed import Spread, ratio, take_turns
 from tmunet.cli.demo import sample_folder
-from tmunet.cli.process import prepare_process
-from tmunet.export.engines import load
-from tmunet.export.formats import WRITERS
-from tmunet.export.int8 import Calibration, left_in_float32, require_nncf
+from tmunet.cli.process_setup import prepare_process
 from tmunet.files import write_text
-from tmunet.infer.predictor import packaged_model
-from tmunet.logits import decide
-from tmunet.metrics.overlap import confusion, dice
+from tmunet.metrics.functional import confusion, dice
 from tmunet.model import load_model
-from tmunet.nn.folding import folded
+from tmunet.nn.inference.optimize import optimize_for_inference
+from tmunet.prediction.backends.formats import WRITERS
+from tmunet.prediction.backends.sessions import load
+from tmunet.prediction.int8 import Calibration, left_in_float32, require_nncf
+from tmunet.prediction.postprocess import decide
+from tmunet.prediction.predictor import packaged_model
 from tmunet.registry import create_model
 from tmunet.versions import versions
+from tmunet_lab.bench.environment import processor
+from tmunet_lab.bench.timing import Spread, ratio, time_interleaved
 
 CHOSEN = "no depthwise and not the first, symmetric (chosen)"
 CHOICES = {  # preset, whether the convolution that reads the image and the depthwise ones are among them
@@ -42,7 +42,7 @@ CHOICES = {  # preset, whether the convolution that reads the image and the dept
 }
 
 
-def quantised(file: Path, images: list[Any], preset: str, first: bool, depthwise: bool) -> Any:
+def quantized(file: Path, images: list[Any], preset: str, first: bool, depthwise: bool) -> Any:
     """The OpenVINO model with one choice; `images` are those from which the scales are found."""
     import openvino
 
@@ -67,10 +67,10 @@ def times(folder: Path, threads: int) -> list[str]:
 
     torch.manual_seed(0)
     noise = torch.randn(1, 3, 512, 512)
-    base = WRITERS["openvino"](folded(create_model("tmunet_b").eval()), noise, folder, None)
+    base = WRITERS["openvino"](optimize_for_inference(create_model("tmunet_b").eval()), noise, folder, None)
     chosen, with_depthwise = folder / "chosen.xml", folder / "depthwise.xml"
     for file, choice in ((chosen, CHOSEN), (with_depthwise, "all but the first, symmetric")):
-        openvino.save_model(quantised(base, [noise.numpy()], *CHOICES[choice]), file, compress_to_fp16=False)
+        openvino.save_model(quantized(base, [noise.numpy()], *CHOICES[choice]), file, compress_to_fp16=False)
     runs = {
         "float32": load("openvino", base, threads, "float32"),
         "int8": load("openvino", chosen, threads, "float32"),
@@ -79,7 +79,7 @@ def times(folder: Path, threads: int) -> list[str]:
         "int8, the rest in bfloat16": load("openvino", chosen, threads, "bfloat16"),
         "int8, depthwise ones too, the rest in bfloat16": load("openvino", with_depthwise, threads, "bfloat16"),
     }
-    found = take_turns({name: partial(run, noise) for name, run in runs.items()}, rounds=15, warm_up=1)
+    found = time_interleaved({name: partial(run, noise) for name, run in runs.items()}, rounds=15, warm_up=1)
     reference = next(iter(found.values()))
     return [
         f"| {name} | {1e3 * Spread.of(values).median:.1f} | {ratio(values, reference).median:.2f} |"
@@ -107,11 +107,13 @@ def main() -> None:
     seen = [calibration.see(file).numpy() for file in calibration.images]
     threads, lines = torch.get_num_threads(), []
     with tempfile.TemporaryDirectory() as temporary:
-        file = WRITERS["openvino"](folded(trained.network), torch.zeros_like(images[0]), Path(temporary), None)
+        file = WRITERS["openvino"](
+            optimize_for_inference(trained.network), torch.zeros_like(images[0]), Path(temporary), None
+        )
         runs = {"float32 with the hint bfloat16": load("openvino", file, threads, "bfloat16")}
         for name, choice in CHOICES.items():
             out = Path(temporary) / f"{len(runs)}.xml"
-            openvino.save_model(quantised(file, seen, *choice), out, compress_to_fp16=False)
+            openvino.save_model(quantized(file, seen, *choice), out, compress_to_fp16=False)
             runs[name] = load("openvino", out, threads, "float32")
         reference = load("openvino", file, threads, "float32")
         expected = [decide(reference(image))[0].numpy() == 1 for image in images]

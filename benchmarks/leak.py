@@ -20,7 +20,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from tmunet.data.dataset import open_dataset
-from tmunet.data.split import Split, read_split, write_split
+from tmunet.data.split.splits import Split, read_split, write_split
 from tmunet.files import write_text
 from tmunet.metrics import describe
 from tmunet.versions import versions
@@ -31,7 +31,7 @@ SETTINGS = (
     "--recipe=paper",
     "--epochs=40",
     "--batch_size=8",
-    "--optimiser.learning_rate=1e-3",
+    "--optimizer.learning_rate=1e-3",
     "--preprocess.size=128",
     "--device=cpu",
 )
@@ -75,7 +75,7 @@ def half_seen(data: Path, grouped: Path, seed: int) -> Split:
             of_video.setdefault(case.group, []).append(case.name)
     moved = [name for names in of_video.values() for name in names[1::2]]
     kept = random.Random(seed).sample(split.train, len(split.train) - len(moved))
-    return Split((*kept, *moved), split.valid, tuple(name for names in of_video.values() for name in names[::2]))
+    return Split((*kept, *moved), split.val, tuple(name for names in of_video.values() for name in names[::2]))
 
 
 def gain(unseen: dict[str, Any], seen: dict[str, Any]) -> str:
@@ -95,7 +95,7 @@ def row(found: dict[str, Any]) -> str:
     images = leaks["images"]
     return (
         f"| {found['kind']} | {found['seed']} | {images} | {leaks['same_group'] / images:.0%} | "
-        f"{leaks['near_twin'] / images:.0%} | {dice['mean']:.3f} | {dice['low']:.3f} to {dice['high']:.3f} | "
+        f"{leaks['same_scene'] / images:.0%} | {dice['mean']:.3f} | {dice['low']:.3f} to {dice['high']:.3f} | "
         f"{found['scores']['n_missed']} | `{found['split'][:12]}` |"
     )
 
@@ -125,13 +125,13 @@ Mean Dice over the seeds: {told}; random above grouped by {fmean(gaps):+.3f}
 (by seed: {", ".join(f"{gap:+.3f}" for gap in gaps)}).
 
 "Video in train": share of the test frames whose video has frames among the training images. "Near twin in train": share with a
-training image whose small grey copy correlates above 0.97. The two kinds of split have other test frames, and few videos make a
+training image whose small gray copy correlates above 0.97. The two kinds of split have other test frames, and few videos make a
 test side: the difference above is also one of easy and hard videos.
 
 ## The same frames
 
 Of the grouped split every second test frame of a video goes to train, in place of as many other training frames. Both networks
-are scored on the frames between: one has never seen these videos, the other has seen their neighbours.
+are scored on the frames between: one has never seen these videos, the other has seen their neighbors.
 
 | seed | test frames | Dice, videos not in train | Dice, videos in train | difference | 95 % interval | split SHA-256 |
 |---|---|---|---|---|---|---|

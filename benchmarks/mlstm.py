@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tmunet.cli.process import prepare_process
+from tmunet.cli.process_setup import prepare_process
 from tmunet.files import write_text
 from tmunet.versions import versions
 
@@ -30,9 +30,9 @@ def call(form: str, T: int, D: int, backward: bool) -> Callable[[], Any]:
     """Forward, or forward and backward, of one form on fixed random tokens; gates as after training."""
     import torch
 
-    from tmunet.nn.baselines.tmunet_released import mlstm_quadratic
+    from tmunet.nn.kernels.chunkwise import mlstm
     from tmunet.nn.mlstm import mlstm_chunkwise, mlstm_parallel
-    from tmunet.nn.mlstm_fast import mlstm
+    from tmunet_lab.baselines.tmunet_released import mlstm_quadratic
 
     forms: dict[str, Callable[..., torch.Tensor]] = {
         "fast": partial(mlstm, forget_gate="sigmoid", chunk_size=CHUNK),
@@ -70,12 +70,12 @@ def growth(form: str, T: int, D: int, backward: bool) -> int:
 
 def rows(T: int, D: int, rounds: int) -> list[str]:
     """The lines of one shape."""
-    from tmunet.bench.speed import ratio, take_turns
+    from tmunet_lab.bench.timing import ratio, time_interleaved
 
     forms = [form for form in FORMS if form in LINEAR or T <= LONGEST]
     lines = []
     for backward in (False, True):
-        times = take_turns({form: call(form, T, D, backward) for form in forms}, rounds, 1)
+        times = time_interleaved({form: call(form, T, D, backward) for form in forms}, rounds, 1)
         memory = {form: growth(form, T, D, backward) for form in forms}
         for form in forms:
             slower = "-"
@@ -109,7 +109,7 @@ def main() -> None:
         step()
         print(resident("VmHWM") - before)
         return
-    from tmunet.bench.facts import processor
+    from tmunet_lab.bench.environment import processor
 
     lines = [
         "# The mLSTM alone",

@@ -15,17 +15,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from tmunet.experiments.commands import resume_command, train_command
-from tmunet.experiments.grid import PlannedRun, plan_runs
-from tmunet.experiments.markdown import void_note
-from tmunet.experiments.plan import Plan
-from tmunet.experiments.plan_files import read_plan
-from tmunet.experiments.state import state_of
-from tmunet.experiments.wording import settings
 from tmunet.files import write_csv, write_text
+from tmunet_lab.experiments.captions import settings
+from tmunet_lab.experiments.commands import resume_command, train_command
+from tmunet_lab.experiments.markdown import void_note
+from tmunet_lab.experiments.plan import Plan
+from tmunet_lab.experiments.plan_files import read_plan
+from tmunet_lab.experiments.planned_runs import PlannedRun, plan_runs
+from tmunet_lab.experiments.run_state import state_of
 
 BASE = "base"
-COLUMNS = ("factor", "data", "seed", "epochs", "kept_epoch", "valid_loss", "valid_dice", "train_loss", "split_sha256")
+COLUMNS = ("factor", "data", "seed", "epochs", "kept_epoch", "val_loss", "val_dice", "train_loss", "split_sha256")
 
 
 def train(run: PlannedRun) -> None:
@@ -39,22 +39,22 @@ def kept(run: PlannedRun) -> dict[str, Any] | None:
     if not (run.folder.model / "config.json").is_file():
         return None
     with run.folder.metrics.open(newline="", encoding="utf-8") as file:
-        best = max(csv.DictReader(file), key=lambda row: float(row["valid_dice"]))
+        best = max(csv.DictReader(file), key=lambda row: float(row["val_dice"]))
     return {
         "factor": run.network,
         "data": run.data,
         "seed": run.config.seed,
         "epochs": run.config.epochs,
         "kept_epoch": int(best["epoch"]),
-        **{name: float(best[name]) for name in ("valid_loss", "valid_dice", "train_loss")},
+        **{name: float(best[name]) for name in ("val_loss", "val_dice", "train_loss")},
         "split_sha256": run.folder.read_provenance()["split_sha256"],
     }
 
 
 def cell(rows: list[dict[str, Any]], factor: str, data: str) -> str:
     """Dice of each seed, and the mean difference from the base over the seeds that both have."""
-    dice = {row["seed"]: row["valid_dice"] for row in rows if (row["factor"], row["data"]) == (factor, data)}
-    base = {row["seed"]: row["valid_dice"] for row in rows if (row["factor"], row["data"]) == (BASE, data)}
+    dice = {row["seed"]: row["val_dice"] for row in rows if (row["factor"], row["data"]) == (factor, data)}
+    base = {row["seed"]: row["val_dice"] for row in rows if (row["factor"], row["data"]) == (BASE, data)}
     both = [seed for seed in dice if seed in base]
     change = f"{fmean(dice[seed] - base[seed] for seed in both):+.3f}" if both and factor != BASE else "-"
     return f"{', '.join(f'{value:.3f}' for value in dice.values()) or '-'} | {change}"
@@ -65,7 +65,7 @@ def page(plan: Plan, rows: list[dict[str, Any]], missing: int, command: str) -> 
     head = " | ".join(f"{data}: Dice by seed | change" for data in plan.data)
     lines = []
     for label, network in plan.networks.items():
-        own = {**({"options": network.options} if network.options else {}), **network.settings}
+        own = {**({"model_args": network.options} if network.model_args else {}), **network.settings}
         differs = f"`{settings(own)}`" if own else "the recipe as it is"
         if network.model != plan.networks[BASE].model:
             differs = f"the network, `{network.model}`" + (f", `{settings(own)}`" if own else "")

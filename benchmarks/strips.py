@@ -2,7 +2,7 @@
 
     python benchmarks/strips.py [--rounds 9] [--threads 2] [--out benchmarks/strips.md]
 
-`LARGE` and `STRIP` of `tmunet.nn.strips` follow from the page.
+`LARGE` and `STRIP` of `tmunet.nn.inference.strips` follow from the page.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from tmunet.cli.process import prepare_process
+from tmunet.cli.process_setup import prepare_process
 from tmunet.files import write_text
 from tmunet.versions import versions
 
@@ -38,17 +38,17 @@ def row(name: str, size: int, rounds: int, threads: int) -> str:
     """A line of the table: time of each size of a strip over that without strips, by rounds."""
     import torch
 
-    from tmunet.bench.speed import ratio, take_turns
     from tmunet.nn import strips
-    from tmunet.nn.folding import folded
+    from tmunet.nn.inference.optimize import optimize_for_inference
     from tmunet.registry import create_model
+    from tmunet_lab.bench.timing import ratio, time_interleaved
 
     chosen = strips.STRIP // 2**20
     torch.set_num_threads(threads)
     torch.manual_seed(0)
-    network, image = folded(create_model(name).eval()), torch.randn(1, 3, size, size)
+    network, image = optimize_for_inference(create_model(name).eval()), torch.randn(1, 3, size, size)
     calls: dict[str, Callable[[], object]] = {str(mib): partial(call, network, image, mib) for mib in (WHOLE, *STRIPS)}
-    times = take_turns(calls, rounds, warm_up=1)
+    times = time_interleaved(calls, rounds, warm_up=1)
     cells = []
     for mib in STRIPS:
         spread = ratio(times[str(mib)], times[str(WHOLE)])
@@ -79,7 +79,7 @@ def main() -> None:
     )
     command_line, library = (table(prepare, given.rounds, given.threads) for prepare in (prepare_process, None))
 
-    from tmunet.bench.facts import processor
+    from tmunet_lab.bench.environment import processor
 
     page = f"""# Rows of a strip
 

@@ -25,8 +25,8 @@ def seed() -> None:
 def disc(side: int, random: np.random.Generator) -> np.ndarray:
     """A disc somewhere in a square, (side, side) bool."""
     y, x = np.mgrid[:side, :side]
-    centre = random.uniform(0.3, 0.7, 2) * side
-    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 < (random.uniform(0.15, 0.3) * side) ** 2
+    center = random.uniform(0.3, 0.7, 2) * side
+    return (y - center[0]) ** 2 + (x - center[1]) ** 2 < (random.uniform(0.15, 0.3) * side) ** 2
 
 
 @pytest.fixture
@@ -34,22 +34,22 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
     """A folder of images and masks, with as many cases on each side of its split as asked for."""
 
     def make(
-        train: int = 8, valid: int = 2, test: int = 2, side: int = 48, name: str = "discs", classes: int = 2
+        train: int = 8, val: int = 2, test: int = 2, side: int = 48, name: str = "discs", classes: int = 2
     ) -> Path:
         folder = tmp_path / name
         random = np.random.default_rng(7)
-        names = [f"case{i}" for i in range(train + valid + test)]
+        names = [f"case{i}" for i in range(train + val + test)]
         for sub in ("images", "masks"):
             (folder / sub).mkdir(parents=True)
         for i, stem in enumerate(names):
             mask = disc(side, random).astype(np.uint8) * (1 + i % (classes - 1))
-            colour = np.stack([mask * 60, (mask > 0) * 150, 90 - mask * 30], axis=-1)
+            color = np.stack([mask * 60, (mask > 0) * 150, 90 - mask * 30], axis=-1)
             noise = random.integers(0, 60, (side, side, 3))
-            Image.fromarray((colour + noise).clip(0, 255).astype(np.uint8)).save(folder / "images" / f"{stem}.png")
+            Image.fromarray((color + noise).clip(0, 255).astype(np.uint8)).save(folder / "images" / f"{stem}.png")
             Image.fromarray(mask).save(folder / "masks" / f"{stem}.png")
         write_json(
             folder / "split.json",
-            {"train": names[:train], "valid": names[train : train + valid], "test": names[train + valid :]},
+            {"train": names[:train], "val": names[train : train + val], "test": names[train + val :]},
         )
         if classes > 2:
             write_json(folder / "dataset.json", {"name": name, "classes": ["background", *"abcdefg"[: classes - 1]]})

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.data.config import Preprocess
-from tmunet.data.normalise import IMAGENET_MEAN, IMAGENET_SD
-from tmunet.data.training_facts import Scale, Spread, Turns
+from tmunet.data.normalize import IMAGENET_MEAN, IMAGENET_SD
+from tmunet.data.training_stats import Scale, Spread, Turns
 from tmunet.model import TrainedModel
 from tmunet.model_config import ModelConfig
 
@@ -58,7 +58,7 @@ def bright_model(gain: float = 8.0, size: int = 32) -> TrainedModel:
     )
 
 
-def coloured_model(size: int = 32) -> TrainedModel:
+def colored_model(size: int = 32) -> TrainedModel:
     """A model of three classes whose logits are the three channels, blurred a little."""
     blur = nn.Conv2d(3, 3, 3, padding=1, groups=3, bias=False).requires_grad_(False)
     blur.weight.fill_(1 / 9)

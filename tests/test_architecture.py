@@ -69,14 +69,14 @@ def test_networks_import_torch_alone_but_for_two_whose_layers_are_other_packages
 
 MODELS = tuple(f"tmunet.{name}" for name in ("model", "model_config", "registry", "nn", "hub"))
 LATER = (
-    *("tmunet.train", "tmunet.infer", "tmunet.evaluation", "tmunet.nnunet"),
-    *("tmunet.experiments", "tmunet.report", "tmunet.cli"),
+    *("tmunet.training", "tmunet.prediction", "tmunet.evaluation", "tmunet_lab.nnunet"),
+    *("tmunet_lab.experiments", "tmunet.report", "tmunet.cli"),
 )
 
 
 def test_the_check_knows_of_scores_only_what_is_too_small_to_be_an_object() -> None:
     known = {name for path in room("check") for name in imports(path) if name.startswith("tmunet.metrics")}
-    assert known == {"tmunet.metrics.objects.MIN_OBJECT_PIXELS", "tmunet.metrics.objects.components"}
+    assert known == {"tmunet.metrics.lesions.MIN_OBJECT_PIXELS", "tmunet.metrics.lesions.components"}
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_the_check_knows_of_scores_only_what_is_too_small_to_be_an_object() -> N
     [
         (("data",), (*MODELS, *LATER, "tmunet.metrics", "tmunet.check")),
         (("check",), (*MODELS, *LATER)),
-        (("infer",), ("tmunet.train", "tmunet.experiments", "tmunet.report", "tmunet.cli", "pytorch_lightning")),
-        (("train",), ("tmunet.experiments", "tmunet.report", "tmunet.cli")),
-        (("export",), ("tmunet.train", "tmunet.infer", "tmunet.report", "tmunet.cli", "pytorch_lightning")),
-        (("nnunet",), (*MODELS, "tmunet.train", "tmunet.report", "tmunet.cli")),
-        (("report", "evaluation.py"), ("tmunet.train", "tmunet.experiments", "tmunet.cli", "pytorch_lightning")),
-        (("bench",), ("tmunet.train", "tmunet.experiments", "tmunet.report", "tmunet.cli", "pytorch_lightning")),
+        (("infer",), ("tmunet.training", "tmunet_lab.experiments", "tmunet.report", "tmunet.cli", "pytorch_lightning")),
+        (("train",), ("tmunet_lab.experiments", "tmunet.report", "tmunet.cli")),
+        (("export",), ("tmunet.training", "tmunet.prediction", "tmunet.report", "tmunet.cli", "pytorch_lightning")),
+        (("nnunet",), (*MODELS, "tmunet.training", "tmunet.report", "tmunet.cli")),
+        (("report", "evaluation.py"), ("tmunet.training", "tmunet_lab.experiments", "tmunet.cli", "pytorch_lightning")),
+        (("bench",), ("tmunet.training", "tmunet_lab.experiments", "tmunet.report", "tmunet.cli", "pytorch_lightning")),
         (("experiments",), ("tmunet.cli", "pytorch_lightning")),
         (("model.py", "model_config.py", "registry.py", "config.py"), LATER),
         ((".",), ("torchvision", "nnunetv2")),
@@ -103,7 +103,7 @@ def test_a_room_does_not_import(rooms: tuple[str, ...], forbidden: tuple[str, ..
 def test_the_reader_of_imports_sees_them() -> None:
     assert "metrics/overlap.py: numpy" in foreign(room("metrics"), ("scipy",), ())
     assert "model.py: torch" in foreign(room("model.py"), (), ("torch",))
-    assert "cli/predict.py: tmunet.infer.folder.find_images" in foreign(room("cli"), (), ("tmunet.infer",))
+    assert "cli/predict.py: tmunet.prediction.folder.find_images" in foreign(room("cli"), (), ("tmunet.prediction",))
 
 
 def test_only_the_command_line_and_the_report_print() -> None:
@@ -133,8 +133,8 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
 
 
 def test_nothing_loads_torchvision() -> None:
-    loaded = loaded_by("tmunet.cli.main", "tmunet.train.fit", "tmunet.infer.predictor")
-    assert {"torch", "pytorch_lightning", "tmunet.infer.predictor"} <= loaded
+    loaded = loaded_by("tmunet.cli.main", "tmunet.training.fit", "tmunet.prediction.predictor")
+    assert {"torch", "pytorch_lightning", "tmunet.prediction.predictor"} <= loaded
     assert not {name for name in loaded if name.split(".")[0] == "torchvision"}
 
 

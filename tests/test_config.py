@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tmunet.config import from_mapping, known_keys, read_yaml, suggest, to_dict, to_yaml
 from tmunet.data.config import AugmentConfig, Preprocess
 from tmunet.errors import UsageError
-from tmunet.train.config import LossConfig, OptimiserConfig, TrainConfig, list_recipes, read_recipe
+from tmunet.training.config import LossConfig, OptimizerConfig, TrainConfig, list_recipes, read_recipe
 
 share = st.floats(0, 1, exclude_max=True)
 positive = st.floats(1e-9, 1e6)
@@ -24,14 +24,14 @@ configs = st.builds(
     data=word,
     out=st.none() | word,
     split=st.none() | word,
-    options=st.dictionaries(word, option, max_size=3),
+    model_args=st.dictionaries(word, option, max_size=3),
     seed=st.integers(0, 2**32 - 1),
-    preprocess=st.builds(Preprocess, size=st.integers(32, 4096), normalise=st.sampled_from(["imagenet", "image"])),
+    preprocess=st.builds(Preprocess, size=st.integers(32, 4096), normalize=st.sampled_from(["imagenet", "image"])),
     epochs=st.integers(1, 10_000),
     batch_size=st.integers(1, 64),
     loss=st.builds(LossConfig, cross_entropy=positive, dice=positive),
-    optimiser=st.builds(
-        OptimiserConfig,
+    optimizer=st.builds(
+        OptimizerConfig,
         name=st.sampled_from(["adam", "adamw"]),
         learning_rate=positive,
         schedule=st.sampled_from(["exponential", "cosine"]),
@@ -47,11 +47,11 @@ configs = st.builds(
         quarter_turns=st.booleans(),
         zoom=st.floats(1, 4),
         contrast=share,
-        colour=share,
+        color=share,
     ),
     upright=st.booleans(),
     precision=st.sampled_from(["float32", "bfloat16"]),
-    keep=st.sampled_from(["lowest_loss", "highest_dice"]),
+    keep=st.sampled_from(["val_loss", "val_dice"]),
     device=st.sampled_from(["auto", "cpu", "cuda", "mps"]),
     tensorboard=st.booleans(),
 )
@@ -68,24 +68,24 @@ def test_settings_survive_plain_data_and_yaml(config: TrainConfig) -> None:
 
 
 def test_what_is_not_named_keeps_its_default() -> None:
-    found = from_mapping(TrainConfig, {"data": "d", "optimiser": {"decay": 0.5}}, where="here")
-    assert found == TrainConfig("d", optimiser=OptimiserConfig(decay=0.5))
+    found = from_mapping(TrainConfig, {"data": "d", "optimizer": {"decay": 0.5}}, where="here")
+    assert found == TrainConfig("d", optimizer=OptimizerConfig(decay=0.5))
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
         ({"epoch": 3}, "here: There is no setting 'epoch'. Did you mean 'epochs'?"),
-        ({"optimiser": {"learning_rat": 1}}, "no setting 'learning_rat'. Did you mean 'optimiser.learning_rate'?"),
+        ({"optimizer": {"learning_rat": 1}}, "no setting 'learning_rat'. Did you mean 'optimizer.learning_rate'?"),
         ({"preprocess": {"bogus": 1}}, "no setting 'bogus'. Choose one of: augment, augment.brightness"),
         ({"epochs": "many"}, "here: Expected `epochs` to be a whole number, but got many."),
         ({"epochs": 1.5}, "here: Expected `epochs` to be a whole number, but got 1.5."),
         ({"seed": True}, "here: Expected `seed` to be a whole number, but got True."),
-        ({"optimiser": {"name": "sgd"}}, "here: Expected `optimiser.name` to be adam or adamw, but got sgd."),
-        ({"options": "full"}, "here: Expected `options` to be keys and values, but got full."),
+        ({"optimizer": {"name": "sgd"}}, "here: Expected `optimizer.name` to be adam or adamw, but got sgd."),
+        ({"model_args": "full"}, "here: Expected `options` to be keys and values, but got full."),
         ({"preprocess": 512}, "here: Expected `preprocess` to be keys and values, but got 512."),
-        ({"optimiser": None}, "here: Expected `optimiser` to be keys and values, but got None."),
-        ({"optimiser.decay": 0.5}, "here: Expected the name of a setting, .* but got 'optimiser.decay'."),
+        ({"optimizer": None}, "here: Expected `optimizer` to be keys and values, but got None."),
+        ({"optimizer.decay": 0.5}, "here: Expected the name of a setting, .* but got 'optimizer.decay'."),
         ({7: 1}, "here: Expected the name of a setting, .* but got 7."),
         ({"epochs": 0}, "here: Expected `epochs` to be at least 1, but got 0."),
         ({"devices": 3}, "here: Expected `batch_size` to be a multiple of the 3 devices, but got 16."),
@@ -104,7 +104,7 @@ def test_data_has_to_be_named() -> None:
 
 
 def test_nested_settings_have_dotted_names() -> None:
-    assert {"data", "loss", "loss.dice", "optimiser.clip_norm", "augment.zoom"} < set(known_keys(TrainConfig))
+    assert {"data", "loss", "loss.dice", "optimizer.clip_norm", "augment.zoom"} < set(known_keys(TrainConfig))
 
 
 def test_a_suggestion_is_the_nearest_word_or_all() -> None:
@@ -150,13 +150,13 @@ def test_the_recipe_paper_is_the_paper_and_nothing_else() -> None:
         "split": None,
         "recipe": "paper",
         "model": "tmunet_t",
-        "options": {},
+        "model_args": {},
         "seed": 0,
-        "preprocess": {"size": 512, "channels": 3, "normalise": "imagenet"},
+        "preprocess": {"size": 512, "channels": 3, "normalize": "imagenet"},
         "epochs": 200,
         "batch_size": 16,
         "loss": {"cross_entropy": 2.0, "dice": 1.0},
-        "optimiser": {
+        "optimizer": {
             "name": "adam",
             "learning_rate": 1e-4,
             "schedule": "exponential",
@@ -174,12 +174,12 @@ def test_the_recipe_paper_is_the_paper_and_nothing_else() -> None:
             "brightness": 0.0,
             "contrast": 0.0,
             "gamma": 0.0,
-            "colour": 0.0,
+            "color": 0.0,
         },
         "upright": False,
         "precision": "float32",
         "checkpointing": False,
-        "keep": "lowest_loss",
+        "monitor": "val_loss",
         "device": "auto",
         "devices": 1,
         "nodes": 1,

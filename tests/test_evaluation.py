@@ -14,17 +14,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tmunet.cli.table import score_table
+from tmunet.cli.score_table import score_table
 from tmunet.data.config import Preprocess
 from tmunet.data.dataset import open_dataset
-from tmunet.data.load import load_case
-from tmunet.data.read import read_image
-from tmunet.data.seen import pixels_sha256
-from tmunet.data.training_facts import Scale
+from tmunet.data.fingerprint import pixels_sha256
+from tmunet.data.io.images import read_image
+from tmunet.data.reader import load_case
+from tmunet.data.training_stats import Scale
 from tmunet.errors import DataError, InputError, TMUNetWarning, UsageError
 from tmunet.evaluation import COLUMNS, Evaluation, class_scores, evaluate, score_case
 from tmunet.files import write_json
-from tmunet.infer.predictor import Predictor
 from tmunet.metrics import (
     METRICS,
     OBJECT_COLUMNS,
@@ -36,8 +35,9 @@ from tmunet.metrics import (
     mean_over_classes,
 )
 from tmunet.model_config import ModelConfig
+from tmunet.prediction.predictor import Predictor
 from tmunet.report import render
-from tmunet.report.assemble import assemble
+from tmunet.report.build import assemble
 
 from .small_models import THREE, random_model
 
@@ -76,8 +76,8 @@ def test_scores_are_those_of_the_predicted_masks(make_dataset: Make) -> None:
         ).hexdigest(),
         "split_sha256": dataset.split.sha256,
         "subset": "test",
-        "images_seen_in_training": 0,
-        "images_seen_in_validation": 0,
+        "images_in_train": 0,
+        "images_in_val": 0,
         "bootstrap_seed": 5,
         "model": "random",
     }
@@ -187,7 +187,7 @@ def test_a_window_under_a_protocol_of_a_fixed_size_keeps_the_scale_of_training(m
     size = model.config.preprocess.size
     model = replace(model, config=replace(model.config, scale=Scale.of([(40, 40)], size)))
     whole, window = (
-        evaluate(Predictor(model, window=side), dataset, "test", PROTOCOLS["paper"]) for side in (None, size)
+        evaluate(Predictor(model, tile_size=side), dataset, "test", PROTOCOLS["paper"]) for side in (None, size)
     )
     assert scores(window) == pytest.approx(scores(whole))
 
@@ -196,7 +196,7 @@ def test_an_empty_side_of_the_split_is_an_error(make_dataset: Make) -> None:
     dataset = open_dataset(make_dataset(test=0))
     with pytest.raises(InputError, match="the split has no test images to score"):
         evaluate(Predictor(random_model()), dataset, "test", PROTOCOLS["strict"])
-    with pytest.raises(UsageError, match="'train', 'valid' or 'test', but got 'tests'"):
+    with pytest.raises(UsageError, match="'train', 'val' or 'test', but got 'tests'"):
         evaluate(Predictor(random_model()), dataset, "tests", PROTOCOLS["strict"])
 
 
@@ -205,9 +205,9 @@ def test_every_fault_is_listed(make_dataset: Make) -> None:
     (folder / "images" / "case10.png").write_bytes(b"")
     Image.new("L", (48, 48), 7).save(folder / "masks" / "case11.png")
     Image.new("LA", (48, 48)).save(folder / "images" / "case12.png")
-    grey_only = Predictor(random_model(channels=5))
+    gray_only = Predictor(random_model(channels=5))
     with pytest.raises(DataError) as caught:
-        evaluate(grey_only, open_dataset(folder), "test", PROTOCOLS["strict"])
+        evaluate(gray_only, open_dataset(folder), "test", PROTOCOLS["strict"])
     places = ("images/case10.png", "masks/case11.png", "images/case12.png", "images/case13.png")
     assert len(caught.value.faults) == 4
     for fault, place in zip(caught.value.faults, places, strict=True):

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmunet.logits import decide, labels, probabilities
+from tmunet.prediction.postprocess import decide, labels, probabilities
 
 
 def test_one_output_means_two_classes_by_the_sigmoid() -> None:

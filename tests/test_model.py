@@ -12,7 +12,7 @@ import yaml
 from tmunet import create_model, load_model, save_model
 from tmunet.config import to_dict
 from tmunet.data.config import Preprocess
-from tmunet.data.seen import SeenImages
+from tmunet.data.fingerprint import TrainingFingerprint
 from tmunet.errors import MissingExtraError, ModelError
 from tmunet.model_config import ModelConfig
 
@@ -56,7 +56,7 @@ def test_options_of_the_network_are_kept(tmp_path: Path) -> None:
     save_model(tmp_path, config.create_network(), config)
     names = load_model(tmp_path).network.state_dict().keys()
     assert names == config.create_network().state_dict().keys()
-    assert names > create_model("tmunet_t", options={"refine": "full"}).state_dict().keys()
+    assert names > create_model("tmunet_t", model_args={"refine": "full"}).state_dict().keys()
 
 
 @pytest.mark.parametrize("path", ["model", "model/config.json", "model/model.safetensors", "."])
@@ -107,7 +107,7 @@ def test_the_hub_keeps_the_hashes_of_the_images_that_a_model_has_seen(
 
     from tmunet import hub
 
-    trained, seen = random_model(), SeenImages({"a": "0" * 64}, {"b": "1" * 64})
+    trained, seen = random_model(), TrainingFingerprint({"a": "0" * 64}, {"b": "1" * 64})
     save_model(tmp_path / "there", trained.network, trained.config, seen)
     (tmp_path / "there" / "optimizer.pt").write_bytes(b"not needed")
 
@@ -121,7 +121,7 @@ def test_the_hub_keeps_the_hashes_of_the_images_that_a_model_has_seen(
     monkeypatch.setattr(hub, "snapshot_download", download)
     there = hub.HubModel._from_pretrained(model_id="somebody/model")  # the mixin itself would ask the network first
     there.save_pretrained(tmp_path / "again")
-    assert load_model(tmp_path / "again").seen == SeenImages(
+    assert load_model(tmp_path / "again").seen == TrainingFingerprint(
         {"0": "0" * 64}, {"0": "1" * 64}
     )  # names of cases may name patients
     assert {"optimizer.pt"} == contents(tmp_path / "there").keys() - contents(tmp_path / "again").keys()

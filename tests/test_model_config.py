@@ -30,7 +30,7 @@ def change(folder: Path, **keys: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    "model_args",
     [
         {"widths": [8, 16, 32, 64, 40_000]},
         {"widths": [100_000] * 5},
@@ -44,8 +44,8 @@ def change(folder: Path, **keys: Any) -> None:
         {"num_classes": 10**9},
     ],
 )
-def test_a_configuration_of_a_giant_is_refused_before_memory_is_taken(folder: Path, options: dict[str, Any]) -> None:
-    change(folder, options=options)
+def test_a_configuration_of_a_giant_is_refused_before_memory_is_taken(folder: Path, model_args: dict[str, Any]) -> None:
+    change(folder, model_args=model_args)
     before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
     with pytest.raises(ModelError, match=r"config\.json"):
         load_model(folder)
@@ -60,8 +60,8 @@ def test_a_configuration_of_a_giant_is_refused_before_memory_is_taken(folder: Pa
         ({"format": 2}, "expected a model configuration of format 1; was it written by another version?"),
         ({"network": "tmunet_x"}, "There is no network 'tmunet_x'. Did you mean 'tmunet_t'?"),
         ({"network": 3}, "network"),
-        ({"options": {"bogus": 1}}, "There is no setting 'bogus'"),
-        ({"options": {"mstm": 3}}, "mstm"),
+        ({"model_args": {"bogus": 1}}, "There is no setting 'bogus'"),
+        ({"model_args": {"mstm": 3}}, "mstm"),
         ({"code": "import os"}, "There is no setting 'code'"),
         ({"classes": ["background"]}, r"Expected `classes` to be 2 to 255 different names, but got \['background'\]"),
         ({"classes": ["a", "a"]}, "Expected `classes`"),
@@ -86,7 +86,9 @@ def test_a_configuration_that_does_not_fit_is_an_error(folder: Path, keys: dict[
         load_model(folder)
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", "null", "[" * 100_000, '{"format": 1' + ', "options": {"a": ' * 3000])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[1]", "null", "[" * 100_000, '{"format": 1' + ', "model_args": {"a": ' * 3000]
+)
 def test_a_configuration_that_is_not_an_object_is_an_error(folder: Path, text: str) -> None:
     (folder / "config.json").write_text(text)
     with pytest.raises(ModelError, match=r"config\.json: expected"):
@@ -94,6 +96,6 @@ def test_a_configuration_that_is_not_an_object_is_an_error(folder: Path, text: s
 
 
 def test_a_configuration_nested_without_end_is_an_error(folder: Path) -> None:
-    change(folder, options=json.loads('{"a":' * 700 + "1" + "}" * 700))
+    change(folder, model_args=json.loads('{"a":' * 700 + "1" + "}" * 700))
     with pytest.raises(ModelError, match=r"config\.json"):
         load_model(folder)

@@ -11,14 +11,14 @@ from tmunet import Predictor
 from tmunet.cli.demo import sample_folder
 from tmunet.cli.main import main
 from tmunet.data.dataset import open_dataset
-from tmunet.data.normalise import normalise, unit
+from tmunet.data.io.images import read_image
+from tmunet.data.normalize import normalize, unit
 from tmunet.data.preprocess import prepare
-from tmunet.data.read import read_image
 from tmunet.evaluation import evaluate
-from tmunet.infer.predictor import packaged_model
 from tmunet.metrics import get_protocol
-from tmunet.nn.folding import folded
-from tmunet.train.config import list_recipes
+from tmunet.nn.inference.optimize import optimize_for_inference
+from tmunet.prediction.predictor import packaged_model
+from tmunet.training.config import list_recipes
 
 
 def test_it_segments_the_sample_s_test_images() -> None:
@@ -32,10 +32,10 @@ def test_it_segments_the_sample_s_test_images() -> None:
 @torch.no_grad()
 def test_the_form_for_inference_gives_its_logits_on_every_sample_image() -> None:
     predictor = Predictor()
-    form, preprocess = folded(predictor.network), predictor.config.preprocess
+    form, preprocess = optimize_for_inference(predictor.network), predictor.config.preprocess
     for image in sorted((sample_folder() / "images").iterdir()):
         pixels = torch.tensor(prepare(read_image(image), preprocess)).permute(2, 0, 1)[None]
-        x = normalise(unit(pixels), preprocess.normalise)
+        x = normalize(unit(pixels), preprocess.normalize)
         torch.testing.assert_close(form(x), predictor.network(x), rtol=1e-3, atol=1e-3)
 
 
@@ -43,7 +43,7 @@ def test_its_training_never_saw_the_sample_s_test_images() -> None:
     split = json.loads((packaged_model() / "split.json").read_text())
     held_back = {name.split("_", 1)[1] for name in open_dataset(sample_folder()).split.test}
     assert held_back <= set(split["test"])
-    assert not held_back & {*split["train"], *split["valid"]}
+    assert not held_back & {*split["train"], *split["val"]}
 
 
 def test_its_card_says_where_it_is_from_and_how_good_it_is() -> None:
@@ -58,7 +58,7 @@ def test_its_card_says_where_it_is_from_and_how_good_it_is() -> None:
 def test_predict_uses_it_when_no_model_is_named_and_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], make_dataset: Callable[..., Path]
 ) -> None:
-    images = make_dataset(train=2, valid=0, test=0, side=256) / "images"
+    images = make_dataset(train=2, val=0, test=0, side=256) / "images"
     assert main(["predict", str(images), "-o", str(tmp_path / "masks")]) == 0
     told = capsys.readouterr()
     assert "No model was named: using nuclei-t" in told.err

@@ -17,35 +17,35 @@ def test_networks_are_made_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "message"),
+    ("name", "model_args", "message"),
     [
         ("tmunet", {}, "There is no network 'tmunet'. Did you mean 'tmunet_"),
-        ("tmunet_t", {"refin": "full"}, "options of tmunet_t: There is no setting 'refin'. Did you mean 'refine'?"),
-        ("tmunet_t", {"mstm.heads": 0}, "options of tmunet_t: Expected `layers`, `heads`"),
+        ("tmunet_t", {"refin": "full"}, "model_args of tmunet_t: There is no setting 'refin'. Did you mean 'refine'?"),
+        ("tmunet_t", {"mstm.heads": 0}, "model_args of tmunet_t: Expected `layers`, `heads`"),
         (
             "tmunet_t",
             {"mstm.heads": 3},
-            "options of tmunet_t: Expected the last three `widths` to be multiples of 3 heads",
+            "model_args of tmunet_t: Expected the last three `widths` to be multiples of 3 heads",
         ),
         ("tmunet_t", {"widths": [8, 16, 32, 64]}, "Expected `widths` to be a tuple with 5 elements, but got"),
         (
             "tmunet_t",
             {"widths": [8, 16, 32, 64, -4]},
-            "options of tmunet_t: Expected `widths` to be at least 1, but got",
+            "model_args of tmunet_t: Expected `widths` to be at least 1, but got",
         ),
         (
             "tmunet_released_t",
             {"widths": [8, 16, 0, 64, 128]},
             "Expected `widths` of at least 2, the last three multiples",
         ),
-        ("unet", {"widths": [8, 16, 32, 0, 64]}, "options of unet: Expected `widths` to be at least 1, but got"),
-        ("rolling_unet_s", {"width": 0}, "options of rolling_unet_s: Expected `width` of at least 1"),
-        ("tmunet_t", {"mstm.layers": 10**6}, "options of tmunet_t: Expected `layers` to be at most 64"),
+        ("unet", {"widths": [8, 16, 32, 0, 64]}, "model_args of unet: Expected `widths` to be at least 1, but got"),
+        ("rolling_unet_s", {"width": 0}, "model_args of rolling_unet_s: Expected `width` of at least 1"),
+        ("tmunet_t", {"mstm.layers": 10**6}, "model_args of tmunet_t: Expected `layers` to be at most 64"),
     ],
 )
-def test_a_network_that_does_not_exist_is_an_error(name: str, options: dict[str, Any], message: str) -> None:
+def test_a_network_that_does_not_exist_is_an_error(name: str, model_args: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        create_model(name, options=options)
+        create_model(name, model_args=model_args)
 
 
 @pytest.mark.parametrize(("in_channels", "num_classes"), [(0, 1), (3, 0)])

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tmunet.data.split import Split, write_split
+from tmunet.data.split.splits import Split, write_split
 from tmunet.files import write_json
 
 SIDE = 256
-SIZES = {"dark": (18, 4, 8), "bright": (9, 1, 2), "stained": (12, 2, 4)}  # train, valid, test
+SIZES = {"dark": (18, 4, 8), "bright": (9, 1, 2), "stained": (12, 2, 4)}  # train, val, test
 HELD_BACK = {
     "dark": 27,
     "bright": 3,
@@ -27,7 +27,7 @@ HELD_BACK = {
 
 
 def kind_of(image: np.ndarray) -> str:
-    """Fluorescence on black, transmitted light without colour, or stained tissue: (H, W, 3) -> name."""
+    """Fluorescence on black, transmitted light without color, or stained tissue: (H, W, 3) -> name."""
     if (image.max(2).astype(int) - image.min(2)).mean() > 4:
         return "stained"
     return "bright" if image.mean() > 127 else "dark"
@@ -47,25 +47,25 @@ def main(source: Path, destination: Path) -> None:
         mask = middle(np.asarray(Image.open(source / "masks" / path.name).convert("L")) > 127)
         if mask.any():
             kinds[kind_of(image)].append((path.stem, image, mask))
-    sides: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
+    sides: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     for folder in ("images", "masks"):
         (destination / folder).mkdir(parents=True, exist_ok=True)
     for kind, found in kinds.items():
         random.Random(2018).shuffle(found)
         drawn, start = found[::-1], HELD_BACK[kind]
-        train, valid, test = SIZES[kind]
-        end = start + valid + test
+        train, val, test = SIZES[kind]
+        end = start + val + test
         chosen = {
             "train": [*drawn[:start], *drawn[end:]][:train],
-            "valid": drawn[start : start + valid],
-            "test": drawn[start + valid : end],
+            "val": drawn[start : start + val],
+            "test": drawn[start + val : end],
         }
         for side, cases in chosen.items():
             for stem, image, mask in cases:
                 name = f"{kind}_{stem}"
                 sides[side].append(name)
-                grey = kind != "stained"
-                Image.fromarray(image[..., 0] if grey else image).save(
+                gray = kind != "stained"
+                Image.fromarray(image[..., 0] if gray else image).save(
                     destination / "images" / f"{name}.png", optimize=True
                 )
                 Image.fromarray(mask).save(destination / "masks" / f"{name}.png", optimize=True)
@@ -77,7 +77,7 @@ def main(source: Path, destination: Path) -> None:
             "classes": ["background", "nucleus"],
             "modality": "microscopy: fluorescence (dark), transmitted light (bright), stained tissue (stained)",
             "source": "2018 Data Science Bowl, stage 1 training images; Broad Bioimage Benchmark Collection BBBC038v1",
-            "licence": "CC0-1.0",
+            "license": "CC0-1.0",
             "citation": "Caicedo et al., Nucleus segmentation across imaging experiments: the 2018 Data Science Bowl, "
             "Nature Methods 16, 1247-1253 (2019)",
         },

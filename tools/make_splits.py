@@ -13,11 +13,11 @@ import numpy as np
 
 from tmunet.data.cases import natural_key
 from tmunet.data.dataset import open_dataset
-from tmunet.data.official import OFFICIAL_SPLIT, read_official_split
-from tmunet.data.sets.frames import read_frames
-from tmunet.data.split import Split, write_split
-from tmunet.data.split_plan import SplitPlan, describe_split, make_splits
-from tmunet.data.survey import Survey, survey_cases
+from tmunet.data.split.official import OFFICIAL_SPLIT, read_official_split
+from tmunet.data.split.planner import SplitPlan, describe_split, make_splits
+from tmunet.data.split.scan import DatasetScan, scan_cases
+from tmunet.data.split.splits import Split, write_split
+from tmunet.datasets._build.cvc_frames import read_frames
 from tmunet.files import write_json
 
 DESTINATION = Path(str(files("tmunet") / "splits"))
@@ -40,26 +40,26 @@ def groups_of(name: str, cases: list[str]) -> dict[str, str]:
     return {case: "-".join(case.split("-")[:3]) for case in cases} if name == "MoNuSeg" else {}
 
 
-def look(name: str, folder: Path) -> tuple[Survey, Split | None]:
+def look(name: str, folder: Path) -> tuple[DatasetScan, Split | None]:
     """Decode a data set once."""
     dataset = open_dataset(folder)
     names = [case.name for case in dataset.cases]
     groups = groups_of(name, names)
     cases = [replace(case, group=groups.get(case.name)) for case in dataset.cases]
     official = read_official_split(folder, names) if (folder / OFFICIAL_SPLIT).exists() else None
-    return survey_cases(cases, dataset.info, str(folder)), official
+    return scan_cases(cases, dataset.info, str(folder)), official
 
 
-def from_the_table(name: str) -> Survey:
+def from_the_table(name: str) -> DatasetScan:
     """What is known without images: the groups. A copy of a frame counts as its twin, any other two frames as unlike."""
     frames = read_frames(name)
     names = sorted(frames, key=natural_key)
     one_hot = np.eye(len(names), dtype=np.float32)
     signatures = {case: one_hot[names.index(frames[case].copy_of or case)] for case in names}
-    return Survey({case: frame.group for case, frame in frames.items()}, signatures, {})
+    return DatasetScan({case: frame.group for case, frame in frames.items()}, signatures, {})
 
 
-def write_splits(name: str, survey: Survey, official: Split | None) -> None:
+def write_splits(name: str, survey: DatasetScan, official: Split | None) -> None:
     """Write the splits of a data set and their reports."""
     looked_at = bool(survey.foreground_shares)
     for title, plan in PLANS.items():

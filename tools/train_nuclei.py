@@ -11,18 +11,18 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tmunet.cli.process import prepare_process
+from tmunet.cli.process_setup import prepare_process
 from tmunet.config import from_mapping
 from tmunet.data.dataset import open_dataset
-from tmunet.data.split import Split, read_split, write_split
-from tmunet.data.splitting import random_split
+from tmunet.data.split.splits import Split, read_split, write_split
+from tmunet.data.split.strategies import random_split
 from tmunet.evaluation import evaluate
 from tmunet.files import write_json
-from tmunet.infer.predictor import Predictor, packaged_model
 from tmunet.metrics import get_protocol
 from tmunet.model import load_model, save_model
-from tmunet.train.config import TrainConfig, read_recipe
-from tmunet.train.fit import resume, train
+from tmunet.prediction.predictor import Predictor, packaged_model
+from tmunet.training.config import TrainConfig, read_recipe
+from tmunet.training.fit import resume, train
 
 PACKAGE = Path(__file__).parent.parent / "src" / "tmunet"
 
@@ -33,7 +33,7 @@ def split_names(names: list[str]) -> Split:
     held_back = {name.split("_", 1)[1] for name in read_split(PACKAGE / "sample" / "split.json", sample).test}
     drawn = random_split(names, seed=0)
     spare = [name for name in drawn.test if name not in held_back]
-    moved = {name: spare.pop() for name in (*drawn.train, *drawn.valid) if name in held_back}
+    moved = {name: spare.pop() for name in (*drawn.train, *drawn.val) if name in held_back}
     back = {new: old for old, new in moved.items()}
     sides = ([moved.get(name, back.get(name, name)) for name in side] for side in drawn.to_dict().values())
     return Split(*(tuple(sorted(side)) for side in sides))
@@ -67,7 +67,7 @@ def main(source: Path) -> None:
         "source": "2018 Data Science Bowl, stage 1 training images; BBBC038v1, CC0",
         "test_scores": scores,
         "limits": "nuclei in fluorescence, transmitted light and stained tissue as in that set, images of 256 to 1388 pixels; "
-        "neighbouring fields of one slide may lie on both sides of the split, so expect less on other slides",
+        "neighboring fields of one slide may lie on both sides of the split, so expect less on other slides",
     }
     save_model(
         packaged_model("nuclei-t"), trained.network, replace(trained.config, provenance=provenance), trained.seen

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tmunet.hub import HubModel
-    from tmunet.infer.predictor import Prediction, Predictor
     from tmunet.model import TrainedModel, load_model, save_model
+    from tmunet.prediction.predictor import Prediction, Predictor
     from tmunet.registry import create_model, list_models
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "HubModel": "tmunet.hub",
-    "Prediction": "tmunet.infer.predictor",
-    "Predictor": "tmunet.infer.predictor",
+    "Prediction": "tmunet.prediction.predictor",
+    "Predictor": "tmunet.prediction.predictor",
     "TrainedModel": "tmunet.model",
     "create_model": "tmunet.registry",
     "list_models": "tmunet.registry",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from tmunet.counted import counted
+from tmunet.text import pluralize
 
 
 class TMUNetError(Exception):
@@ -34,7 +34,7 @@ class DataError(InputError):
         super().__init__(
             "\n".join(
                 [
-                    f"{where}: {counted(len(self.faults), 'fault')} found; nothing was changed.",
+                    f"{where}: {pluralize(len(self.faults), 'fault')} found; nothing was changed.",
                     *(f"  - {f}" for f in self.faults),
                 ]
             )
@@ -45,8 +45,8 @@ class ModelError(TMUNetError):
     """A model folder or checkpoint that is missing, damaged, unsafe or of another kind."""
 
 
-class EngineError(TMUNetError):
-    """An engine that cannot run a network, or not on this device or in this precision."""
+class BackendError(TMUNetError):
+    """A backend that cannot run a network, or not on this device or in this precision."""
 
 
 class NonFiniteLossError(TMUNetError):

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tmunet.class_names import in_labels_of, match_classes
-from tmunet.counted import counted
 from tmunet.data.cases import Case
 from tmunet.data.dataset import Dataset
-from tmunet.data.load import LoadedCase, collect
+from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
+from tmunet.data.io.images import to_channels
 from tmunet.data.preprocess import resize_image, resize_mask
-from tmunet.data.read import to_channels
-from tmunet.data.seen import SeenImages, pixels_sha256
+from tmunet.data.reader import LoadedCase, collect
 from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
-from tmunet.infer.predictor import Predictor
-from tmunet.infer.unlike import Unlike
 from tmunet.labels import IGNORE_LABEL
 from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Outcome, Protocol, is_absent
+from tmunet.prediction.domain_shift import Unlike
+from tmunet.prediction.predictor import Predictor
+from tmunet.text import pluralize
 
 COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COLUMNS)
 
@@ -55,7 +55,7 @@ class Evaluation:
         seed: int,
         facts: Mapping[str, Any],
     ) -> "Evaluation":
-        """Summarise the scores of the cases of one side of a split, in their order, by class; `seed` is of the bootstrap.
+        """Summarize the scores of the cases of one side of a split, in their order, by class; `seed` is of the bootstrap.
 
         Raises:
             InputError: no pixel of any of the images counts.
@@ -63,12 +63,12 @@ class Evaluation:
         classes, cases = dataset.info.classes[1:], dataset.subset(subset)
         if all(case.outcome is Outcome.IGNORED for found in scores for case in found.values()):
             raise InputError(
-                f"{dataset.folder}: expected {subset} images to score, but every pixel of {counted(len(cases), 'mask')} is "
+                f"{dataset.folder}: expected {subset} images to score, but every pixel of {pluralize(len(cases), 'mask')} is "
                 "marked to be ignored. Draw the masks, or give another split."
             )
         groups = [case.group for case in cases]
         summaries = {
-            name: protocol.summarise([found[name] for found in scores], seed, groups).to_dict() for name in classes
+            name: protocol.summarize([found[name] for found in scores], seed, groups).to_dict() for name in classes
         }
         absent = {name: dict.fromkeys(METRICS) if is_absent(summaries[name]) else {} for name in classes}
         known = {
@@ -103,18 +103,18 @@ def evaluate(
     protocol: Protocol,
     seed: int = 0,
     facts: Mapping[str, Any] | None = None,
-    allow_seen: bool = False,
+    allow_train_images: bool = False,
 ) -> Evaluation:
     """Score a model on one side of a split.
 
     Args:
         predictor: the model and how it predicts.
         dataset: images, masks and split.
-        subset: "train", "valid" or "test".
+        subset: "train", "val" or "test".
         protocol: of `tmunet.metrics.PROTOCOLS`.
         seed: of the bootstrap.
         facts: recorded with the scores, beside data, split and subset.
-        allow_seen: score validation or test images even if the model was trained on them or chosen by them.
+        allow_train_images: score validation or test images even if the model was trained on them or chosen by them.
 
     Raises:
         InputError: the model's classes are not those of the data set, the subset is empty, none of its pixels counts, or the
@@ -129,9 +129,9 @@ def evaluate(
     if not cases:
         raise InputError(f"{dataset.folder}: the split has no {subset} images to score.")
     images = _look(cases, dataset, predictor)
-    if not allow_seen:
+    if not allow_train_images:
         trained_on_this = predictor.config.provenance.get("split_sha256") == dataset.split.sha256
-        refuse_seen(dataset, subset, images.seen, known=subset == "train" and trained_on_this)
+        check_contamination(dataset, subset, images.seen, known=subset == "train" and trained_on_this)
     scores: list[dict[str, CaseScores]] = []
     with tqdm(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image", disable=None) as bar:
 
@@ -152,9 +152,9 @@ class ScoredImages:
         seen: what the model was trained on and chosen by.
     """
 
-    def __init__(self, seen: SeenImages) -> None:
+    def __init__(self, seen: TrainingFingerprint) -> None:
         self._side_of, self._digest = seen.side_of(), hashlib.sha256()
-        self.seen = {"train": 0, "valid": 0}
+        self.seen = {"train": 0, "val": 0}
 
     def add(self, loaded: LoadedCase) -> None:
         """Take note of one image, in the order of the cases."""
@@ -167,14 +167,14 @@ class ScoredImages:
         """What an evaluation records of its images."""
         return {
             "images_sha256": self._digest.hexdigest(),
-            "images_seen_in_training": self.seen["train"],
-            "images_seen_in_validation": self.seen["valid"],
+            "images_in_train": self.seen["train"],
+            "images_in_val": self.seen["val"],
         }
 
 
 def _look(cases: Sequence[Case], dataset: Dataset, predictor: Predictor) -> ScoredImages:
     """Look at every image before the first is predicted."""
-    images, unlike = ScoredImages(predictor.seen), Unlike(predictor.config, predictor.window)
+    images, unlike = ScoredImages(predictor.seen), Unlike(predictor.config, predictor.tile_size)
 
     def look(index: int, loaded: LoadedCase) -> None:
         own = to_channels(loaded.image, predictor.config.preprocess.channels)
@@ -237,22 +237,22 @@ def class_scores(
     }
 
 
-def refuse_seen(dataset: Dataset, subset: str, seen: Mapping[str, int], known: bool = False) -> None:
+def check_contamination(dataset: Dataset, subset: str, seen: Mapping[str, int], known: bool = False) -> None:
     """Refuse to score what a model knows as if it were new.
 
     Args:
         dataset: of the images.
         subset: the side that is scored.
-        seen: number of its images that the model was trained on ("train") and chosen by ("valid").
+        seen: number of its images that the model was trained on ("train") and chosen by ("val").
         known: whether the side is that on which the model was trained, so that its scores say what they are.
 
     Raises:
         InputError: the model was trained on some of them, or chosen by some of them that are not of the valid side.
     """
-    if not known and (seen["train"] or (subset != "valid" and seen["valid"])):
-        images = counted(len(dataset.subset(subset)), f"{subset} image")
+    if not known and (seen["train"] or (subset != "val" and seen["val"])):
+        images = pluralize(len(dataset.subset(subset)), f"{subset} image")
         raise InputError(
             f"{dataset.folder}: of {images}, the model was trained on {seen['train']} and "
-            f"chosen by {seen['valid']}, so their scores say nothing of new images. Score images that it has not seen, with "
-            "the split of its own run, or state that you want this with --allow-seen."
+            f"chosen by {seen['val']}, so their scores say nothing of new images. Score images that it has not seen, with "
+            "the split of its own run, or state that you want this with --allow-train-images."
         )

@@ -31,13 +31,13 @@ class HubModel(nn.Module, ModelHubMixin, library_name="tmunet", pipeline_tag="im
         self.network, self.trained = trained.network, trained
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalised images (B, C, H, W) -> logits (B, 1 or K, H, W)."""
+        """Normalized images (B, C, H, W) -> logits (B, 1 or K, H, W)."""
         logits: Tensor = self.network(x)
         return logits
 
     def _save_pretrained(self, save_directory: Path) -> None:
         seen = self.trained.seen
-        known = seen.without_names() if seen.train or seen.valid else None  # no file would say that nothing was seen
+        known = seen.without_names() if seen.train or seen.val else None  # no file would say that nothing was seen
         save_model(save_directory, self.network, self.trained.config, known)
 
     @classmethod

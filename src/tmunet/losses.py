@@ -11,12 +11,12 @@ from tmunet.labels import IGNORE_LABEL
 SMOOTH = 1.0  # added to both sides of the Dice quotient, in pixels: an image without foreground has a gradient too
 
 
-class SegmentationLoss(nn.Module):
+class DiceCELoss(nn.Module):
     """L_seg = lambda_1 L_CE + lambda_2 L_Dice for each image, from logits.
 
     Binary (one output): sigmoid, binary cross-entropy. K classes: softmax, cross-entropy. The Dice loss is
     1 - (2 sum p g + 1) / (sum p + sum g + 1) over the pixels of an image, averaged over the classes without the background.
-    Pixels labelled 255 count in neither, and an image without others costs 0: `mean_loss` leaves it out of the mean. Labels
+    Pixels labeled 255 count in neither, and an image without others costs 0: `mean_loss` leaves it out of the mean. Labels
     beyond the classes are not looked for: what reads masks refuses them.
 
     Args:
@@ -78,9 +78,9 @@ def mean_loss(losses: Tensor, target: Tensor) -> Tensor:
     return losses.sum() / counts(target).sum().clamp(min=1)  # the others are 0
 
 
-def loss_of(network: nn.Module, cross_entropy: float, dice: float) -> nn.Module:
+def loss_from_config(network: nn.Module, cross_entropy: float, dice: float) -> nn.Module:
     """The loss that a network is trained with: at several resolutions if it has `supervision_weights`."""
-    plain = SegmentationLoss(cross_entropy, dice)
+    plain = DiceCELoss(cross_entropy, dice)
     weights: Sequence[float] | None = getattr(network, "supervision_weights", None)
     return plain if weights is None else DeepSupervisionLoss(plain, weights)
 

@@ -9,13 +9,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
-from tmunet.card import write_card
 from tmunet.config import to_dict
-from tmunet.data.seen import SeenImages, read_seen_images
+from tmunet.data.fingerprint import TrainingFingerprint, read_fingerprint
 from tmunet.errors import ModelError, UsageError
 from tmunet.files import write_bytes, write_json, write_text
+from tmunet.model_card import write_card
 from tmunet.model_config import CARD, CONFIG, SEEN, WEIGHTS, ModelConfig, find_model, read_config
-from tmunet.nn.image_size import image_size_of
+from tmunet.nn.input_size import input_size_of
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class TrainedModel:
 
     network: nn.Module
     config: ModelConfig
-    seen: SeenImages = field(default_factory=SeenImages)
+    seen: TrainingFingerprint = field(default_factory=TrainingFingerprint)
 
 
-def save_model(folder: Path, network: nn.Module, config: ModelConfig, seen: SeenImages | None = None) -> None:
+def save_model(folder: Path, network: nn.Module, config: ModelConfig, seen: TrainingFingerprint | None = None) -> None:
     """Write weights, hashes of the images it has seen (if known), card and configuration, each atomically, the last one last."""
-    write_bytes(folder / WEIGHTS, serialise(network))
+    write_bytes(folder / WEIGHTS, serialize(network))
     if seen is not None:
         write_json(folder / SEEN, seen.to_dict())
     write_text(
@@ -39,7 +39,7 @@ def save_model(folder: Path, network: nn.Module, config: ModelConfig, seen: Seen
     write_json(folder / CONFIG, to_dict(config))
 
 
-def serialise(network: nn.Module) -> bytes:
+def serialize(network: nn.Module) -> bytes:
     """The content of `model.safetensors`."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     return save(weights, metadata={"format": "pt"})
@@ -64,21 +64,21 @@ def load_model(path: Path | str) -> TrainedModel:
         raise ModelError(f"{folder / WEIGHTS}: expected weights as safetensors, but: {error}") from None
     _check_fit(folder, network.state_dict(), weights)
     network.load_state_dict(weights, assign=True)
-    return TrainedModel(network.eval().requires_grad_(False), config, read_seen_images(folder / SEEN))
+    return TrainedModel(network.eval().requires_grad_(False), config, read_fingerprint(folder / SEEN))
 
 
 def check_size(network: nn.Module, side: int, setting: str) -> None:
     """Refuse square images that a network does not take, before the first of them is prepared.
 
     Args:
-        network: one that may have an `image_size`, as those of `tmunet.registry` have.
+        network: one that may have an `input_size`, as those of `tmunet.registry` have.
         side: height and width, in pixels.
         setting: the name of the setting that says so, for the message.
 
     Raises:
         UsageError: the network takes other sizes; the message names the next.
     """
-    sizes = image_size_of(network)
+    sizes = input_size_of(network)
     if not sizes.admits(side, side):
         raise UsageError(
             f"Expected `{setting}` to be a size that {type(network).__name__} takes ({sizes}), but got {side}; "

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from tmunet.config import from_mapping
 from tmunet.data.config import Preprocess
-from tmunet.data.training_facts import Intensity, Scale, Turns
+from tmunet.data.training_stats import Intensity, Scale, Turns
 from tmunet.errors import ModelError, UsageError
 from tmunet.registry import create_model
 
 if TYPE_CHECKING:
     from torch import nn
 
-WEIGHTS, CONFIG, CARD, SEEN = "model.safetensors", "config.json", "README.md", "seen_images.json"
+WEIGHTS, CONFIG, CARD, SEEN = "model.safetensors", "config.json", "README.md", "training_fingerprint.json"
 FORMAT = 1
 
 
@@ -25,7 +25,7 @@ class ModelConfig:
 
     network: str
     """One of `list_models()`."""
-    options: dict[str, Any] = field(default_factory=dict)
+    model_args: dict[str, Any] = field(default_factory=dict)
     """What differs from the named network's configuration; see `create_model`."""
     classes: tuple[str, ...] = ("background", "foreground")
     """Names of the labels 0, 1, ...; two classes make a network with one output (sigmoid)."""
@@ -53,7 +53,7 @@ class ModelConfig:
 
     def create_network(self) -> "nn.Module":
         """The network with fresh weights."""
-        return create_model(self.network, self.preprocess.channels, self.outputs, self.options)
+        return create_model(self.network, self.preprocess.channels, self.outputs, self.model_args)
 
 
 def packaged_model(name: str = "nuclei-t") -> Path:

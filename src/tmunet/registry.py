@@ -15,21 +15,21 @@ _NETWORKS = {
     "tmunet_t": ("tmunet.nn.tmunet", "TMUNet"),
     "tmunet_s": ("tmunet.nn.tmunet", "TMUNet"),
     "tmunet_b": ("tmunet.nn.tmunet", "TMUNet"),
-    "unet": ("tmunet.nn.baselines.unet", "UNet"),
-    "unet_classic": ("tmunet.nn.baselines.unet", "UNetClassic"),
-    "nnunet": ("tmunet.nn.baselines.nnunet", "NNUNet"),
-    "ulite": ("tmunet.nn.baselines.ulite", "ULite"),
-    "tinyunet": ("tmunet.nn.baselines.tinyunet", "TinyUNet"),
-    "rolling_unet_s": ("tmunet.nn.baselines.rolling_unet", "RollingUNet"),
-    "rolling_unet_m": ("tmunet.nn.baselines.rolling_unet", "RollingUNet"),
-    "rolling_unet_l": ("tmunet.nn.baselines.rolling_unet", "RollingUNet"),
-    "zigrir": ("tmunet.nn.baselines.zigrir", "ZigRiR"),
-    "tmunet_released_t": ("tmunet.nn.baselines.tmunet_released", "TMUNetReleased"),
-    "tmunet_released_s": ("tmunet.nn.baselines.tmunet_released", "TMUNetReleased"),
-    "tmunet_released_b": ("tmunet.nn.baselines.tmunet_released", "TMUNetReleased"),
-    "monai_basicunet": ("tmunet.nn.baselines.monai", "BasicUNet"),
-    "monai_attentionunet": ("tmunet.nn.baselines.monai", "AttentionUNet"),
-    "monai_segresnet": ("tmunet.nn.baselines.monai", "SegResNet"),
+    "unet": ("tmunet_lab.baselines.unet", "UNet"),
+    "unet_classic": ("tmunet_lab.baselines.unet", "UNetClassic"),
+    "nnunet": ("tmunet_lab.baselines.plain_conv_unet", "NNUNet"),
+    "ulite": ("tmunet_lab.baselines.ulite", "ULite"),
+    "tinyunet": ("tmunet_lab.baselines.tinyunet", "TinyUNet"),
+    "rolling_unet_s": ("tmunet_lab.baselines.rolling_unet", "RollingUNet"),
+    "rolling_unet_m": ("tmunet_lab.baselines.rolling_unet", "RollingUNet"),
+    "rolling_unet_l": ("tmunet_lab.baselines.rolling_unet", "RollingUNet"),
+    "zigrir": ("tmunet_lab.baselines.zigrir", "ZigRiR"),
+    "tmunet_released_t": ("tmunet_lab.baselines.tmunet_released", "TMUNetReleased"),
+    "tmunet_released_s": ("tmunet_lab.baselines.tmunet_released", "TMUNetReleased"),
+    "tmunet_released_b": ("tmunet_lab.baselines.tmunet_released", "TMUNetReleased"),
+    "monai_basicunet": ("tmunet_lab.baselines.monai_networks", "BasicUNet"),
+    "monai_attentionunet": ("tmunet_lab.baselines.monai_networks", "AttentionUNet"),
+    "monai_segresnet": ("tmunet_lab.baselines.monai_networks", "SegResNet"),
 }
 
 
@@ -39,7 +39,7 @@ def list_models() -> tuple[str, ...]:
 
 
 def create_model(
-    name: str, in_channels: int = 3, num_classes: int = 1, options: Mapping[str, Any] | None = None
+    name: str, in_channels: int = 3, num_classes: int = 1, model_args: Mapping[str, Any] | None = None
 ) -> "nn.Module":
     """A network with fresh weights; it maps images (B, in_channels, H, W) to logits (B, num_classes, H, W).
 
@@ -47,7 +47,7 @@ def create_model(
         name: one of `list_models()`.
         in_channels: channels of the image.
         num_classes: 1 for binary segmentation (sigmoid), K > 1 for K classes, background included (softmax).
-        options: fields of the network's configuration that differ from the named size, nested or dotted, such as
+        model_args: fields of the network's configuration that differ from the named size, nested or dotted, such as
             ``{"refine": "full", "mstm": {"layers": 2}}`` or ``{"mstm.layers": 2}``.
 
     Raises:
@@ -65,17 +65,17 @@ def create_model(
     module = importlib.import_module(module_name)
     default = module.SIZES[name]
     settings = {**to_dict(default), "in_channels": in_channels, "num_classes": num_classes}
-    config = from_mapping(type(default), _merged(settings, options or {}), where=f"options of {name}")
+    config = from_mapping(type(default), _merged(settings, model_args or {}), where=f"model_args of {name}")
     try:
         network: nn.Module = getattr(module, class_name)(config)
     except ValueError as error:  # fields that do not fit each other, such as widths and heads
-        raise UsageError(f"options of {name}: {error}") from None
+        raise UsageError(f"model_args of {name}: {error}") from None
     return network
 
 
-def _merged(settings: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(settings: Mapping[str, Any], model_args: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(settings)
-    for key, value in options.items():
+    for key, value in model_args.items():
         first, _, rest = key.partition(".")
         nested = {rest: value} if rest else value
         inside = merged.get(first)

@@ -143,8 +143,8 @@ def transparent_pixels(folder: Folder) -> None:
     folder.case("glass_mask", mask=np.dstack([disc() * 255, disc() * 255]))
 
 
-@defect(mask_grey=("masks/smooth.png", "masks/halo.jpg"), mask_values="masks/residue.png")
-def grey_masks(folder: Folder) -> None:
+@defect(mask_gray=("masks/smooth.png", "masks/halo.jpg"), mask_values="masks/residue.png")
+def gray_masks(folder: Folder) -> None:
     small = Image.fromarray(disc((24, 32), 6) * 255).resize(SHAPE[::-1], Image.Resampling.BICUBIC)
     folder.case("smooth", mask=np.asarray(small))
     folder.image("halo.png")
@@ -154,9 +154,9 @@ def grey_masks(folder: Folder) -> None:
     folder.case("residue", mask=residue)
 
 
-@defect(mask_colours="masks/colours.png", mask_inverted="masks/white.tif")
+@defect(mask_colors="masks/colors.png", mask_inverted="masks/white.tif")
 def masks_that_are_no_labels(folder: Folder) -> None:
-    folder.case("colours", mask=np.dstack([disc() * 255, disc() * 0, disc() * 9]))
+    folder.case("colors", mask=np.dstack([disc() * 255, disc() * 0, disc() * 9]))
     folder.image("white.png")
     tifffile.imwrite(folder.path / "masks/white.tif", disc() * 255, photometric="miniswhite")
 
@@ -175,12 +175,12 @@ def palettes_in_several_orders(folder: Folder) -> None:
         picture.save(folder.path / "masks" / f"{name}.png")
 
 
-@defect(mask_values=("masks/three.png", "masks/grey_128.png"))
+@defect(mask_values=("masks/three.png", "masks/gray_128.png"))
 def values_of_other_classes(folder: Folder) -> None:
     three = disc()
     three[20:28, 30:34] = 2
     folder.case("three", mask=three)
-    folder.case("grey_128", mask=disc() * 128)
+    folder.case("gray_128", mask=disc() * 128)
 
 
 @defect(empty_mask="masks/nothing.png", full_mask="masks/everything.png", specks="masks/speck.png")
@@ -194,15 +194,15 @@ def odd_amounts(folder: Folder) -> None:
     folder.case("speck", mask=speck)
 
 
-@defect(mask_is_image=("masks/copied.png", "masks/copied_colour.png"), mixed_channels="images/copied.png")
+@defect(mask_is_image=("masks/copied.png", "masks/copied_color.png"), mixed_channels="images/copied.png")
 def mask_is_the_image(folder: Folder) -> None:
-    grey, colour = folder.noise(*SHAPE), folder.noise()
-    folder.case("copied", image=grey, mask=grey)
-    folder.case("copied_colour", image=colour, mask=colour)
+    gray, color = folder.noise(*SHAPE), folder.noise()
+    folder.case("copied", image=gray, mask=gray)
+    folder.case("copied_color", image=color, mask=color)
 
 
-@defect(one_colour=("images/black.png", "images/red.png"))
-def images_of_one_colour(folder: Folder) -> None:
+@defect(one_color=("images/black.png", "images/red.png"))
+def images_of_one_color(folder: Folder) -> None:
     folder.case("black", image=np.zeros((*SHAPE, 3), np.uint8), mask=disc())
     folder.case("red", image=np.full((*SHAPE, 3), (200, 10, 10), np.uint8))
 
@@ -210,13 +210,13 @@ def images_of_one_colour(folder: Folder) -> None:
 @defect(
     small_range="images/deep_dark.png",
     mixed_bits=("images/deep_dark.png", "images/deep.tif"),
-    mixed_channels=("images/deep_dark.png", "images/grey.png"),
+    mixed_channels=("images/deep_dark.png", "images/gray.png"),
 )
 def other_depths(folder: Folder) -> None:
     folder.case("deep_dark", image=folder.noise(*SHAPE, high=4095, dtype=np.uint16))
     tifffile.imwrite(folder.path / "images/deep.tif", folder.noise(*SHAPE, 3, high=65535, dtype=np.uint16))
     folder.mask("deep.png")
-    folder.case("grey", image=folder.noise(*SHAPE))
+    folder.case("gray", image=folder.noise(*SHAPE))
 
 
 @defect(

@@ -19,8 +19,8 @@ def describe(folder: Folder, **content: Any) -> None:
     write_json(folder.path / "dataset.json", content)
 
 
-def split(folder: Folder, train: Sequence[str], test: Sequence[str] = (), valid: Sequence[str] = ()) -> None:
-    write_json(folder.path / "split.json", {"train": train, "valid": valid, "test": test})
+def split(folder: Folder, train: Sequence[str], test: Sequence[str] = (), val: Sequence[str] = ()) -> None:
+    write_json(folder.path / "split.json", {"train": train, "val": val, "test": test})
 
 
 @defect(missing_folder="masks")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tmunet.check.engine import check_dataset
+from tmunet.check.run import check_dataset
 from tmunet.cli.check import run
 from tmunet.errors import UsageError
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tmunet.check.engine import check_dataset
-from tmunet.check.finding import CheckReport
+from tmunet.check.findings import CheckReport
+from tmunet.check.run import check_dataset
 from tmunet.data.dataset import open_dataset, verify
 from tmunet.errors import InputError, TMUNetWarning
 

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmunet.check import duplicates
-from tmunet.check.engine import check_dataset
-from tmunet.check.finding import CaseFacts
-from tmunet.check.text import as_text
-from tmunet.data.masks import read_mask
+from tmunet.check.findings import CaseFacts
+from tmunet.check.format import as_text
+from tmunet.check.run import check_dataset
+from tmunet.data.io.masks import read_mask
 from tmunet.errors import InputError
 from tmunet.files import write_json
 
@@ -79,13 +79,13 @@ def test_sizes_are_explained(folder: Folder) -> None:
     assert "the aspect ratio differs" in message(folder, "size-mismatch")
 
 
-def test_colours_are_counted_most_frequent_first(folder: Folder) -> None:
-    colours = np.zeros((*SHAPE, 3), np.uint8)
-    colours[:10] = (255, 0, 0)
-    colours[40:41] = (0, 0, 7)
-    folder.case("a", mask=colours)
+def test_colors_are_counted_most_frequent_first(folder: Folder) -> None:
+    colors = np.zeros((*SHAPE, 3), np.uint8)
+    colors[:10] = (255, 0, 0)
+    colors[40:41] = (0, 0, 7)
+    folder.case("a", mask=colors)
     said = "(0, 0, 0): 2,368 pixels, (255, 0, 0): 640 pixels, (0, 0, 7): 64 pixels."
-    assert message(folder, "mask-colours").endswith(said)
+    assert message(folder, "mask-colors").endswith(said)
 
 
 @pytest.mark.parametrize(
@@ -192,18 +192,18 @@ def test_json_holds_everything(folder: Folder) -> None:
     assert [finding["kind"] for finding in content["findings"]] == ["missing-mask", "not-in-split"]
     assert content["findings"][0]["files"] == ["images/lonely.png"]
     assert content["split"]["train"] == list(CONTROL[:2])
-    assert [leak["side"] for leak in content["leaks"]] == ["test", "test", "valid"]
+    assert [leak["side"] for leak in content["leaks"]] == ["test", "test", "val"]
 
 
-def test_a_palette_that_lacks_colours_is_unreadable(folder: Folder) -> None:
+def test_a_palette_that_lacks_colors_is_unreadable(folder: Folder) -> None:
     rows = (b"\0" + bytes([1, 7])) * 2
     picture = encode_png(2, 2, 8, 3, rows, palette=bytes([0, 0, 0, 255, 255, 255]))
     folder.case("a", mask=disc((2, 2)))
     (folder.path / "images" / "a.png").write_bytes(picture)
-    assert "the palette has 2 colours" in message(folder, "unreadable")
+    assert "the palette has 2 colors" in message(folder, "unreadable")
 
 
-def test_a_palette_that_lacks_colours_is_no_matter_in_a_mask(folder: Folder) -> None:
+def test_a_palette_that_lacks_colors_is_no_matter_in_a_mask(folder: Folder) -> None:
     write_json(folder.path / "dataset.json", {"classes": ["background", "a", "b"]})
     rows = (b"\0" + bytes([1, 2])) * 2
     folder.image("a.png", folder.noise(2, 2, 3))
@@ -263,23 +263,23 @@ def test_two_values_without_0_have_more_than_one_reading(tmp_path: Path, values:
 
 
 @pytest.mark.parametrize(
-    ("train", "valid", "severity"),
+    ("train", "val", "severity"),
     [
-        (CONTROL[:2], (CONTROL[3],), "fault"),  # absent from train and valid
-        (CONTROL[1:3], (CONTROL[3],), "warning"),  # absent from valid
+        (CONTROL[:2], (CONTROL[3],), "fault"),  # absent from train and val
+        (CONTROL[1:3], (CONTROL[3],), "warning"),  # absent from val
         ((), CONTROL[1:3], None),  # a side without images lacks nothing
         (CONTROL[2:3], (), None),
     ],
 )
 def test_a_class_that_is_not_on_a_side_is_worst_in_train(
-    folder: Folder, train: tuple[str, ...], valid: tuple[str, ...], severity: str | None
+    folder: Folder, train: tuple[str, ...], val: tuple[str, ...], severity: str | None
 ) -> None:
     write_json(folder.path / "dataset.json", {"classes": ["background", "liver", "spleen", "unused"]})
     for name in CONTROL:
         mask = disc()
         mask[0] = 2 if name == CONTROL[2] else 0
         folder.mask(f"{name}.png", mask)
-    write_json(folder.path / "split.json", {"train": train, "valid": valid})
+    write_json(folder.path / "split.json", {"train": train, "val": val})
     found = [finding for finding in check_dataset(folder.path).findings if finding.kind == "class-not-on-side"]
     assert [finding.severity for finding in found] == ([severity] if severity else [])
     for finding in found:

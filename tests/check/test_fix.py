@@ -10,10 +10,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tmunet.check.engine import check_dataset
 from tmunet.check.fix import Fixed, fix
+from tmunet.check.run import check_dataset
 from tmunet.data.dataset import open_dataset, verify
-from tmunet.data.read import read_image, read_raster
+from tmunet.data.io.images import decode_image, read_image
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256, write_json
 
@@ -98,11 +98,11 @@ def test_images_are_written_upright_without_loss(
     result = fixed(folder)
     written = result.destination / "images" / f"a{suffix}"
     np.testing.assert_array_equal(read_image(written), read_image(path))
-    assert read_raster(written).orientation == 1
+    assert decode_image(written).orientation == 1
     assert not {finding.kind for finding in result.left.findings} & {"orientation", "size-mismatch"}
 
 
-def test_masks_are_written_upright_with_their_labels_and_colours(folder: Folder) -> None:
+def test_masks_are_written_upright_with_their_labels_and_colors(folder: Folder) -> None:
     write_json(folder.path / "dataset.json", {"classes": ["background", "liver", "spleen"]})
     for name in CONTROL:
         folder.mask(f"{name}.png", disc())
@@ -113,7 +113,7 @@ def test_masks_are_written_upright_with_their_labels_and_colours(folder: Folder)
     picture.save(folder.path / "masks" / "a.png", exif=tag(3))
     folder.image("a.png")
     result = fixed(folder)
-    raster = read_raster(result.destination / "masks" / "a.png")
+    raster = decode_image(result.destination / "masks" / "a.png")
     np.testing.assert_array_equal(raster.pixels[:, :, 0], labels[::-1, ::-1])
     assert raster.palette is not None
     np.testing.assert_array_equal(raster.palette[2], (0, 200, 0))
@@ -123,22 +123,22 @@ def test_masks_are_written_upright_with_their_labels_and_colours(folder: Folder)
 def test_masks_of_one_reading_get_0_and_255(folder: Folder) -> None:
     folder.image("halo.png")
     folder.mask("halo.jpg", quality=95, exif=tag(2))
-    folder.case("grey", mask=disc() * 128)
+    folder.case("gray", mask=disc() * 128)
     result = fixed(folder)
-    for name, expected in (("halo", disc()[:, ::-1]), ("grey", disc())):
-        mask = read_raster(result.destination / "masks" / f"{name}.png").pixels[:, :, 0]
+    for name, expected in (("halo", disc()[:, ::-1]), ("gray", disc())):
+        mask = decode_image(result.destination / "masks" / f"{name}.png").pixels[:, :, 0]
         np.testing.assert_array_equal(mask, expected * 255)
     assert not (result.destination / "masks" / "halo.jpg").exists()
     assert "(orientation 2); the file is now halo.png\n" in (result.destination / "FIXED.md").read_text()
     assert result.left.findings == ()
 
 
-def test_a_tagged_mask_of_colours_is_left(folder: Folder) -> None:
+def test_a_tagged_mask_of_colors_is_left(folder: Folder) -> None:
     folder.image("a.png")
     before = folder.mask("a.png", folder.noise(), exif=tag(3)).read_bytes()
     result = fixed(folder)
     assert (result.destination / "masks" / "a.png").read_bytes() == before
-    assert {finding.kind for finding in result.left.findings} == {"mask-colours", "orientation"}
+    assert {finding.kind for finding in result.left.findings} == {"mask-colors", "orientation"}
 
 
 def test_what_cannot_be_used_is_set_aside_with_its_partner(folder: Folder) -> None:
@@ -149,7 +149,7 @@ def test_what_cannot_be_used_is_set_aside_with_its_partner(folder: Folder) -> No
     (folder.path / "images" / "twin.bmp").write_bytes(b"")  # the other image of this name is sound
     write_json(folder.path / "split.json", {"train": [*CONTROL, "cut"], "test": ["lonely", "twin"]})
     records = {name: {"image_sha256": sha256(folder.path / "images" / f"{name}.png")} for name in ("cut", "twin")}
-    write_json(folder.path / "dataset.json", {"licence": "CC0", "cases": records})
+    write_json(folder.path / "dataset.json", {"license": "CC0", "cases": records})
     result = fixed(folder)
     aside = {name for name in contents(result.destination) if name.startswith("set_aside/")}
     assert aside == {
@@ -159,9 +159,9 @@ def test_what_cannot_be_used_is_set_aside_with_its_partner(folder: Folder) -> No
     }
     assert result.left.findings == ()
     assert result.left.split is not None
-    assert result.left.split.to_dict() == {"train": list(CONTROL), "valid": [], "test": ["twin"]}
+    assert result.left.split.to_dict() == {"train": list(CONTROL), "val": [], "test": ["twin"]}
     described = json.loads((result.destination / "dataset.json").read_text())
-    assert described == {"licence": "CC0", "cases": {"twin": records["twin"]}}
+    assert described == {"license": "CC0", "cases": {"twin": records["twin"]}}
 
 
 def test_hashes_of_rewritten_files_are_renewed(folder: Folder) -> None:

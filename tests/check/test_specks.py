@@ -7,8 +7,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmunet.check.engine import check_dataset
-from tmunet.check.specks import Specks, find_specks
+from tmunet.check.run import check_dataset
+from tmunet.check.tiny_components import Specks, find_specks
 from tmunet.metrics import MIN_OBJECT_PIXELS, count_objects
 
 from .corpus import disc

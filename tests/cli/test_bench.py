@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tmunet.bench import paper
 from tmunet.cli import bench
+from tmunet_lab.bench import paper_flops as paper
 
 from .conftest import Answer
 

@@ -12,7 +12,7 @@ import yaml
 from PIL import Image
 
 from tmunet import Predictor
-from tmunet.cli.table import score_table
+from tmunet.cli.score_table import score_table
 from tmunet.data.dataset import open_dataset
 from tmunet.evaluation import evaluate
 from tmunet.files import sha256, write_json
@@ -74,10 +74,10 @@ def test_the_table_says_which_groups_were_drawn(make_dataset: Make) -> None:
 
 def test_flags_choose_side_protocol_and_place(tmunet: Run, model: Path, make_dataset: Make, tmp_path: Path) -> None:
     data, out = make_dataset(), tmp_path / "scores"
-    flags = ("--subset", "valid", "--protocol", "paper", "--flips", "--split", data / "split.json", "-o", out)
+    flags = ("--subset", "val", "--protocol", "paper", "--tta", "--split", data / "split.json", "-o", out)
     assert tmunet("evaluate", "-m", model, "-d", data, *flags).code == 0
     summary = json.loads((out / "summary.json").read_text("utf-8"))
-    assert (summary["protocol"], summary["facts"]["subset"], summary["facts"]["flips"]) == ("paper", "valid", True)
+    assert (summary["protocol"], summary["facts"]["subset"], summary["facts"]["tta"]) == ("paper", "val", True)
     assert (out / "report.html").is_file()
     assert not (model / "evaluation").exists()
 
@@ -89,7 +89,7 @@ def test_flags_choose_side_protocol_and_place(tmunet: Run, model: Path, make_dat
         (("-m", "{model}", "-d", "{data}", "--protocol", "stric"), 2, "Did you mean 'strict'?"),
         (("-m", "nowhere", "-d", "{data}"), 3, "expected a model folder"),
         (("-m", "{model}", "-d", "nowhere"), 3, "nowhere"),
-        (("-m", "{model}", "-d", "{data}", "--window", "8"), 2, "Expected `window`"),
+        (("-m", "{model}", "-d", "{data}", "--tile-size", "8"), 2, "Expected `window`"),
     ],
 )
 def test_what_does_not_fit_is_an_error(
@@ -127,11 +127,11 @@ def test_scores_of_another_model_or_of_other_images_are_not_overwritten(
     words = ("evaluate", "-d", data, "--device", "cpu", "-m")
     assert tmunet(*words, model).code == 0
     assert tmunet(*words, model).code == 0  # the same again
-    assert tmunet(*words, model, "--flips").code == 0
+    assert tmunet(*words, model, "--tta").code == 0
     folder = Path("evaluation/discs-test-strict")
     before = (folder / "summary.json").read_bytes()
     assert Path("evaluation/discs-test-strict-flips/summary.json").is_file()
-    answer = tmunet(*words, "nuclei-t", "--allow-seen")
+    answer = tmunet(*words, "nuclei-t", "--allow-train-images")
     assert answer.code == 2
     assert "holds scores of another model, split, data set or setting: expected weights_sha256" in answer.err
     test = json.loads((data / "split.json").read_text())["test"][0]
@@ -149,7 +149,7 @@ def test_a_named_place_is_not_overwritten_either(tmunet: Run, model: Path, make_
     assert tmunet(*words).code == 0
     assert tmunet(*words).code == 0  # the same again
     before = (out / "summary.json").read_bytes()
-    answer = tmunet(*words, "--flips")
+    answer = tmunet(*words, "--tta")
     assert (answer.code, "or setting: expected flips True, but found False" in answer.err) == (2, True)
     answer = tmunet(*words, "--protocol", "paper")
     assert (answer.code, "expected protocol paper, but found strict" in answer.err) == (2, True)

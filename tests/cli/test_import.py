@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from tmunet.data.dataset import open_dataset, verify
-from tmunet.data.fixed_splits import fixed_splits
-from tmunet.data.read import read_image
-from tmunet.data.split import read_split
+from tmunet.data.io.images import read_image
+from tmunet.data.split.fixed import fixed_splits
+from tmunet.data.split.splits import read_split
 from tmunet.files import write_text
 
 from .conftest import Answer
@@ -27,7 +27,7 @@ def scan(path: Path, values: object) -> None:
 
 @pytest.fixture
 def mine(tmp_path: Path) -> Path:
-    """Six grey images with masks of 0 and 128, in folders and under names of somebody's own."""
+    """Six gray images with masks of 0 and 128, in folders and under names of somebody's own."""
     random = np.random.default_rng(3)
     for i in range(6):
         scan(tmp_path / "mine" / "scans" / f"p{i}.jpg", random.integers(0, 255, (20, 24)))
@@ -49,7 +49,7 @@ def test_folders_of_ones_own_become_a_data_set_that_splits_and_trains(tmunet: Ru
     to = tmp_path / "lesions"
     answer = import_folders(
         tmunet, mine, to, "--classes", "background, lesion", "--values", "0=background, 128=lesion",
-        "--groups", mine / "patients.csv", "--licence", "mine",
+        "--groups", mine / "patients.csv", "--license", "mine",
     )  # fmt: skip
     assert answer.code == 0, answer.err
     assert f"lesions: 6 cases in {to}" in answer.out
@@ -58,7 +58,7 @@ def test_folders_of_ones_own_become_a_data_set_that_splits_and_trains(tmunet: Ru
     dataset = open_dataset(to)
     verify(dataset)
     assert dataset.info.classes == ("background", "lesion")
-    assert dataset.info.information["licence"] == "mine"
+    assert dataset.info.information["license"] == "mine"
     assert {case.name: case.group for case in dataset.cases} == {f"p{i}": f"patient {i // 2}" for i in range(6)}
     assert sorted(map(len, dataset.split.to_dict().values())) == [2, 2, 2]
     assert (read_image(to / "images" / "p3.jpg") == read_image(mine / "scans" / "p3.jpg")).all()

@@ -39,7 +39,7 @@ def test_the_version_is_one_line(tmunet: Run, flag: str) -> None:
         (("trian",), "There is no verb 'trian'. Did you mean 'train'?"),
         (("frobnicate",), "There is no verb 'frobnicate'. Choose one of: bench, check, demo, evaluate, "),
         (("train", "--epohcs", "3"), "There is no setting 'epohcs'. Did you mean 'epochs'? See: tmunet train --help"),
-        (("train", "--optimiser.learning_rat=3"), "Did you mean 'optimiser.learning_rate'?"),
+        (("train", "--optimizer.learning_rat=3"), "Did you mean 'optimizer.learning_rate'?"),
         (("train", "--data", "d", "--epochs", "many"), "many"),
         (("train", "--data", "d", "--epochs", "0"), "Expected `epochs` to be at least 1, but got 0."),
         (("train", "--data"), "--data"),
@@ -91,11 +91,11 @@ def test_a_flag_can_be_read_before_the_others(words: list[str], value: str | Non
 
 
 @pytest.mark.parametrize(
-    ("words", "flips"), [([], False), (["--flips"], True), (["--flips", "false"], False), (["--flips=true"], True)]
+    ("words", "tta"), [([], False), (["--tta"], True), (["--tta", "false"], False), (["--tta=true"], True)]
 )
-def test_a_switch_stands_alone_or_has_a_value(words: list[str], flips: bool) -> None:
+def test_a_switch_stands_alone_or_has_a_value(words: list[str], tta: bool) -> None:
     parsed = parse(PredictConfig, [*words, "-o", "masks", "a.png", "b.png"], "predict", words={"images": "files"})
-    assert (parsed.flips, parsed.out, parsed.images) == (flips, "masks", ["a.png", "b.png"])
+    assert (parsed.tta, parsed.out, parsed.images) == (tta, "masks", ["a.png", "b.png"])
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_a_switch_stands_alone_or_has_a_value(words: list[str], flips: bool) -> 
     [
         (("train", "-d", "x", "--epochs", "3.5"), "Expected `epochs` to be a whole number, but got 3.5."),
         (("train", "-d", "x", "--device", "gpu"), "Expected `device` to be auto, cpu, cuda or mps, but got gpu."),
-        (("predict", "x", "--window", "256.0"), "Expected `window` to be a whole number or null, but got 256.0."),
+        (("predict", "x", "--tile-size", "256.0"), "Expected `window` to be a whole number or null, but got 256.0."),
         (
-            ("train", "-d", "x", "--optimiser.ema_decay", "no"),
-            "`optimiser.ema_decay` to be a number or null, but got no.",
+            ("train", "-d", "x", "--optimizer.ema_decay", "no"),
+            "`optimizer.ema_decay` to be a number or null, but got no.",
         ),
     ],
 )

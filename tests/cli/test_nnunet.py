@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from tmunet.data.dataset import open_dataset
-from tmunet.data.load import load_case
+from tmunet.data.reader import load_case
 
-from ..nnunet.stand_in import make_environment
+from ..lab.nnunet.stand_in import make_environment
 from .conftest import Answer
 
 Run = Callable[..., Answer]
@@ -18,7 +18,7 @@ Make = Callable[..., Path]
 
 
 def test_a_data_set_goes_to_nnunet_and_comes_back(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
-    data = make_dataset(train=4, valid=2, test=2, classes=3)
+    data = make_dataset(train=4, val=2, test=2, classes=3)
     answer = tmunet("nnunet", "export", data, tmp_path / "raw", "--number", 7)
     assert answer.code == 0
     assert "Dataset007_discs: 6 training and 2 test images of 3 channels" in answer.out
@@ -43,7 +43,7 @@ def test_actions_are_listed_and_others_are_refused(tmunet: Run) -> None:
 
 
 def test_from_a_data_set_to_scores(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
-    data, work = make_dataset(train=3, valid=2, test=3), tmp_path / "work"
+    data, work = make_dataset(train=3, val=2, test=3), tmp_path / "work"
     make_environment(work / "environment")
     answer = tmunet("nnunet", "train", data, work, "--device", "cpu", "--trainer", "nnUNetTrainer_5epochs")
     assert answer.code == 0

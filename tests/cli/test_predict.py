@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tmunet import Predictor
-from tmunet.data.masks import read_mask
+from tmunet.data.io.masks import read_mask
 from tmunet.model import save_model
 
 from ..small_models import THREE, TWO, random_model
@@ -19,7 +19,7 @@ Run = Callable[..., Answer]
 
 @pytest.fixture
 def images(make_dataset: Callable[..., Path]) -> Path:
-    return make_dataset(train=2, valid=1, test=1) / "images"
+    return make_dataset(train=2, val=1, test=1) / "images"
 
 
 def test_masks_are_written_and_the_second_call_continues(
@@ -39,7 +39,7 @@ def test_masks_are_written_and_the_second_call_continues(
 def test_the_labels_of_several_classes_are_named(tmunet: Run, images: Path, tmp_path: Path) -> None:
     trained = random_model(THREE)
     save_model(tmp_path / "three", trained.network, trained.config)
-    pattern, flags = f"{images}/case[01].png", ("--flips", "--batch_size", 1, "--precision", "bfloat16")
+    pattern, flags = f"{images}/case[01].png", ("--tta", "--batch_size", 1, "--precision", "bfloat16")
     answer = tmunet("predict", pattern, "-m", tmp_path / "three", "-o", tmp_path / "out", *flags)
     assert answer.code == 0
     assert answer.out.startswith("2 of 2 masks in ")
@@ -60,7 +60,7 @@ def test_an_unreadable_image_is_reported_at_the_end(tmunet: Run, model: Path, im
     [
         (("nowhere.png",), 3, "nowhere.png: expected an image, a folder of images or a pattern"),
         ((), 2, "Expected images to predict"),
-        (("{images}", "--window", "16"), 2, "Expected `window` to be at least 32 pixels, but got 16."),
+        (("{images}", "--tile-size", "16"), 2, "Expected `window` to be at least 32 pixels, but got 16."),
         (("{images}", "--batch_size", "0"), 2, "Expected `batch_size` to be at least 1, but got 0."),
         (("{images}", "-m", "{images}"), 3, "expected a model folder"),
         (("{images}", "-o", "{images}"), 3, "expected a new or empty folder"),
@@ -83,6 +83,6 @@ def test_a_missing_extra_has_its_exit_code(
     for name in [name for name in sys.modules if name.split(".")[0] == "monai"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "monai", None)
-    answer = tmunet("predict", images, "-m", model, "-o", tmp_path / "out", "--window", 32)
+    answer = tmunet("predict", images, "-m", model, "-o", tmp_path / "out", "--tile-size", 32)
     assert answer.code == 4
     assert "pip install 'tmunet[monai]'" in answer.err

@@ -8,7 +8,7 @@ import pytest
 from docstring_parser import parse_from_object
 
 from tmunet import __version__, list_models
-from tmunet.train.config import TrainConfig, list_recipes
+from tmunet.training.config import TrainConfig, list_recipes
 
 from .conftest import Answer
 
@@ -40,7 +40,7 @@ def test_the_help_of_train_explains_every_setting_without_torch(python: Run) -> 
     answer = python(["-X", "importtime", "-m", "tmunet", "train", "--help"])
     assert answer.code == 0
     shown, texts = squeezed(answer.out), dict(help_texts(TrainConfig))
-    assert {"data", "epochs", "optimiser.clip_norm", "augment.zoom"} < texts.keys()
+    assert {"data", "epochs", "optimizer.clip_norm", "augment.zoom"} < texts.keys()
     for name, text in texts.items():
         assert f"--{name}" in answer.out
         assert len(text) > 5

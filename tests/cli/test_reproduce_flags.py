@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tmunet.experiments import execute
-from tmunet.experiments.complete import Outcome
-from tmunet.experiments.execute import Watch
-from tmunet.experiments.grid import PlannedRun
+from tmunet_lab.experiments import execute_plan as execute
+from tmunet_lab.experiments.execute_plan import Watch
+from tmunet_lab.experiments.execute_run import Outcome
+from tmunet_lab.experiments.planned_runs import PlannedRun
 
 from .conftest import Answer
 

@@ -30,7 +30,7 @@ def test_show_draws_a_sheet_into_the_current_folder(
 
 
 def test_the_choice_is_reproducible_and_hangs_on_the_seed(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
-    data = make_dataset(train=20, valid=2, test=3)
+    data = make_dataset(train=20, val=2, test=3)
     pictures = []
     for seed in (0, 0, 1):
         answer = tmunet("show", data, "--count", 6, "--seed", seed, "-o", tmp_path / "sheet.png")
@@ -40,9 +40,9 @@ def test_the_choice_is_reproducible_and_hangs_on_the_seed(tmunet: Run, make_data
 
 
 def test_one_side_of_the_split(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
-    data, out = make_dataset(train=6, valid=0, test=2), tmp_path / "sheet.png"
+    data, out = make_dataset(train=6, val=0, test=2), tmp_path / "sheet.png"
     assert "2 of 2 cases of discs · test" in tmunet("show", data, "--subset", "test", "--out", out).out
-    empty = tmunet("show", data, "--subset", "valid", "--out", out)
+    empty = tmunet("show", data, "--subset", "val", "--out", out)
     assert (empty.code, "holds no cases" in empty.err) == (2, True)
     (data / "split.json").write_text("[]")
     damaged = tmunet("show", data, "--subset", "test", "--out", out)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tmunet.data.split import read_split
-from tmunet.data.splitting import random_split
+from tmunet.data.split.splits import read_split
+from tmunet.data.split.strategies import random_split
 from tmunet.files import write_json
 
 from .conftest import Answer
@@ -22,8 +22,8 @@ GROUPS = {name: f"patient {n // 3}" for n, name in enumerate(NAMES)}
 
 @pytest.fixture
 def data(make_dataset: Make) -> Path:
-    """24 cases of 8 patients, no split; of the patients 0 and 1 there is one picture saved twice, in other grey values."""
-    folder = make_dataset(train=24, valid=0, test=0, side=32)
+    """24 cases of 8 patients, no split; of the patients 0 and 1 there is one picture saved twice, in other gray values."""
+    folder = make_dataset(train=24, val=0, test=0, side=32)
     (folder / "split.json").unlink()
     write_json(folder / "dataset.json", {"name": "discs", "cases": {n: {"group": g} for n, g in GROUPS.items()}})
     values = np.asarray(Image.open(folder / "images" / "case0.png")).astype(int)
@@ -33,7 +33,7 @@ def data(make_dataset: Make) -> Path:
 
 def sides(path: Path) -> list[set[str]]:
     split = read_split(path, NAMES)
-    return [set(split.train), set(split.valid), set(split.test)]
+    return [set(split.train), set(split.val), set(split.test)]
 
 
 def assert_apart(found: Sequence[set[str]], names: Sequence[str] = NAMES) -> None:
@@ -52,13 +52,13 @@ def test_a_grouped_split_is_the_default(tmunet: Run, data: Path) -> None:
     found = sides(data / "split.json")
     assert_apart(found)
     assert sum({"case0", "case3"} <= side for side in found) == 1
-    assert json.loads((data / "split.json").read_text()).keys() == {"train", "valid", "test"}
+    assert json.loads((data / "split.json").read_text()).keys() == {"train", "val", "test"}
     report = report_of(data / "split.json")
     assert (report["kind"], report["seed"], report["ratios"], report["stratified"]) == ("grouped", 0, [7, 1, 2], True)
     assert (report["data"], report["units"], report["groups_from"]) == ("discs", 7, "dataset.json")
     assert report["command"] == f"tmunet split {data}"
     assert {side: facts["cases"] for side, facts in report["sides"].items()} == dict(
-        zip(("train", "valid", "test"), map(len, found), strict=True)
+        zip(("train", "val", "test"), map(len, found), strict=True)
     )
     for text in ("24 cases, 7 units", "no group and no near twin lies on two sides", report["sha256"], str(data)):
         assert text in answer.out
@@ -99,10 +99,10 @@ def test_the_official_split_is_taken_and_gets_a_valid_side(tmunet: Run, data: Pa
     write_json(data / "official_split.json", {"train": NAMES[:15], "test": NAMES[15:21]})
     answer = tmunet("split", data, "--kind", "official")
     assert answer.code == 0
-    train, valid, test = sides(data / "split.json")
-    assert_apart([train, valid, test], NAMES[:21])
+    train, val, test = sides(data / "split.json")
+    assert_apart([train, val, test], NAMES[:21])
     assert test == set(NAMES[15:21])
-    assert 0 < len(valid) <= 6
+    assert 0 < len(val) <= 6
     assert "On no side: 3 cases." in answer.out
 
 
@@ -123,7 +123,7 @@ def test_a_split_is_judged(tmunet: Run, data: Path, tmp_path: Path) -> None:
     write_json(tmp_path / "theirs.json", leaking)
     answer = tmunet("split", data, "--split", tmp_path / "theirs.json", "--out", tmp_path / "judged.json")
     assert answer.code == 1
-    assert "Leaks: of 4 valid images, 1 shares a group" in answer.out
+    assert "Leaks: of 4 val images, 1 shares a group" in answer.out
     judged = json.loads((tmp_path / "judged.json").read_text())
     assert judged["leaks"][2]["leaks"] == [
         {"case": "case14", "relative": "case12", "likeness": None, "group": "patient 4"}
@@ -180,7 +180,7 @@ def test_too_few_units_are_refused_and_nothing_is_written(tmunet: Run, data: Pat
 @pytest.fixture
 def organs(make_dataset: Make) -> Path:
     """24 cases with the class a, of which three have b as well; no split."""
-    folder = make_dataset(train=24, valid=0, test=0, side=32)
+    folder = make_dataset(train=24, val=0, test=0, side=32)
     (folder / "split.json").unlink()
     write_json(folder / "dataset.json", {"name": "organs", "classes": ["background", "a", "b"]})
     for name in ("case5", "case11", "case20"):
@@ -202,7 +202,7 @@ def test_a_rare_class_is_on_every_side_and_counted(tmunet: Run, organs: Path) ->
     answer = tmunet("split", organs)
     assert (answer.code, answer.err.count("warning")) == (0, 0)
     classes = report_of(organs / "split.json")["classes"]
-    assert classes["b"] == {"images": {"train": 1, "valid": 1, "test": 1}, "units": 3}
+    assert classes["b"] == {"images": {"train": 1, "val": 1, "test": 1}, "units": 3}
     assert sum(classes["a"]["images"].values()) == 24
     rows = [line.split() for line in answer.out.splitlines()]
     assert ["b", "1", "1", "1"] in rows
@@ -226,12 +226,12 @@ def test_a_class_too_rare_for_all_folds_is_a_warning_of_one_line(tmunet: Run, or
 
 @pytest.mark.filterwarnings("default::tmunet.errors.TMUNetWarning")
 def test_a_split_that_lacks_a_class_is_judged_and_warned_of(tmunet: Run, organs: Path) -> None:
-    write_json(organs / "mine.json", {"train": NAMES[:5], "valid": NAMES[5:6], "test": NAMES[6:]})
+    write_json(organs / "mine.json", {"train": NAMES[:5], "val": NAMES[5:6], "test": NAMES[6:]})
     answer = tmunet("split", organs, "--split", organs / "mine.json", "--out", organs / "judged.json")
     (message,) = warned_of(answer)
     assert (answer.code, "'b', on 3 images in 3 units, is absent from train: " in message) == (0, True)
     judged = json.loads((organs / "judged.json").read_text())
-    assert judged["classes"]["b"] == {"images": {"train": 0, "valid": 1, "test": 2}, "units": 3}
+    assert judged["classes"]["b"] == {"images": {"train": 0, "val": 1, "test": 2}, "units": 3}
 
 
 @pytest.mark.filterwarnings("default::tmunet.errors.TMUNetWarning")
@@ -240,6 +240,6 @@ def test_an_official_split_is_warned_of_and_kept(tmunet: Run, organs: Path) -> N
     answer = tmunet("split", organs, "--kind", "official")
     (message,) = warned_of(answer)
     assert (answer.code, "'b', on 2 images in 2 units, is absent from test: " in message) == (0, True)
-    train, valid, test = sides(organs / "split.json")
+    train, val, test = sides(organs / "split.json")
     assert test == set(NAMES[15:19])
-    assert [len({"case5", "case11"} & side) for side in (train, valid)] == [1, 1]
+    assert [len({"case5", "case11"} & side) for side in (train, val)] == [1, 1]

@@ -11,8 +11,8 @@ import torch
 from tmunet.cli import demo
 from tmunet.data.dataset import open_dataset
 from tmunet.errors import TMUNetWarning
-from tmunet.train.config import TrainConfig
-from tmunet.train.run import RunFolder
+from tmunet.training.config import TrainConfig
+from tmunet.training.run_folder import RunFolder
 
 from .conftest import Answer
 
@@ -24,11 +24,11 @@ def test_a_run_is_trained_scored_continued_and_not_overwritten(
     tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
     data, run = make_dataset(train=4), tmp_path / "run"
-    answer = tmunet("train", "-d", data, "-o", run, *SMALL, "--optimiser.learning_rate", "1e-3")
+    answer = tmunet("train", "-d", data, "-o", run, *SMALL, "--optimizer.learning_rate", "1e-3")
     assert answer.code == 0
     assert f"tmunet evaluate --model {run}" in answer.out
     config = RunFolder(run).read_config()
-    assert (config.epochs, config.preprocess.size, config.optimiser.learning_rate) == (1, 32, 1e-3)
+    assert (config.epochs, config.preprocess.size, config.optimizer.learning_rate) == (1, 32, 1e-3)
     assert (config.recipe, config.augment.horizontal_flip) == ("paper", 0.25)
     scored = tmunet("evaluate", "-m", run)  # the run knows its images and its split
     assert scored.code == 0
@@ -47,7 +47,7 @@ def test_a_run_is_trained_scored_continued_and_not_overwritten(
 def test_the_demo_continues_an_interrupted_run_and_leaves_a_finished_one(
     tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = make_dataset(train=2, valid=1, test=2)
+    folder = make_dataset(train=2, val=1, test=2)
     monkeypatch.setattr(demo, "sample_folder", lambda: folder)
     answer = tmunet("demo", "-o", tmp_path / "demo", "--epochs", 1)
     assert answer.code == 0
@@ -74,7 +74,7 @@ def test_the_sample_is_a_data_set_with_all_sides() -> None:
     from tmunet.data.dataset import open_dataset
 
     dataset = open_dataset(demo.sample_folder())
-    assert all(dataset.subset(side) for side in ("train", "valid", "test"))
+    assert all(dataset.subset(side) for side in ("train", "val", "test"))
     assert demo._verdict(0.9).startswith("Mean Dice 0.900: at least 0.85")
     assert demo._verdict(0.5).startswith("Mean Dice 0.500: below the 0.85")
 

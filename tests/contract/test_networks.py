@@ -10,9 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tmunet.bench.cost import count_macs, count_parameters
-from tmunet.nn.folding import folded
+from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.registry import create_model, list_models
+from tmunet_lab.bench.macs import count_macs, count_parameters
 
 PINNED = {  # name: (parameters, multiply-accumulates of one 3 x 512 x 512 image)
     "tmunet_t": (266_017, 525_388_032),
@@ -34,7 +34,7 @@ PINNED = {  # name: (parameters, multiply-accumulates of one 3 x 512 x 512 image
     "monai_attentionunet": (1_987_705, 10_657_464_320),
     "monai_segresnet": (395_121, 3_934_257_152),
 }
-ROLLING_UNET = ("encoder4.1.idle_norm.", "bottleneck.1.idle_norm.", "decoder4.0.idle_norm.")
+ROLLING_UNET = ("encoder4.1.unused_norm.", "bottleneck.1.unused_norm.", "decoder4.0.unused_norm.")
 ZIGRIR = (
     "idle_",
     *(f"stages.{s}.outer.{j}.spatial.idle_" for s, depth in enumerate((2, 4, 9, 2)) for j in range(depth)),
@@ -67,7 +67,7 @@ def logits(network: nn.Module, image: Tensor) -> Tensor:
 
 def images(network: nn.Module, height: int, width: int, count: int = 1, channels: int = 3) -> Tensor:
     """Noise of this size, or of the nearest that the network takes."""
-    return torch.rand(count, channels, *network.image_size.nearest(height, width))
+    return torch.rand(count, channels, *network.input_size.nearest(height, width))
 
 
 @functools.cache
@@ -118,8 +118,8 @@ class TestNetworkContract:
         for height in range(32, 97):
             width = 128 - height  # together they pass through every size, in a small area
             image = torch.rand(1, 3, height, width)
-            if not network.image_size.admits(height, width):
-                H, W = network.image_size.nearest(height, width)
+            if not network.input_size.admits(height, width):
+                H, W = network.input_size.nearest(height, width)
                 with pytest.raises(
                     ValueError, match=f"but got {height} x {width}; (pad|resize) the image to {H} x {W}"
                 ):
@@ -136,7 +136,7 @@ class TestNetworkContract:
         network = trained_a_little(name)
         before = copy.deepcopy(network.state_dict())
         image = images(network, 61, 64)
-        assert_near(logits(folded(network), image), logits(network, image), 1e-5)
+        assert_near(logits(optimize_for_inference(network), image), logits(network, image), 1e-5)
         assert all(torch.equal(value, before[key]) for key, value in network.state_dict().items())
 
     def test_eval_is_deterministic_and_has_no_memory_of_other_images(self, name: str) -> None:

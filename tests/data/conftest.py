@@ -14,12 +14,12 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def encode_png(width: int, height: int, depth: int, colour: int, rows: bytes, palette: bytes = b"") -> bytes:
+def encode_png(width: int, height: int, depth: int, color: int, rows: bytes, palette: bytes = b"") -> bytes:
     """A PNG by its specification, without Pillow: `rows` holds a filter byte before each row."""
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    colours = chunk(b"PLTE", palette) if palette else b""
+    header = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
+    colors = chunk(b"PLTE", palette) if palette else b""
     pixels = chunk(b"IDAT", zlib.compress(rows))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + colours + pixels + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + colors + pixels + chunk(b"IEND", b"")
 
 
 @pytest.fixture
@@ -29,9 +29,9 @@ def png() -> Callable[..., bytes]:
 
 @pytest.fixture
 def png16() -> Callable[[np.ndarray, int], bytes]:
-    def encode(values: np.ndarray, colour: int) -> bytes:
+    def encode(values: np.ndarray, color: int) -> bytes:
         rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-        return encode_png(values.shape[1], values.shape[0], 16, colour, rows)
+        return encode_png(values.shape[1], values.shape[0], 16, color, rows)
 
     return encode
 

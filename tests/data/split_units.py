@@ -3,7 +3,7 @@
 import random
 from collections.abc import Sequence
 
-from tmunet.data.split import Split
+from tmunet.data.split.splits import Split
 
 
 def units_of(sizes: Sequence[int]) -> list[list[str]]:
@@ -15,7 +15,7 @@ def names_of(units: Sequence[Sequence[str]]) -> list[str]:
 
 
 def sides_of(split: Split) -> list[tuple[str, ...]]:
-    return [split.train, split.valid, split.test]
+    return [split.train, split.val, split.test]
 
 
 def strata_for(names: Sequence[str], seed: int, count: int = 4) -> dict[str, int]:

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmunet.data.augment import augment, draw
 from tmunet.data.config import AugmentConfig
+from tmunet.data.transforms import augment, draw
 
 EVERYTHING = AugmentConfig(
     horizontal_flip=0.5,
@@ -19,7 +19,7 @@ EVERYTHING = AugmentConfig(
     brightness=0.1,
     contrast=0.3,
     gamma=0.3,
-    colour=0.2,
+    color=0.2,
 )
 NOTHING = draw(AugmentConfig(), 3, 0, 0, 0)
 
@@ -37,7 +37,7 @@ def test_the_same_numbers_draw_the_same_changes_within_their_bounds(seed: int, e
     assert drawn == draw(EVERYTHING, 3, seed, epoch, case)
     assert 1 / 1.5 <= drawn.zoom <= 1.5
     assert all(abs(shift) <= max(0.0, 1 - 1 / drawn.zoom) for shift in drawn.shift)
-    assert all(0.8 <= gain <= 1.2 for gain in drawn.colour)
+    assert all(0.8 <= gain <= 1.2 for gain in drawn.color)
     assert drawn.quarter_turns in range(4)
 
 
@@ -74,14 +74,14 @@ def test_image_and_mask_move_together_and_no_label_is_invented(case: int) -> Non
     y, x = np.mgrid[:48, :48]
     mask = torch.from_numpy((((y - 20) ** 2 + (x - 30) ** 2) < 140).astype(np.uint8) * 2)[None]
     image = (mask.float() / 2).unsqueeze(1).repeat(1, 3, 1, 1)
-    moves = replace(EVERYTHING, brightness=0.0, contrast=0.0, gamma=0.0, colour=0.0)
+    moves = replace(EVERYTHING, brightness=0.0, contrast=0.0, gamma=0.0, color=0.0)
     new_image, new_mask = augment(image, mask, [draw(moves, 3, 1, 2, case)])
     assert set(new_mask.unique().tolist()) <= {0, 2}
     disagree = (new_image[0, 0] > 0.5) != (new_mask[0] == 2)
     assert disagree.float().mean() < 0.02  # the outline is blended in the image and sharp in the mask
 
 
-def test_colours_stay_in_range_and_each_image_has_its_own_changes() -> None:
+def test_colors_stay_in_range_and_each_image_has_its_own_changes() -> None:
     images, masks = batch(3)
     draws = [draw(EVERYTHING, 3, 0, 0, case) for case in range(3)]
     together, _ = augment(images, masks, draws)

@@ -75,7 +75,7 @@ def test_the_file_is_kept_as_it_stands(tmp_path):
         "name": "Organs",
         "classes": ["background", "liver", "spleen"],
         "ignore_label": 255,
-        "licence": "CC0",
+        "license": "CC0",
         "source": {"url": "https://example.org", "year": 2020},
     }
     (tmp_path / "dataset.json").write_text(json.dumps(content), "utf-8-sig")
@@ -83,7 +83,7 @@ def test_the_file_is_kept_as_it_stands(tmp_path):
     assert info.name == "Organs"
     assert info.classes == ("background", "liver", "spleen")
     assert info.ignore_label == 255
-    assert info.information == {"licence": "CC0", "source": {"url": "https://example.org", "year": 2020}}
+    assert info.information == {"license": "CC0", "source": {"url": "https://example.org", "year": 2020}}
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tmunet.data import dealing
-from tmunet.data.class_counts import absences, count_classes
-from tmunet.data.dealing import largest_remainder
-from tmunet.data.folds import cross_validation, cross_validation_with_fixed_test
-from tmunet.data.split import Split
-from tmunet.data.split_plan import SplitPlan, describe_split, make_splits
-from tmunet.data.splitting import grouped_split, one_by_one, random_split
-from tmunet.data.survey import Survey
+from tmunet.data.split import assign as dealing
+from tmunet.data.split.assign import largest_remainder
+from tmunet.data.split.class_counts import absences, count_classes
+from tmunet.data.split.folds import cross_validation, cross_validation_with_fixed_test
+from tmunet.data.split.planner import SplitPlan, describe_split, make_splits
+from tmunet.data.split.scan import DatasetScan
+from tmunet.data.split.splits import Split
+from tmunet.data.split.strategies import grouped_split, one_by_one, random_split
 
 from .split_units import assert_whole, names_of, shuffled, sides_of, units_of
 
@@ -45,14 +45,14 @@ def units_with(units: Sequence[Sequence[str]], classes: Mapping[str, Sequence[st
     return Counter(kind for unit in units for kind in {kind for name in unit for kind in classes[name]})
 
 
-def survey_of(cases: int, classes: tuple[str, ...], present: Mapping[str, Sequence[str]]) -> Survey:
+def survey_of(cases: int, classes: tuple[str, ...], present: Mapping[str, Sequence[str]]) -> DatasetScan:
     names = [f"case{n:02}" for n in range(cases)]
     signatures = dict(zip(names, np.eye(cases, dtype=np.float32), strict=True))
-    return Survey({}, signatures, {name: (n % 10) / 10 for n, name in enumerate(names)}, classes, present)
+    return DatasetScan({}, signatures, {name: (n % 10) / 10 for n, name in enumerate(names)}, classes, present)
 
 
 @pytest.fixture
-def rare() -> Survey:
+def rare() -> DatasetScan:
     """30 images with kind1, of which 4 have kind2 as well."""
     present = {f"case{n:02}": ("kind1", "kind2") if f"case{n:02}" in RARE else ("kind1",) for n in range(30)}
     return survey_of(30, ("kind1", "kind2"), present)
@@ -60,29 +60,29 @@ def rare() -> Survey:
 
 @pytest.mark.parametrize("kind", ["grouped", "random"])
 @pytest.mark.parametrize("seed", range(6))
-def test_a_class_on_four_images_is_on_every_side(rare: Survey, seed: int, kind) -> None:
+def test_a_class_on_four_images_is_on_every_side(rare: DatasetScan, seed: int, kind) -> None:
     (split,) = make_splits(SplitPlan(kind, seed=seed), rare)
     assert [len(side) for side in sides_of(split)] == [21, 3, 6]
     assert [having(side, rare.present, "kind2") for side in sides_of(split)] == [2, 1, 1]
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_a_class_on_four_images_is_on_every_side_of_four_folds(rare: Survey, seed: int) -> None:
+def test_a_class_on_four_images_is_on_every_side_of_four_folds(rare: DatasetScan, seed: int) -> None:
     splits = make_splits(SplitPlan(folds=4, seed=seed), rare)
     assert sorted(name for split in splits for name in split.test) == sorted(rare.present)
     for split in splits:
         assert [having(side, rare.present, "kind2") for side in sides_of(split)] == [2, 1, 1]
 
 
-def test_the_valid_side_taken_from_an_official_train_side_has_the_class_too(rare: Survey) -> None:
+def test_the_valid_side_taken_from_an_official_train_side_has_the_class_too(rare: DatasetScan) -> None:
     names = sorted(rare.present)
     official = Split(tuple(names[:24]), (), tuple(names[24:]))
     for seed in range(6):
         (split,) = make_splits(SplitPlan("official", seed=seed), rare, official)
-        assert (split.test, having(split.valid, rare.present, "kind2")) == (official.test, 1)
+        assert (split.test, having(split.val, rare.present, "kind2")) == (official.test, 1)
 
 
-def test_without_balance_the_class_is_left_to_chance(rare: Survey) -> None:
+def test_without_balance_the_class_is_left_to_chance(rare: DatasetScan) -> None:
     (split,) = make_splits(SplitPlan("random", stratified=False), rare)
     assert split == random_split(rare.present, 0)
 
@@ -126,7 +126,7 @@ def test_one_and_two_classes_are_on_every_side_if_they_have_units_enough(sizes, 
     wanted = largest_remainder(sum(sizes), (7, 1, 2))
     assert [bool(side) for side in sides_of(split)] == [size > 0 for size in wanted]
     for kind, number in units_with(units, classes).items():
-        sides = [split.train, split.test] + ([split.valid] if wanted[1] else [])
+        sides = [split.train, split.test] + ([split.val] if wanted[1] else [])
         for side in sides[:number]:
             assert having(side, classes, kind) > 0
 
@@ -146,7 +146,7 @@ def test_a_class_with_as_many_units_as_folds_is_in_every_test(sizes, seed, count
         assert_whole(units, split)
     for kind, number in units_with(units, classes).items():
         assert sum(having(split.test, classes, kind) > 0 for split in splits) == min(folds, number)
-        assert sum(having(split.valid, classes, kind) > 0 for split in fixed) == min(folds, number)
+        assert sum(having(split.val, classes, kind) > 0 for split in fixed) == min(folds, number)
 
 
 @given(SIZES, SEEDS, st.integers(3, 8))
@@ -192,7 +192,7 @@ def test_splits_of_two_classes_never_change(kind, folds) -> None:
     groups = {name: f"patient {n // 3 if n < 30 else n // 4}" for n, name in enumerate(names[:51])}
     shares = {name: (n * 7 % 10) / 10 for n, name in enumerate(names)}
     present = {name: ("polyp",) if share else () for name, share in shares.items()}
-    survey = Survey(groups, signatures, shares, ("polyp",), present)
+    survey = DatasetScan(groups, signatures, shares, ("polyp",), present)
     official = Split(tuple(names[:48]), (), tuple(names[48:]))
     for seed, expected in enumerate(PINNED[kind, folds]):
         splits = make_splits(SplitPlan(kind, folds, seed), survey, official)
@@ -203,9 +203,9 @@ def test_images_with_each_class_are_counted_by_side() -> None:
     split = Split(("a", "b"), (), ("c",))
     present = {"a": ("x", "y"), "b": ("x",), "c": ("x",)}
     x, y, z = count_classes(split, ("x", "y", "z"), present, [["a", "b"], ["c"]])
-    assert (x.images, x.absent, x.units) == ({"train": 2, "valid": 0, "test": 1}, (), 2)
-    assert (y.images, y.absent, y.units) == ({"train": 1, "valid": 0, "test": 0}, ("test",), 1)  # valid has no images
-    assert (z.images, z.absent, z.units) == ({"train": 0, "valid": 0, "test": 0}, ("train", "test"), 0)
+    assert (x.images, x.absent, x.units) == ({"train": 2, "val": 0, "test": 1}, (), 2)
+    assert (y.images, y.absent, y.units) == ({"train": 1, "val": 0, "test": 0}, ("test",), 1)  # val has no images
+    assert (z.images, z.absent, z.units) == ({"train": 0, "val": 0, "test": 0}, ("train", "test"), 0)
     assert [str(count) in line for count, line in zip((y, z), absences({"split": (x, y, z)}), strict=True)] == [
         True
     ] * 2
@@ -215,16 +215,16 @@ def test_a_class_absent_from_some_folds_is_one_line() -> None:
     present = {"a": ("x", "y"), "b": ("x",), "c": ("x",)}
     splits = {"fold-1": Split(("a",), ("b",), ("c",)), "fold-2": Split(("b", "c"), (), ("a",))}
     (line,) = absences({name: count_classes(split, ("x", "y"), present) for name, split in splits.items()})
-    for part in ("'y'", "valid and test of fold-1", "train of fold-2"):
+    for part in ("'y'", "val and test of fold-1", "train of fold-2"):
         assert part in line
 
 
-def test_the_report_of_a_split_counts_images_and_units_of_each_class(rare: Survey) -> None:
+def test_the_report_of_a_split_counts_images_and_units_of_each_class(rare: DatasetScan) -> None:
     twins = {**rare.signatures, "case09": rare.signatures["case03"]}
-    survey = Survey({}, twins, rare.foreground_shares, rare.classes, rare.present)
+    survey = DatasetScan({}, twins, rare.foreground_shares, rare.classes, rare.present)
     report = describe_split(Split(("case03", "case09"), ("case00",), ("case17", "case01")), survey)
     assert report.to_dict()["classes"] == {
-        "kind1": {"images": {"train": 2, "valid": 1, "test": 2}, "units": 4},
-        "kind2": {"images": {"train": 2, "valid": 0, "test": 1}, "units": 2},
+        "kind1": {"images": {"train": 2, "val": 1, "test": 2}, "units": 4},
+        "kind2": {"images": {"train": 2, "val": 0, "test": 1}, "units": 2},
     }
-    assert [count.absent for count in report.classes] == [(), ("valid",)]
+    assert [count.absent for count in report.classes] == [(), ("val",)]

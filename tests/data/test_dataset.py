@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tmunet.data import load
+from tmunet.data import reader as load
 from tmunet.data.cases import Case, DatasetInfo
 from tmunet.data.dataset import open_dataset, verify
-from tmunet.data.load import check_cases, collect, load_case
-from tmunet.data.read import read_image
-from tmunet.data.splitting import random_split
+from tmunet.data.io.images import read_image
+from tmunet.data.reader import check_cases, collect, load_case
+from tmunet.data.split.strategies import random_split
 from tmunet.errors import DataError, UsageError
 
 INFO = DatasetInfo("test")
@@ -23,9 +23,9 @@ def test_a_sound_set_opens_and_verifies(make_set):
     assert dataset.split == random_split("abcde", 3)
     assert dataset.info.name == folder.name
     verify(dataset)
-    sides = [case.name for side in ("train", "valid", "test") for case in dataset.subset(side)]
+    sides = [case.name for side in ("train", "val", "test") for case in dataset.subset(side)]
     assert sorted(sides) == list("abcde")
-    with pytest.raises(UsageError, match="Expected `name` to be 'train', 'valid' or 'test', but got 'val'"):
+    with pytest.raises(UsageError, match="Expected `name` to be 'train', 'val' or 'test', but got 'val'"):
         dataset.subset("val")
 
 
@@ -140,11 +140,11 @@ def test_collect_loads_only_a_few_cases_ahead(make_set, monkeypatch):
     dataset = open_dataset(make_set(*(f"{n:02}" for n in range(60))))
     started = []
 
-    def counted(case, info):
+    def pluralize(case, info):
         started.append(case.name)
         return load_case(case, info)
 
-    monkeypatch.setattr(load, "load_case", counted)
+    monkeypatch.setattr(load, "load_case", pluralize)
     ahead = []
 
     def slow(index, loaded):

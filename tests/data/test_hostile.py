@@ -10,8 +10,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tmunet.data.masks import read_mask
-from tmunet.data.read import MAX_PIXELS, read_image
+from tmunet.data.io.images import MAX_PIXELS, read_image
+from tmunet.data.io.masks import read_mask
 from tmunet.errors import InputError
 
 CLASSES = ("background", "lesion")
@@ -82,20 +82,20 @@ def test_the_limit_is_400_megapixels():
 
 def small_files():
     values = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
-    colour, grey = Image.fromarray(values), Image.fromarray(values[:, :, 0])
-    palette, exif = colour.quantize(7), Image.Exif()
+    color, gray = Image.fromarray(values), Image.fromarray(values[:, :, 0])
+    palette, exif = color.quantize(7), Image.Exif()
     exif[0x0112] = 6
     pictures = [
-        (colour, "PNG", {"exif": exif}),
+        (color, "PNG", {"exif": exif}),
         (palette, "PNG", {}),
-        (grey.convert("1"), "PNG", {}),
-        (colour, "JPEG", {"exif": exif}),
-        (colour.convert("CMYK"), "JPEG", {}),
-        (grey, "JPEG", {"progressive": True}),
-        (colour, "BMP", {}),
+        (gray.convert("1"), "PNG", {}),
+        (color, "JPEG", {"exif": exif}),
+        (color.convert("CMYK"), "JPEG", {}),
+        (gray, "JPEG", {"progressive": True}),
+        (color, "BMP", {}),
         (palette, "BMP", {}),
-        (colour, "TIFF", {"compression": "tiff_lzw"}),
-        (grey.convert("1"), "TIFF", {"compression": "group4"}),
+        (color, "TIFF", {"compression": "tiff_lzw"}),
+        (gray.convert("1"), "TIFF", {"compression": "group4"}),
         (palette, "TIFF", {}),
     ]
     for picture, kind, options in pictures:

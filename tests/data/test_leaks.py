@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmunet.data.leaks import Leak, LeakReport, find_leaks
-from tmunet.data.split import Split
+from tmunet.data.split.leakage import Leak, LeakReport, find_leaks
+from tmunet.data.split.splits import Split
 
-COMPARED = (("test", "train"), ("test", "valid"), ("valid", "train"))
+COMPARED = (("test", "train"), ("test", "val"), ("val", "train"))
 
 
 def at(*angles: float) -> list[np.ndarray]:
@@ -45,16 +45,16 @@ def test_each_leak_names_its_relative():
 
 def test_leaks_are_counted_and_told():
     found = report()
-    assert [(c.side, c.other, c.images, c.same_group, c.near_twin) for c in found.comparisons] == [
+    assert [(c.side, c.other, c.images, c.same_group, c.same_scene) for c in found.comparisons] == [
         ("test", "train", 4, 1, 2),
-        ("test", "valid", 4, 1, 0),
-        ("valid", "train", 2, 0, 0),
+        ("test", "val", 4, 1, 0),
+        ("val", "train", 2, 0, 0),
     ]
     assert str(found) == (
         "of 4 test images, 1 shares a group (video sequence, patient, slide) with train images and 2 have a near twin among "
-        "the train images; of 4 test images, 1 shares a group (video sequence, patient, slide) with valid images"
+        "the train images; of 4 test images, 1 shares a group (video sequence, patient, slide) with val images"
     )
-    assert str(found.comparisons[2]) == "of 2 valid images, none leaks into train"
+    assert str(found.comparisons[2]) == "of 2 val images, none leaks into train"
     assert found.leaking == found.comparisons[:2]
 
 
@@ -62,10 +62,10 @@ def test_leaks_go_into_json_with_and_without_pairs():
     found = report()
     content = json.loads(json.dumps(found.to_dict()))
     assert content[1]["leaks"] == [{"case": "t3", "relative": "v1", "likeness": None, "group": "patient 2"}]
-    assert [(c["side"], c["images"], c["same_group"], c["near_twin"]) for c in content] == [
-        (c.side, c.images, c.same_group, c.near_twin) for c in found.comparisons
+    assert [(c["side"], c["images"], c["same_group"], c["same_scene"]) for c in content] == [
+        (c.side, c.images, c.same_group, c.same_scene) for c in found.comparisons
     ]
-    assert found.counts()["test in train"] == {"images": 4, "same_group": 1, "near_twin": 2}
+    assert found.counts()["test in train"] == {"images": 4, "same_group": 1, "same_scene": 2}
 
 
 def test_a_clean_split_says_so():
@@ -81,7 +81,7 @@ def test_the_limit_decides_what_a_near_twin_is():
 
 
 CASES = st.lists(
-    st.tuples(st.sampled_from(("train", "valid", "test")), st.sampled_from((None, "x", "y", "z")), st.integers(0, 71)),
+    st.tuples(st.sampled_from(("train", "val", "test")), st.sampled_from((None, "x", "y", "z")), st.integers(0, 71)),
     max_size=14,
 )
 
@@ -89,9 +89,7 @@ CASES = st.lists(
 @given(CASES)
 def test_leaks_are_those_of_the_definition(cases):
     drawn = {f"case{n}": case for n, case in enumerate(cases)}
-    sides = {
-        side: tuple(name for name, case in drawn.items() if case[0] == side) for side in ("train", "valid", "test")
-    }
+    sides = {side: tuple(name for name, case in drawn.items() if case[0] == side) for side in ("train", "val", "test")}
     signatures = dict(zip(drawn, at(*(5 * case[2] for case in cases)), strict=True))
     found = find_leaks(Split(**sides), {name: case[1] for name, case in drawn.items()}, signatures)
 
@@ -105,7 +103,7 @@ def test_leaks_are_those_of_the_definition(cases):
         twins = {a for a in sides[side] if any(is_twin(a, b) for b in sides[other])}
         kin = {a for a in sides[side] if any(is_kin(a, b) for b in sides[other])}
         assert {leak.case for leak in comparison.leaks} == twins | kin
-        assert (comparison.near_twin, comparison.same_group) == (len(twins), len(kin))
+        assert (comparison.same_scene, comparison.same_group) == (len(twins), len(kin))
         for leak in comparison.leaks:
             related = is_twin if leak.likeness is not None else is_kin
             assert leak.relative in sides[other]

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tmunet.data.cached_dataset import cache_cases
 from tmunet.data.config import Preprocess
 from tmunet.data.dataset import open_dataset
-from tmunet.data.load import load_case
-from tmunet.data.loader import cache_cases
-from tmunet.data.normalise import IMAGENET_MEAN, IMAGENET_SD, normalise, unit
-from tmunet.data.picture import as_picture
+from tmunet.data.normalize import IMAGENET_MEAN, IMAGENET_SD, normalize, unit
 from tmunet.data.preprocess import prepare, resize_image, resize_mask
+from tmunet.data.reader import load_case
+from tmunet.visualize import to_rgb8
 
 
 def test_the_cache_holds_every_case_prepared(make_dataset: Callable[..., Path]) -> None:
@@ -47,14 +47,14 @@ def test_the_hash_follows_the_pixels(make_dataset: Callable[..., Path]) -> None:
 
 
 def test_8_and_16_bit_images_mix_without_loss(make_dataset: Callable[..., Path]) -> None:
-    folder = make_dataset(train=3, valid=0, test=0, side=32)
-    grey = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) * 64
-    Image.fromarray(grey).save(folder / "images" / "case1.png")
+    folder = make_dataset(train=3, val=0, test=0, side=32)
+    gray = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) * 64
+    Image.fromarray(gray).save(folder / "images" / "case1.png")
     dataset = open_dataset(folder)
     cases, _, faults = cache_cases(dataset.cases, dataset.info, Preprocess(size=32))
     assert not faults
     assert cases.images.dtype == np.uint16
-    np.testing.assert_array_equal(cases.images[1, 0], grey)
+    np.testing.assert_array_equal(cases.images[1, 0], gray)
     eight = load_case(dataset.cases[0], dataset.info).image.transpose(2, 0, 1)
     scaled = unit(cases.__getitems__([0])["image"])[0]
     torch.testing.assert_close(scaled, unit(torch.from_numpy(eight.copy())))
@@ -71,15 +71,15 @@ def test_faults_of_all_cases_are_reported_at_once(make_dataset: Callable[..., Pa
     assert "case5" in faults[1]
 
 
-def test_normalisation_by_imagenet_and_by_the_image() -> None:
+def test_normalization_by_imagenet_and_by_the_image() -> None:
     images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     expected = (images.numpy() - np.reshape(IMAGENET_MEAN, (3, 1, 1))) / np.reshape(IMAGENET_SD, (3, 1, 1))
-    np.testing.assert_allclose(normalise(images, "imagenet").numpy(), expected, rtol=1e-5)
-    own = normalise(images, "image")
+    np.testing.assert_allclose(normalize(images, "imagenet").numpy(), expected, rtol=1e-5)
+    own = normalize(images, "image")
     np.testing.assert_allclose(own.mean((1, 2, 3)).numpy(), 0, atol=1e-5)
     np.testing.assert_allclose(own.std((1, 2, 3)).numpy(), 1, rtol=1e-4)
-    assert normalise(torch.full((1, 3, 8, 8), 0.3), "image").abs().max() < 1e-3
-    assert normalise(images[:, :1], "imagenet").shape == (2, 1, 8, 8)
+    assert normalize(torch.full((1, 3, 8, 8), 0.3), "image").abs().max() < 1e-3
+    assert normalize(images[:, :1], "imagenet").shape == (2, 1, 8, 8)
 
 
 @given(st.integers(33, 90), st.integers(33, 90), st.integers(32, 100))
@@ -109,8 +109,8 @@ def test_preparations_that_make_no_sense_are_refused(bad: dict[str, int]) -> Non
 def test_pictures_for_eyes_are_8_bit_rgb() -> None:
     dark = np.zeros((10, 10, 1), np.uint16)
     dark[2:8, 2:8] = 300
-    picture = as_picture(dark)
+    picture = to_rgb8(dark)
     assert picture.shape == (10, 10, 3)
     assert picture.max() == 255
-    many = as_picture(np.zeros((4, 4, 5), np.uint8))
+    many = to_rgb8(np.zeros((4, 4, 5), np.uint8))
     assert many.shape == (4, 4, 3)

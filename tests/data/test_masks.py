@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from tmunet.data.masks import read_mask
+from tmunet.data.io.masks import read_mask
 from tmunet.errors import InputError, UsageError
 
 TWO = ("background", "lesion")
@@ -100,19 +100,19 @@ def test_with_an_ignore_label_two_classes_are_labels_as_well(tmp_path):
         read_mask(tmp_path / "m.png", TWO, ignore_label=255)
 
 
-def test_a_grey_picture_saved_as_colour_is_a_mask(tmp_path):
-    grey = (CHECKER * 255).astype(np.uint8)
-    opaque = np.full_like(grey, 255)
-    for name, planes in (("rgb", [grey] * 3), ("rgba", [grey] * 3 + [opaque]), ("la", [grey, opaque])):
+def test_a_gray_picture_saved_as_color_is_a_mask(tmp_path):
+    gray = (CHECKER * 255).astype(np.uint8)
+    opaque = np.full_like(gray, 255)
+    for name, planes in (("rgb", [gray] * 3), ("rgba", [gray] * 3 + [opaque]), ("la", [gray, opaque])):
         Image.fromarray(np.stack(planes, axis=2)).save(tmp_path / f"{name}.png")
         np.testing.assert_array_equal(read_mask(tmp_path / f"{name}.png", TWO), CHECKER)
 
 
-def test_colours_are_no_labels(tmp_path):
+def test_colors_are_no_labels(tmp_path):
     values = np.zeros((6, 8, 3), np.uint8)
     values[1, 2:5, 0] = 255
     Image.fromarray(values).save(tmp_path / "m.png")
-    with pytest.raises(InputError, match=r"m\.png: .*the 3 colour channels differ in 3 pixels"):
+    with pytest.raises(InputError, match=r"m\.png: .*the 3 color channels differ in 3 pixels"):
         read_mask(tmp_path / "m.png", TWO)
 
 

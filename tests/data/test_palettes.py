@@ -8,22 +8,22 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tmunet.check.engine import check_dataset
 from tmunet.check.fix import fix
+from tmunet.check.run import check_dataset
 from tmunet.data.dataset import open_dataset, verify
-from tmunet.data.masks import read_mask
-from tmunet.data.read import read_image, read_raster
-from tmunet.data.sets import folders
-from tmunet.data.sets.build import build
-from tmunet.data.sets.folders import FolderOptions
-from tmunet.data.sets.source import open_source
+from tmunet.data.io.images import decode_image, read_image
+from tmunet.data.io.masks import read_mask
+from tmunet.datasets import folders
+from tmunet.datasets._build.build import build
+from tmunet.datasets._build.source import open_source
+from tmunet.datasets.folders import FolderOptions
 from tmunet.errors import DataError, InputError
-from tmunet.infer.files import write_mask
-from tmunet.report.glance import glance_at
+from tmunet.prediction.mask_files import write_mask
+from tmunet.report.overview import read_overview
 
 TWO, THREE = ("background", "lesion"), ("background", "a", "b")
 SUFFIXES = ["png", "bmp", "tif"]
-BLACK, WHITE, RED, GREEN, GREY = (0, 0, 0), (255, 255, 255), (200, 0, 0), (0, 200, 0), (128, 128, 128)
+BLACK, WHITE, RED, GREEN, GRAY = (0, 0, 0), (255, 255, 255), (200, 0, 0), (0, 200, 0), (128, 128, 128)
 SMALL = np.pad(np.ones((2, 2), np.uint8), 3)
 LARGE = np.pad(np.ones((6, 6), np.uint8), 1)
 
@@ -51,14 +51,14 @@ def test_black_and_white_as_quantize_orders_them_is_what_viewers_show(
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_the_order_of_a_grey_palette_does_not_matter(tmp_path: Path, suffix: str) -> None:
+def test_the_order_of_a_gray_palette_does_not_matter(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"m.{suffix}"
-    for palette, index in (((WHITE, BLACK), 1 - SMALL), ((BLACK, WHITE), SMALL), ((GREY, WHITE, BLACK), 2 - SMALL)):
+    for palette, index in (((WHITE, BLACK), 1 - SMALL), ((BLACK, WHITE), SMALL), ((GRAY, WHITE, BLACK), 2 - SMALL)):
         indexed(index, *palette).save(path)
         np.testing.assert_array_equal(read_mask(path, TWO), SMALL)
 
 
-def test_the_order_of_a_grey_palette_of_16_bits_does_not_matter(tmp_path: Path) -> None:
+def test_the_order_of_a_gray_palette_of_16_bits_does_not_matter(tmp_path: Path) -> None:
     colormap = np.zeros((3, 256), np.uint16)
     colormap[:, 0] = 65535
     tifffile.imwrite(tmp_path / "m.tif", 1 - SMALL, photometric="palette", colormap=colormap)
@@ -71,19 +71,19 @@ def test_labels_that_were_reduced_to_a_palette_come_back(tmp_path: Path) -> None
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png", THREE), labels)
 
 
-def test_three_greys_are_their_levels_and_never_their_order(tmp_path: Path) -> None:
-    indexed(SMALL + LARGE, WHITE, BLACK, GREY).save(tmp_path / "m.png")
+def test_three_grays_are_their_levels_and_never_their_order(tmp_path: Path) -> None:
+    indexed(SMALL + LARGE, WHITE, BLACK, GRAY).save(tmp_path / "m.png")
     with pytest.raises(InputError, match="128"):
         read_mask(tmp_path / "m.png", THREE)
 
 
-def test_of_a_grey_ramp_index_and_level_are_the_same(tmp_path: Path) -> None:
+def test_of_a_gray_ramp_index_and_level_are_the_same(tmp_path: Path) -> None:
     indexed(SMALL + LARGE, *((level,) * 3 for level in range(256))).save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png", THREE), SMALL + LARGE)
 
 
 def test_of_a_legend_the_index_is_the_label_whatever_a_mask_uses_of_it(tmp_path: Path) -> None:
-    legend = (BLACK, RED, GREY)  # as PASCAL VOC shows its seventh class in grey
+    legend = (BLACK, RED, GRAY)  # as PASCAL VOC shows its seventh class in gray
     for labels in (SMALL * 2, SMALL * 0 + 2, SMALL + LARGE):
         indexed(labels, *legend).save(tmp_path / "m.png")
         np.testing.assert_array_equal(read_mask(tmp_path / "m.png", THREE), labels)
@@ -156,7 +156,7 @@ def test_palettes_that_contradict_each_other_are_a_fault_everywhere(data: Path, 
         verify(open_dataset(data))
     with pytest.raises(DataError) as not_imported:
         imported(data)
-    for fault in (refused.value.faults[-1], not_imported.value.faults[-1], glance_at(data).faults[-1]):
+    for fault in (refused.value.faults[-1], not_imported.value.faults[-1], read_overview(data).faults[-1]):
         assert all(str(data / "masks" / name) in fault for name in ("a.png", "c.png"))
         assert all(str(color) in fault for color in colors)
 
@@ -168,7 +168,7 @@ def test_palettes_that_agree_where_they_are_used_are_no_fault(data: Path) -> Non
     imported(data)
 
 
-def test_a_grey_palette_and_a_legend_that_mean_the_same_are_no_fault(data: Path) -> None:
+def test_a_gray_palette_and_a_legend_that_mean_the_same_are_no_fault(data: Path) -> None:
     put(data, a=indexed(SMALL, BLACK, RED), b=indexed(1 - SMALL, WHITE, BLACK), c=indexed(SMALL * 0, BLACK))
     assert not check_dataset(data).count("fault")
     verify(open_dataset(data))
@@ -183,7 +183,7 @@ def test_a_set_of_quantized_masks_is_imported_upright_by_every_way(data: Path) -
         },
     )
     assert not check_dataset(data).findings
-    shares = [glance.foreground for glance in glance_at(data).glances]
+    shares = [glance.foreground for glance in read_overview(data).glances]
     assert shares == [SMALL.mean(), LARGE.mean(), SMALL.mean()]
     for options in ({}, {"values": {0: 0, 255: 1}}, {"threshold": 127}):
         into = imported(data, **options)
@@ -199,7 +199,7 @@ def test_masks_whose_order_is_said_by_values_are_taken_at_their_word(data: Path)
     np.testing.assert_array_equal(read_mask(into / "masks" / "a.png", TWO), SMALL)
 
 
-def test_a_mend_keeps_what_a_grey_palette_shows(data: Path) -> None:
+def test_a_mend_keeps_what_a_gray_palette_shows(data: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 3
     put(data, a=indexed(1 - SMALL, (250, 250, 250), BLACK), b=Image.fromarray(SMALL), c=Image.fromarray(LARGE * 255))
@@ -209,28 +209,28 @@ def test_a_mend_keeps_what_a_grey_palette_shows(data: Path) -> None:
     copy = fix(check_dataset(data), data.with_name("copy")).destination
     np.testing.assert_array_equal(read_mask(copy / "masks" / "a.png", TWO), SMALL)
     np.testing.assert_array_equal(read_mask(copy / "masks" / "b.png", TWO), turned[::-1, ::-1])
-    assert read_raster(copy / "masks" / "b.png").orientation == 1
+    assert decode_image(copy / "masks" / "b.png").orientation == 1
 
 
 @pytest.mark.parametrize("header", [12, 40])
 @pytest.mark.parametrize(
-    ("bits", "greys"), [(1, [0, 255]), (4, [0, 255]), (4, range(16)), (8, [0, 255]), (8, range(256)), (8, [0, 1])]
+    ("bits", "grays"), [(1, [0, 255]), (4, [0, 255]), (4, range(16)), (8, [0, 255]), (8, range(256)), (8, [0, 1])]
 )
-def test_a_bmp_of_greys_is_read_by_its_own_number_of_bits(
-    tmp_path: Path, header: int, bits: int, greys: list[int]
+def test_a_bmp_of_grays_is_read_by_its_own_number_of_bits(
+    tmp_path: Path, header: int, bits: int, grays: list[int]
 ) -> None:
-    index = np.arange(32).reshape(4, 8) * 5 % len(greys)
+    index = np.arange(32).reshape(4, 8) * 5 % len(grays)
     if header == 12:  # the header of OS/2 has no number of colors
-        greys = [*greys, *[7] * ((1 << bits) - len(greys))]
-    (tmp_path / "m.bmp").write_bytes(bmp(index, bits, greys, header))
-    expected = np.array(greys)[index]
+        grays = [*grays, *[7] * ((1 << bits) - len(grays))]
+    (tmp_path / "m.bmp").write_bytes(bmp(index, bits, grays, header))
+    expected = np.array(grays)[index]
     image = read_image(tmp_path / "m.bmp")
     np.testing.assert_array_equal(image[:, :, 0], expected)
     if len(np.unique(index)) == 2:
         np.testing.assert_array_equal(read_mask(tmp_path / "m.bmp", TWO), index)
 
 
-def bmp(index: np.ndarray, bits: int, greys: list[int], header: int) -> bytes:
+def bmp(index: np.ndarray, bits: int, grays: list[int], header: int) -> bytes:
     """A BMP of indices, as its format is described, with rows from below that end at a multiple of 4 bytes."""
     width, rows = index.shape[1], np.unpackbits(index[::-1, :, None].astype(np.uint8), axis=2)[:, :, 8 - bits :]
     packed = np.packbits(rows.reshape(len(index), -1), axis=1)
@@ -239,8 +239,8 @@ def bmp(index: np.ndarray, bits: int, greys: list[int], header: int) -> bytes:
     about = (
         struct.pack("<IHHHH", 12, *size, 1, bits)
         if header == 12
-        else struct.pack("<IiiHHIIiiII", 40, *size, 1, bits, 0, len(pixels), 0, 0, len(greys), 0)
+        else struct.pack("<IiiHHIIiiII", 40, *size, 1, bits, 0, len(pixels), 0, 0, len(grays), 0)
     )
-    palette = b"".join(bytes([grey] * 3) + b"\0" * (header == 40) for grey in greys)
+    palette = b"".join(bytes([gray] * 3) + b"\0" * (header == 40) for gray in grays)
     start = 14 + len(about) + len(palette)
     return b"BM" + struct.pack("<IHHI", start + len(pixels), 0, 0, start) + about + palette + pixels

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tmunet.data.read import IMAGE_SUFFIXES, read_image, read_raster, to_channels
+from tmunet.data.io.images import IMAGE_SUFFIXES, decode_image, read_image, to_channels
 from tmunet.errors import InputError
 
 # The sides of the picture on which row 0 and column 0 of the file lie (EXIF 2.32, tag 0x0112).
@@ -55,24 +55,24 @@ def test_1_bit_becomes_0_and_255(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_grey_with_alpha_loses_only_the_alpha_plane(tmp_path, random_values, suffix):
+def test_gray_with_alpha_loses_only_the_alpha_plane(tmp_path, random_values, suffix):
     values = random_values(7, 5, 2)
     Image.fromarray(values).save(tmp_path / f"a.{suffix}")
     np.testing.assert_array_equal(read_image(tmp_path / f"a.{suffix}"), values[:, :, :1])
-    np.testing.assert_array_equal(read_raster(tmp_path / f"a.{suffix}").alpha, values[:, :, 1])
+    np.testing.assert_array_equal(decode_image(tmp_path / f"a.{suffix}").alpha, values[:, :, 1])
 
 
-@pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
-def test_16_bit_png_keeps_both_bytes(tmp_path, random_values, png16, colour, channels):
+@pytest.mark.parametrize(("color", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_16_bit_png_keeps_both_bytes(tmp_path, random_values, png16, color, channels):
     values = random_values(7, 5, channels, dtype=np.uint16)
-    (tmp_path / "a.png").write_bytes(png16(values, colour))
-    raster = read_raster(tmp_path / "a.png")
-    colours = channels - (channels in (2, 4))
+    (tmp_path / "a.png").write_bytes(png16(values, color))
+    raster = decode_image(tmp_path / "a.png")
+    colors = channels - (channels in (2, 4))
     assert raster.pixels.dtype == np.uint16
-    np.testing.assert_array_equal(raster.pixels, values[:, :, :colours])
-    if channels > colours:
+    np.testing.assert_array_equal(raster.pixels, values[:, :, :colors])
+    if channels > colors:
         np.testing.assert_array_equal(raster.alpha, values[:, :, -1])
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), values[:, :, :colours])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), values[:, :, :colors])
 
 
 @pytest.mark.parametrize(("depth", "row", "shown"), [(2, 0b00011011, [0, 85, 170, 255]), (4, 0x0F, [0, 255])])
@@ -82,19 +82,19 @@ def test_png_of_few_bits_spans_black_to_white(tmp_path, png, depth, row, shown):
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
-@pytest.mark.parametrize("grey", [True, False])
-def test_a_palette_gives_its_colours(tmp_path, random_values, suffix, grey):
+@pytest.mark.parametrize("gray", [True, False])
+def test_a_palette_gives_its_colors(tmp_path, random_values, suffix, gray):
     indices = random_values(7, 5)
-    palette = np.repeat(random_values(256, 1), 3, axis=1) if grey else random_values(256, 3)
+    palette = np.repeat(random_values(256, 1), 3, axis=1) if gray else random_values(256, 3)
     picture = Image.fromarray(indices)
     picture.putpalette(palette.ravel().tolist())
     picture.save(tmp_path / f"a.{suffix}")
-    np.testing.assert_array_equal(read_image(tmp_path / f"a.{suffix}"), palette[indices][:, :, : 1 if grey else 3])
+    np.testing.assert_array_equal(read_image(tmp_path / f"a.{suffix}"), palette[indices][:, :, : 1 if gray else 3])
 
 
 def test_an_index_beyond_the_palette_is_an_error(tmp_path, png):
     (tmp_path / "a.png").write_bytes(png(3, 1, 8, 3, bytes([0, 0, 1, 7]), palette=bytes(6)))
-    with pytest.raises(InputError, match=r"a\.png: the palette has 2 colours, but a pixel asks for number 7"):
+    with pytest.raises(InputError, match=r"a\.png: the palette has 2 colors, but a pixel asks for number 7"):
         read_image(tmp_path / "a.png")
 
 
@@ -132,7 +132,7 @@ def test_the_alpha_plane_turns_with_the_picture(tmp_path, random_values):
     exif[0x0112] = 6
     values = random_values(9, 6, 4)
     Image.fromarray(values).save(tmp_path / "a.png", exif=exif)
-    np.testing.assert_array_equal(read_raster(tmp_path / "a.png").alpha, upright(values[:, :, 3], 6))
+    np.testing.assert_array_equal(decode_image(tmp_path / "a.png").alpha, upright(values[:, :, 3], 6))
 
 
 def test_the_content_decides_not_the_suffix(tmp_path, random_values):
@@ -200,13 +200,13 @@ def test_luma_is_the_rounded_weighted_mean(red, green, blue):
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_grey_is_repeated_and_comes_back(random_values, dtype):
-    grey = random_values(5, 4, 1, dtype=dtype)
-    colour = to_channels(grey, 3)
-    assert colour.shape == (5, 4, 3)
-    assert colour.dtype == dtype
-    np.testing.assert_array_equal(to_channels(colour, 1), grey)
-    assert to_channels(grey, 1) is grey
+def test_gray_is_repeated_and_comes_back(random_values, dtype):
+    gray = random_values(5, 4, 1, dtype=dtype)
+    color = to_channels(gray, 3)
+    assert color.shape == (5, 4, 3)
+    assert color.dtype == dtype
+    np.testing.assert_array_equal(to_channels(color, 1), gray)
+    assert to_channels(gray, 1) is gray
 
 
 @pytest.mark.parametrize(("found", "wanted"), [(5, 3), (3, 4), (2, 1), (4, 3)])

@@ -65,13 +65,13 @@ def test_every_fault_of_the_records_is_in_one_error(tmp_path: Path) -> None:
 
 
 def test_a_split_may_name_the_original_files(make_dataset: Make, tmp_path: Path) -> None:
-    data = make_dataset(train=4, valid=1, test=1)
+    data = make_dataset(train=4, val=1, test=1)
     sources = {f"case{i}": {"source": [f"Original/{i + 1}.tif", f"Masks/{i + 1}.tif"]} for i in range(6)}
     write_json(data / "dataset.json", {"cases": sources})
     released = tmp_path / "released.json"
-    write_json(released, {"train": ["1.png", "2", "Original/3.tif"], "valid": ["case3"], "test": ["6.tif"]})
+    write_json(released, {"train": ["1.png", "2", "Original/3.tif"], "val": ["case3"], "test": ["6.tif"]})
     sides = open_dataset(data, released).split.to_dict()
-    assert sides == {"train": ["case0", "case1", "case2"], "valid": ["case3"], "test": ["case5"]}
+    assert sides == {"train": ["case0", "case1", "case2"], "val": ["case3"], "test": ["case5"]}
     write_json(released, {"train": ["1.png", "case0"], "test": ["7"]})
     with pytest.raises(DataError) as caught:
         open_dataset(data, released)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmunet.data.split import Split, read_split, write_split
-from tmunet.data.splitting import random_split
+from tmunet.data.split.splits import Split, read_split, write_split
+from tmunet.data.split.strategies import random_split
 from tmunet.errors import DataError, InputError
 
 NAMES = st.lists(st.text(min_size=1, max_size=4), min_size=3, max_size=40, unique=True)
@@ -18,14 +18,14 @@ SEEDS = st.integers(0, 2**32)
 def test_the_hash_knows_no_order_but_every_name(names, seed, order):
     split = random_split(names, seed)
     chance = random.Random(order)
-    shuffled = Split(*(tuple(chance.sample(side, len(side))) for side in (split.train, split.valid, split.test)))
+    shuffled = Split(*(tuple(chance.sample(side, len(side))) for side in (split.train, split.val, split.test)))
     assert shuffled.sha256 == split.sha256
-    moved = Split(split.train[1:], (*split.valid, split.train[0]), split.test)
+    moved = Split(split.train[1:], (*split.val, split.train[0]), split.test)
     assert moved.sha256 != split.sha256
 
 
 def test_the_hash_can_be_computed_by_hand():
-    text = '{"test":["d"],"train":["a","b"],"valid":["\\u00e4"]}'
+    text = '{"test":["d"],"train":["a","b"],"val":["\\u00e4"]}'
     assert Split(("b", "a"), ("ä",), ("d",)).sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -60,8 +60,8 @@ def test_valid_and_test_may_be_left_out(tmp_path):
 def test_every_fault_is_in_one_error(tmp_path):
     content = {
         "train": ["case1", "case2", "case2.png", 7],
-        "valid": ["case1", "csae3"],
-        "val": [],
+        "val": ["case1", "csae3"],
+        "valid": [],
         "test": "case4",
         "note": "",
     }
@@ -69,13 +69,13 @@ def test_every_fault_is_in_one_error(tmp_path):
     with pytest.raises(DataError) as caught:
         read_split(tmp_path / "split.json", ["case1", "case2", "case3", "case4"])
     assert set(caught.value.faults) == {
-        "the key 'note' is not known; expected train, valid (or val) and test.",
+        "the key 'note' is not known; expected train, val (or valid) and test.",
         "expected 'test' to be a list of case names, but got 'case4'.",
-        "the keys 'valid' and 'val' mean the same; keep one.",
+        "the keys 'val' and 'valid' mean the same; keep one.",
         "'case2' is twice in train; keep it once.",
-        "'case1' is in both train and valid; keep it once.",
+        "'case1' is in both train and val; keep it once.",
         "train: there is no case 7.",
-        "valid: there is no case 'csae3'; did you mean 'case3'?",
+        "val: there is no case 'csae3'; did you mean 'case3'?",
     }
 
 
@@ -93,14 +93,14 @@ def test_a_split_may_only_test(tmp_path):
 
 def test_the_name_of_a_case_goes_before_that_of_an_original(tmp_path):
     originals = {"1": "2", "2": "3", "9": "1"}
-    (tmp_path / "split.json").write_text(json.dumps({"train": ["1"], "valid": ["2.png"], "test": ["3"]}))
+    (tmp_path / "split.json").write_text(json.dumps({"train": ["1"], "val": ["2.png"], "test": ["3"]}))
     assert read_split(tmp_path / "split.json", ["1", "2", "3"], originals) == Split(("1",), ("2",), ("3",))
     (tmp_path / "split.json").write_text(json.dumps({"train": ["9.tif"]}))
     assert read_split(tmp_path / "split.json", ["1", "2", "3"], originals) == Split(("1",))
 
 
 def test_the_whole_name_goes_before_the_name_without_its_suffix(tmp_path):
-    content = {"train": ["a"], "valid": ["a.png"], "test": ["images/b.tif"]}
+    content = {"train": ["a"], "val": ["a.png"], "test": ["images/b.tif"]}
     (tmp_path / "split.json").write_text(json.dumps(content))
     names = ["a", "a.png", "b", "b.tif"]
     assert read_split(tmp_path / "split.json", names) == Split(("a",), ("a.png",), ("b.tif",))

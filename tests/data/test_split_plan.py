@@ -3,22 +3,22 @@
 import numpy as np
 import pytest
 
-from tmunet.data.folds import cross_validation
-from tmunet.data.official import official_split
-from tmunet.data.split import Split
-from tmunet.data.split_plan import SplitPlan, describe_split, make_splits
-from tmunet.data.splitting import grouped_split, one_by_one, random_split
-from tmunet.data.survey import Survey
+from tmunet.data.split.folds import cross_validation
+from tmunet.data.split.official import official_split
+from tmunet.data.split.planner import SplitPlan, describe_split, make_splits
+from tmunet.data.split.scan import DatasetScan
+from tmunet.data.split.splits import Split
+from tmunet.data.split.strategies import grouped_split, one_by_one, random_split
 from tmunet.errors import UsageError
 
 
-def survey(cases: int = 30) -> Survey:
+def survey(cases: int = 30) -> DatasetScan:
     """Cases of three-case groups; every tenth has an empty mask, and the last two are one picture."""
     names = [f"case{n}" for n in range(cases)]
     signatures = dict(zip(names, np.eye(cases, dtype=np.float32), strict=True))
     signatures[names[-1]] = signatures[names[-2]]
     groups = {name: f"patient {n // 3}" for n, name in enumerate(names) if n < cases - 3}
-    return Survey(groups, signatures, {name: (n % 10) / 10 for n, name in enumerate(names)})
+    return DatasetScan(groups, signatures, {name: (n % 10) / 10 for n, name in enumerate(names)})
 
 
 def test_units_are_groups_and_near_twins_joined():
@@ -26,7 +26,7 @@ def test_units_are_groups_and_near_twins_joined():
     assert len(found.units) == 9 + 1 + 1
     assert found.units[0] == ("case0", "case1", "case2")
     assert found.units[-2:] == (("case27",), ("case28", "case29"))
-    bridged = Survey({**found.groups, "case28": "patient 0"}, found.signatures, found.foreground_shares)
+    bridged = DatasetScan({**found.groups, "case28": "patient 0"}, found.signatures, found.foreground_shares)
     assert ("case0", "case1", "case2", "case28", "case29") in bridged.units
 
 
@@ -46,7 +46,7 @@ def test_a_plan_of_each_kind_is_carried_out(stratified):
     assert made("random", 5) == cross_validation(one_by_one(known.signatures), 5, 2, strata=strata)
     folds = made("official", 4)
     assert [split.test for split in folds] == [official.test] * 4
-    assert sorted(name for split in folds for name in split.valid) == sorted(official.train)
+    assert sorted(name for split in folds for name in split.val) == sorted(official.train)
 
 
 def test_a_plan_that_does_not_fit_is_refused():
@@ -65,27 +65,27 @@ def test_a_split_is_described_by_what_is_known_of_its_cases():
     assert (train.cases, train.share, train.groups) == (4, 4 / 6, 2)
     assert train.mean_foreground_share == pytest.approx((0 + 0.1 + 0.3 + 0.8) / 4)
     assert test.mean_foreground_share == pytest.approx((0.2 + 0.9) / 2)
-    assert report.sides["valid"].mean_foreground_share is None
+    assert report.sides["val"].mean_foreground_share is None
     assert (report.units, report.without_group, report.left_out) == (3, 2, 24)
     content = report.to_dict()
     assert content["sha256"] == split.sha256
     assert [leak["case"] for leak in content["leaks"][0]["leaks"]] == ["case2", "case29"]
-    assert report.to_dict(pairs=False)["leaks"]["test in train"] == {"images": 2, "same_group": 1, "near_twin": 1}
+    assert report.to_dict(pairs=False)["leaks"]["test in train"] == {"images": 2, "same_group": 1, "same_scene": 1}
 
 
 def test_the_shares_of_a_plan_and_all_that_is_not_its_test_reach_the_split():
-    known = Survey({}, survey().signatures, survey().foreground_shares)
+    known = DatasetScan({}, survey().signatures, survey().foreground_shares)
     names = list(known.signatures)  # the last two are one picture
     official = Split(tuple(names[:12]), (), tuple(names[24:]))
 
     def sizes(kind, folds=None):
         made = make_splits(SplitPlan(kind, folds, ratios=(1, 1, 1), stratified=False), known, official)
-        return [(len(split.train), len(split.valid), len(split.test)) for split in made]
+        return [(len(split.train), len(split.val), len(split.test)) for split in made]
 
     assert sizes("random") == sizes("grouped") == [(10, 10, 10)]
     assert sizes("official") == [(6, 6, 6)]
     assert sizes("random", 3) == sizes("grouped", 3) == [(10, 10, 10)] * 3
     whole = Split(tuple(names[:12]), tuple(names[12:24]), tuple(names[24:]))
     folds = make_splits(SplitPlan("official", 4), known, whole)
-    assert sorted(name for split in folds for name in split.valid) == sorted(names[:24])
-    assert all(sorted(split.train + split.valid) == sorted(names[:24]) for split in folds)
+    assert sorted(name for split in folds for name in split.val) == sorted(names[:24])
+    assert all(sorted(split.train + split.val) == sorted(names[:24]) for split in folds)

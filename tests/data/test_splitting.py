@@ -8,11 +8,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tmunet.data.dealing import deal, largest_remainder
-from tmunet.data.folds import cross_validation, cross_validation_with_fixed_test
-from tmunet.data.official import official_split, read_official_split
-from tmunet.data.split import Split
-from tmunet.data.splitting import grouped_split, one_by_one, random_split
+from tmunet.data.split.assign import assign_groups, largest_remainder
+from tmunet.data.split.folds import cross_validation, cross_validation_with_fixed_test
+from tmunet.data.split.official import official_split, read_official_split
+from tmunet.data.split.splits import Split
+from tmunet.data.split.strategies import grouped_split, one_by_one, random_split
 from tmunet.errors import DataError, InputError, UsageError
 
 from .split_units import assert_whole, names_of, sides_of, strata_for, units_of
@@ -21,7 +21,7 @@ from .split_units import assert_whole, names_of, sides_of, strata_for, units_of
 def test_a_random_split_never_changes():
     split = random_split([f"case{n}" for n in range(1, 11)], seed=0)
     assert split.train == ("case2", "case3", "case4", "case5", "case7", "case8", "case10")
-    assert split.valid == ("case1",)
+    assert split.val == ("case1",)
     assert split.test == ("case6", "case9")
     assert random_split(split.train, seed=1) != random_split(split.train, seed=2)
 
@@ -87,10 +87,10 @@ def test_few_units_come_as_near_to_the_sizes_as_any_choice_could():
 def test_a_grouped_split_never_changes():
     units = units_of([3, 1, 2, 2, 1, 1, 4, 2])
     split = grouped_split(units, seed=0)
-    assert split.valid == ("3-0", "3-1")
+    assert split.val == ("3-0", "3-1")
     assert split.test == ("5-0", "7-0", "7-1")
     split = grouped_split(units, seed=0, strata={name: int(name[0]) % 2 for name in names_of(units)})
-    assert split.valid == ("4-0", "5-0")
+    assert split.val == ("4-0", "5-0")
     assert split.test == ("1-0", "2-0", "2-1")
     assert len({grouped_split(units_of([2] * 20), seed).sha256 for seed in range(5)}) == 5
 
@@ -109,14 +109,14 @@ def test_a_unit_larger_than_the_train_side_is_named():
 
 
 def test_dealing_gives_a_side_without_share_nothing():
-    train, valid, test = deal(units_of([2] * 6), (2, 0, 1), random.Random(0))
-    assert (len(train), valid, len(test)) == (8, [], 4)
+    train, val, test = assign_groups(units_of([2] * 6), (2, 0, 1), random.Random(0))
+    assert (len(train), val, len(test)) == (8, [], 4)
 
 
 def test_folds_of_single_cases_have_exact_sizes():
     splits = cross_validation(one_by_one(f"case{n}" for n in range(82)), 5, seed=3)
     assert [len(split.test) for split in splits] == [17, 17, 16, 16, 16]
-    assert [len(split.valid) for split in splits] == [8, 8, 8, 8, 8]
+    assert [len(split.val) for split in splits] == [8, 8, 8, 8, 8]
 
 
 def test_folds_are_not_too_many_for_the_units():
@@ -133,8 +133,8 @@ def test_an_official_split_without_valid_gives_an_eighth_of_train_in_whole_units
     names = names_of(units)
     official = Split(tuple(names[:16]), (), tuple(names[16:]))
     split = official_split(official, units, seed=0)
-    assert (len(split.train), len(split.valid), split.test) == (14, 2, official.test)
-    assert sorted(split.train + split.valid) == names[:16]
+    assert (len(split.train), len(split.val), split.test) == (14, 2, official.test)
+    assert sorted(split.train + split.val) == names[:16]
     assert_whole(units, split)
     assert official_split(split, units, seed=1) == split
 
@@ -142,7 +142,7 @@ def test_an_official_split_without_valid_gives_an_eighth_of_train_in_whole_units
 def test_a_unit_on_both_official_sides_stays_there():
     official = Split(("a1", "b1", "c1"), (), ("a2", "b2"))
     split = official_split(official, [["a1", "a2"], ["b1", "b2"], ["c1"]], seed=0, ratios=(2, 1, 0))
-    assert sorted(split.train + split.valid) == ["a1", "b1", "c1"]
+    assert sorted(split.train + split.val) == ["a1", "b1", "c1"]
     assert split.test == ("a2", "b2")
 
 
@@ -164,7 +164,7 @@ def test_folds_keep_their_shares_and_balance_their_strata_on_every_side():
         assert [len(side) for side in sides_of(split)] == [12, 24, 12]
         assert [sum(strata[name] for name in side) for side in sides_of(split)] == [6, 12, 6]
     for split in cross_validation_with_fixed_test(one_by_one(names), ("held",), 4, seed=0, strata=strata):
-        assert (len(split.valid), sum(strata[name] for name in split.valid)) == (12, 6)
+        assert (len(split.val), sum(strata[name] for name in split.val)) == (12, 6)
 
 
 def test_folds_never_change():

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tmunet.data import dealing
-from tmunet.data.dealing import largest_remainder
-from tmunet.data.folds import cross_validation, cross_validation_with_fixed_test
-from tmunet.data.splitting import grouped_split, random_split
-from tmunet.data.survey import strata_of
+from tmunet.data.split import assign as dealing
+from tmunet.data.split.assign import largest_remainder
+from tmunet.data.split.folds import cross_validation, cross_validation_with_fixed_test
+from tmunet.data.split.scan import strata_of
+from tmunet.data.split.strategies import grouped_split, random_split
 from tmunet.errors import InputError
 
 from .split_units import assert_whole, names_of, shuffled, sides_of, strata_for, units_of
@@ -36,7 +36,7 @@ def few_tries() -> Iterator[None]:
 @given(NAMES, SEEDS, RATIOS)
 def test_a_random_split_is_a_partition_of_the_right_sizes(names, seed, ratios):
     split = random_split(names, seed, ratios)
-    sides = (split.train, split.valid, split.test)
+    sides = (split.train, split.val, split.test)
     assert sorted(name for side in sides for name in side) == sorted(names)
     for side, ratio in zip(sides, ratios, strict=True):
         assert abs(len(side) - Fraction(len(names) * ratio, sum(ratios))) < 1
@@ -108,9 +108,9 @@ def test_every_case_is_tested_once_over_the_folds(sizes, seed, order, folds):
         assert sorted(name for side in sides_of(split) for name in side) == names_of(units)
         assert_whole(units, split)
         rest = sum(sizes) - len(split.test)
-        train, valid = largest_remainder(rest, (7, 1))
+        train, val = largest_remainder(rest, (7, 1))
         assert len(split.train) <= train + max(sizes) - 1
-        assert len(split.valid) <= valid + max(sizes) - 1
+        assert len(split.val) <= val + max(sizes) - 1
         assert len(split.test) <= -(-sum(sizes) // folds) + max(sizes) - 1
 
 
@@ -124,10 +124,10 @@ def test_folds_of_an_official_split_validate_each_case_once_and_keep_the_test(si
             cross_validation_with_fixed_test(units, test, folds, seed)
         return
     splits = cross_validation_with_fixed_test(units, test, folds, seed)
-    assert sorted(name for split in splits for name in split.valid) == names_of(units)
+    assert sorted(name for split in splits for name in split.val) == names_of(units)
     for split in splits:
         assert split.test == test
-        assert sorted(split.train + split.valid) == names_of(units)
+        assert sorted(split.train + split.val) == names_of(units)
         assert_whole(units, split)
 
 

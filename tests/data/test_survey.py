@@ -7,16 +7,16 @@ import pytest
 from PIL import Image
 
 from tmunet.data.dataset import open_dataset
-from tmunet.data.read import read_image
-from tmunet.data.survey import survey_cases
-from tmunet.data.twins import signature
+from tmunet.data.io.images import read_image
+from tmunet.data.split.near_duplicates import signature
+from tmunet.data.split.scan import scan_cases
 from tmunet.errors import DataError
 
 
 def test_groups_signatures_and_shares_are_found(make_dataset):
     dataset = open_dataset(make_dataset())
     cases = [replace(case, group="patient 1") if case.name in ("case0", "case5") else case for case in dataset.cases]
-    survey = survey_cases(cases, dataset.info, "discs")
+    survey = scan_cases(cases, dataset.info, "discs")
     assert survey.groups == {"case0": "patient 1", "case5": "patient 1"}
     assert list(survey.signatures) == list(survey.foreground_shares) == [case.name for case in cases]
     for case in cases:
@@ -32,7 +32,7 @@ def test_every_class_is_foreground_and_ignored_pixels_do_not_count(make_dataset)
     labels[0, :8] = [0, 0, 0, 1, 1, 2, 2, 2]
     Image.fromarray(labels).save(folder / "masks" / "case1.png")
     dataset = open_dataset(folder)
-    shares = survey_cases(dataset.cases, dataset.info, "organs").foreground_shares
+    shares = scan_cases(dataset.cases, dataset.info, "organs").foreground_shares
     assert shares["case0"] == 0
     assert shares["case1"] == 5 / 8
 
@@ -43,6 +43,6 @@ def test_every_fault_is_in_one_error(make_dataset):
     (folder / "images" / "case3.png").write_bytes(b"nothing")
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(folder / "masks" / "case7.png")
     with pytest.raises(DataError, match="discs: 2 faults found") as caught:
-        survey_cases(dataset.cases, dataset.info, "discs")
+        scan_cases(dataset.cases, dataset.info, "discs")
     assert "case3.png" in caught.value.faults[0]
     assert "case7.png: the mask has 9 x 9 pixels" in caught.value.faults[1]

@@ -5,7 +5,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tmunet.data.read import read_image, read_raster
+from tmunet.data.io.images import decode_image, read_image
 from tmunet.errors import InputError
 
 HAS_CODECS = importlib.util.find_spec("imagecodecs") is not None
@@ -50,7 +50,7 @@ def change_tag(path, code, value):
         file.pages.first.tags[code].overwrite(value)
 
 
-def test_colour_that_is_declared_grey_is_read(tmp_path, random_values):
+def test_color_that_is_declared_gray_is_read(tmp_path, random_values):
     # Pillow does not open files of this kind, and some polyp sets come in it.
     values = random_values(20, 30, 3)
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="rgb")
@@ -58,11 +58,11 @@ def test_colour_that_is_declared_grey_is_read(tmp_path, random_values):
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), values)
 
 
-def test_colour_is_not_turned_round_by_the_tag_of_grey(tmp_path, random_values):
+def test_color_is_not_turned_round_by_the_tag_of_gray(tmp_path, random_values):
     values = random_values(6, 8, 3)
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, values, photometric="rgb")
-    change_tag(path, 262, 0)  # 0 = white, which has a meaning for grey alone; Pillow cannot open such a file
+    change_tag(path, 262, 0)  # 0 = white, which has a meaning for gray alone; Pillow cannot open such a file
     np.testing.assert_array_equal(read_image(path), values)
 
 
@@ -71,7 +71,7 @@ def test_only_alpha_is_left_out(tmp_path, random_values, dtype):
     values = random_values(9, 8, 4, dtype=dtype)
     for kind, kept in (("unassalpha", 3), ("assocalpha", 3), ("unspecified", 4)):
         tifffile.imwrite(tmp_path / f"{kind}.tif", values, photometric="rgb", extrasamples=[kind])
-        raster = read_raster(tmp_path / f"{kind}.tif")
+        raster = decode_image(tmp_path / f"{kind}.tif")
         np.testing.assert_array_equal(raster.pixels, values[:, :, :kept])
         assert (raster.alpha is None) == (kept == 4)
 
@@ -100,7 +100,7 @@ def test_without_a_photometric_tag_the_values_stand_for_themselves(tmp_path, ran
 
 
 @pytest.mark.parametrize("wide", [True, False])
-def test_a_colour_map_of_8_or_16_bits(tmp_path, random_values, wide):
+def test_a_color_map_of_8_or_16_bits(tmp_path, random_values, wide):
     indices, palette = random_values(6, 8), random_values(3, 256)
     colormap = palette.astype(np.uint16) * (257 if wide else 1)
     tifffile.imwrite(tmp_path / "a.tif", indices, photometric="palette", colormap=colormap)
@@ -146,9 +146,9 @@ def test_what_pillow_would_change_is_not_given_to_it(tmp_path, shape, photometri
 
 def test_cmyk_and_ycbcr_become_rgb(tmp_path):
     tifffile.imwrite(tmp_path / "cyan.tif", np.full((4, 4, 4), (255, 0, 0, 0), np.uint8), photometric="separated")
-    tifffile.imwrite(tmp_path / "grey.tif", np.full((4, 4, 3), (90, 128, 128), np.uint8), photometric="ycbcr")
+    tifffile.imwrite(tmp_path / "gray.tif", np.full((4, 4, 3), (90, 128, 128), np.uint8), photometric="ycbcr")
     assert (read_image(tmp_path / "cyan.tif") == (0, 255, 255)).all()
-    assert (read_image(tmp_path / "grey.tif") == (90, 90, 90)).all()
+    assert (read_image(tmp_path / "gray.tif") == (90, 90, 90)).all()
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,13 @@ def test_a_palette_with_alpha(tmp_path, compression):
     picture.save(tmp_path / "a.tif", compression=compression)
     if compression == "raw" or HAS_CODECS:
         assert (read_image(tmp_path / "a.tif") == (10, 20, 30)).all()
-        assert (read_raster(tmp_path / "a.tif").alpha == 128).all()
+        assert (decode_image(tmp_path / "a.tif").alpha == 128).all()
     else:
-        with pytest.raises(InputError, match="its pixels are of the kind 'PA'; expected grey, RGB or palette"):
+        with pytest.raises(InputError, match="its pixels are of the kind 'PA'; expected gray, RGB or palette"):
             read_image(tmp_path / "a.tif")
 
 
-def test_a_damaged_colour_map_is_damage(tmp_path, random_values):
+def test_a_damaged_color_map_is_damage(tmp_path, random_values):
     colormap = random_values(3, 256, dtype=np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", random_values(6, 8), photometric="palette", colormap=colormap)
     change_tag(tmp_path / "a.tif", 320, list(range(769)))

@@ -9,12 +9,19 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tmunet.data import twins
-from tmunet.data.twins import NEAR_DUPLICATE, NEAR_TWIN, alike, clusters, most_alike, signature
+from tmunet.data.split import near_duplicates as twins
+from tmunet.data.split.near_duplicates import (
+    NEAR_DUPLICATE,
+    SAME_SCENE,
+    clusters,
+    find_nearest,
+    find_similar_pairs,
+    signature,
+)
 
 
 def scene(seed: int, height: int = 120, width: int = 160) -> np.ndarray:
-    """Soft coloured blobs, (H, W, 3) of 40 to 200."""
+    """Soft colored blobs, (H, W, 3) of 40 to 200."""
     noise = np.random.default_rng(seed).normal(size=(height, width, 3))
     smooth = gaussian_filter(noise, (8, 8, 0))
     low, high = smooth.min(), smooth.max()
@@ -42,22 +49,22 @@ def test_the_likeness_of_two_small_images_is_their_correlation():
 def test_an_image_of_one_value_is_like_no_other():
     flat = signature(np.full((20, 30, 3), 90, np.uint8))
     assert not flat.any()
-    assert list(alike([flat, flat, signature(scene(0))], NEAR_TWIN)) == []
+    assert list(find_similar_pairs([flat, flat, signature(scene(0))], SAME_SCENE)) == []
 
 
 def changed(image: np.ndarray) -> dict[str, np.ndarray]:
     """The same picture, saved in other ways."""
-    grey = np.asarray(Image.fromarray(image).convert("L"))
+    gray = np.asarray(Image.fromarray(image).convert("L"))
     return {
         "darker": (image * 0.7 + 5).astype(np.uint8),
         "larger": np.asarray(Image.fromarray(image).resize((400, 300), Image.Resampling.BILINEAR)),
-        "grey": grey[..., None],
-        "16 bits": grey[..., None].astype(np.uint16) * 100,
+        "gray": gray[..., None],
+        "16 bits": gray[..., None].astype(np.uint16) * 100,
         "noisy": (image + np.random.default_rng(1).normal(0, 3, image.shape)).clip(0, 255).astype(np.uint8),
     }
 
 
-@pytest.mark.parametrize("how", ["darker", "larger", "grey", "16 bits", "noisy"])
+@pytest.mark.parametrize("how", ["darker", "larger", "gray", "16 bits", "noisy"])
 def test_the_same_picture_saved_otherwise_is_a_near_duplicate(how):
     image = scene(3)
     assert likeness(image, changed(image)[how]) > NEAR_DUPLICATE
@@ -65,7 +72,7 @@ def test_the_same_picture_saved_otherwise_is_a_near_duplicate(how):
 
 def test_a_small_movement_makes_a_near_twin_and_another_scene_none():
     wide = scene(4, width=164)
-    assert NEAR_TWIN < likeness(wide[:, :160], wide[:, 2:162]) < NEAR_DUPLICATE
+    assert SAME_SCENE < likeness(wide[:, :160], wide[:, 2:162]) < NEAR_DUPLICATE
     assert abs(likeness(scene(4), scene(5))) < 0.8
     assert abs(likeness(scene(4), scene(4)[::-1])) < 0.8
 
@@ -79,17 +86,21 @@ def test_pairs_are_those_of_the_correlation_matrix(monkeypatch, rows):
     vectors -= vectors.mean(axis=1, keepdims=True)
     unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     matrix = np.corrcoef(vectors)
-    expected = [(i, j) for i in range(10) for j in range(i + 1, 10) if matrix[i, j] > NEAR_TWIN]
-    found = list(alike(list(unit), NEAR_TWIN))
+    expected = [(i, j) for i in range(10) for j in range(i + 1, 10) if matrix[i, j] > SAME_SCENE]
+    found = list(find_similar_pairs(list(unit), SAME_SCENE))
     assert 0 < len(expected) < 45
     assert [(i, j) for i, j, _ in found] == expected
     assert [r for _, _, r in found] == pytest.approx([matrix[i, j] for i, j in expected], abs=1e-5)
 
 
 def test_no_image_has_no_pair_and_a_likeness_is_at_most_1():
-    assert list(alike([], NEAR_TWIN)) == []
+    assert list(find_similar_pairs([], SAME_SCENE)) == []
     same = signature(scene(6))
-    assert [(i, j) for i, j, r in alike([same] * 3, NEAR_DUPLICATE) if 0.999 < r <= 1] == [(0, 1), (0, 2), (1, 2)]
+    assert [(i, j) for i, j, r in find_similar_pairs([same] * 3, NEAR_DUPLICATE) if 0.999 < r <= 1] == [
+        (0, 1),
+        (0, 2),
+        (1, 2),
+    ]
 
 
 @given(st.integers(1, 20).flatmap(lambda n: st.tuples(st.just(n), st.lists(st.tuples(*[st.integers(0, n - 1)] * 2)))))
@@ -114,27 +125,27 @@ def test_the_most_alike_is_that_of_a_comparison_one_by_one(seed, count, others):
         return [((x - x.mean()) / np.linalg.norm(x - x.mean())).astype(np.float32) for x in noisy]
 
     here, there = draw(count), draw(others)
-    found = {i: (j, likeness) for i, j, likeness in most_alike(here, there, NEAR_TWIN)}
+    found = {i: (j, likeness) for i, j, likeness in find_nearest(here, there, SAME_SCENE)}
     for i, one in enumerate(here):
         likeness = [float(one.astype(float) @ other.astype(float)) for other in there]
-        if max(likeness, default=0) > NEAR_TWIN + 1e-5:
+        if max(likeness, default=0) > SAME_SCENE + 1e-5:
             assert likeness[found[i][0]] == pytest.approx(max(likeness), abs=1e-5)
             assert found[i][1] == pytest.approx(max(likeness), abs=1e-5)
-        elif max(likeness, default=0) < NEAR_TWIN - 1e-5:
+        elif max(likeness, default=0) < SAME_SCENE - 1e-5:
             assert i not in found
 
 
 def test_many_images_are_compared_a_part_at_a_time(monkeypatch):
     monkeypatch.setattr(twins, "_ROWS", 3)
     signatures = [signature(np.random.default_rng(i // 2).integers(0, 255, (70, 70, 3), np.uint8)) for i in range(10)]
-    assert [(i, j) for i, j, _ in most_alike(signatures, signatures[::2], NEAR_TWIN)] == [
+    assert [(i, j) for i, j, _ in find_nearest(signatures, signatures[::2], SAME_SCENE)] == [
         (i, i // 2) for i in range(10)
     ]
 
 
 def test_a_dim_picture_is_known_again_and_the_noise_of_a_flat_one_is_not():
-    dim = (60 + (scene(0).astype(float) - 120) / 10).astype(np.uint8)  # some 16 grey values
-    assert likeness(dim, scene(0)) > NEAR_TWIN
+    dim = (60 + (scene(0).astype(float) - 120) / 10).astype(np.uint8)  # some 16 gray values
+    assert likeness(dim, scene(0)) > SAME_SCENE
     flat = np.full((64, 64, 3), 90, np.uint8)
     flat[10, 10:14] = 91
     assert not signature(flat).any()

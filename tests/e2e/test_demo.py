@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tmunet.data.masks import read_mask
+from tmunet.data.io.masks import read_mask
 
 
 def demo(folder: Path, *flags: str) -> str:

@@ -9,7 +9,7 @@ from tmunet.cli import bench, check, evaluate, export, import_, predict, reprodu
 from tmunet.config import known_keys
 from tmunet.metrics import policy_as_markdown
 from tmunet.registry import list_models
-from tmunet.train.config import TrainConfig, list_recipes
+from tmunet.training.config import TrainConfig, list_recipes
 
 from ..contract.test_networks import PINNED
 

@@ -48,7 +48,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_a_plan_is_interrupted_resumed_reported_and_not_done_twice(
     make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    images = make_dataset(train=8, valid=2, test=2) / "images"
+    images = make_dataset(train=8, val=2, test=2) / "images"
     (images / "case10.png").write_bytes(
         (images / "case0.png").read_bytes()
     )  # a test image that is in train too, as in BUSI
@@ -65,7 +65,7 @@ def test_a_plan_is_interrupted_resumed_reported_and_not_done_twice(
     assert process.returncode == 130, err
     assert "the same command goes on where it stopped" in err
     assert "discs-own-broken-s0: failed" in out
-    assert "options of ulite: There is no setting 'nonsense'" in out
+    assert "model_args of ulite: There is no setting 'nonsense'" in out
     assert not (run / "model").exists()
 
     process = reproduce(tmp_path, *words)

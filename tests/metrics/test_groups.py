@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from tmunet.errors import InputError
 from tmunet.metrics import PROTOCOLS, describe
+from tmunet.metrics.bootstrap import RESAMPLES
 from tmunet.metrics.groups import count_groups, group_sums, number_groups
-from tmunet.metrics.summary import RESAMPLES
 
 names = st.lists(st.sampled_from([None, "a", "b", "c"]), min_size=1, max_size=12)
 floats = st.floats(0, 100, width=32)
@@ -100,7 +100,7 @@ def test_groups_of_other_images_are_refused():
         describe({"x": [1.0, 2.0]}, groups=["a"])
     scores = [PROTOCOLS["paper"].score(np.eye(4, dtype=bool), np.eye(4, dtype=bool))] * 2
     with pytest.raises(InputError, match="`groups` to have one entry an image"):
-        PROTOCOLS["paper"].summarise(scores, groups=["a"])
+        PROTOCOLS["paper"].summarize(scores, groups=["a"])
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)
@@ -108,9 +108,9 @@ def test_a_summary_draws_the_groups_of_the_images_that_it_measures(pairs, name):
     """Under `paper` HD leaves images out, and with them their groups."""
     protocol = PROTOCOLS[name]
     scores, groups = [protocol.score(*pair) for pair in pairs], [f"g{k // 20}" for k in range(len(pairs))]
-    summary = protocol.summarise(scores, seed=2, groups=groups)
+    summary = protocol.summarize(scores, seed=2, groups=groups)
     assert summary.n_groups == 15
-    assert protocol.summarise(scores).n_groups is None
+    assert protocol.summarize(scores).n_groups is None
     for metric in ("dice", "hd"):
         kept = [k for k, case in enumerate(scores) if np.isfinite(getattr(case, metric))]
         expected = by_hand([getattr(scores[k], metric) for k in kept], [groups[k] for k in kept], 2)

@@ -23,7 +23,7 @@ def pairs(draw):
 
 
 def flooded(mask):
-    """The objects as sets of pixels, by walking from each pixel to its eight neighbours."""
+    """The objects as sets of pixels, by walking from each pixel to its eight neighbors."""
     left, objects = {(int(row), int(column)) for row, column in np.argwhere(mask)}, []
     while left:
         seeds, found = [left.pop()], set()
@@ -136,10 +136,10 @@ def test_a_summary_has_the_sizes_of_what_is_missed():
     other[5:10, 5:8] = True
     nothing = np.zeros_like(reference)
     protocol = StrictProtocol()
-    summary = protocol.summarise([protocol.score(reference, nothing), protocol.score(other, nothing)])
+    summary = protocol.summarize([protocol.score(reference, nothing), protocol.score(other, nothing)])
     assert (summary.objects, summary.objects_missed, summary.objects_too_small) == (3, 3, 1)
     assert (summary.objects_missed_median_px, summary.objects_missed_largest_px) == (15, 64)
-    found = protocol.summarise([protocol.score(reference, reference)])
+    found = protocol.summarize([protocol.score(reference, reference)])
     assert (found.objects_missed_median_px, found.objects_missed_largest_px) == (None, None)
 
 

@@ -65,7 +65,7 @@ def test_strict_an_erased_prediction_never_improves_anything(cases, spacing):
         after.append(STRICT.score(reference, emptied, spacing))
         for metric in METRICS:
             assert_no_better(metric, getattr(after[-1], metric), getattr(before[-1], metric))
-    summary_before, summary_after = STRICT.summarise(before), STRICT.summarise(after)
+    summary_before, summary_after = STRICT.summarize(before), STRICT.summarize(after)
     assert summary_after.n_missed >= summary_before.n_missed
     for metric in METRICS:
         fields = ("mean", "median", "low", "high") if len(cases) > 1 else ("mean", "median")
@@ -96,10 +96,10 @@ def test_paper_rewards_a_model_for_missing_what_it_finds_badly():
     good, bad = np.roll(reference, 1, axis=0), reference | np.roll(reference, 40, axis=(0, 1))
     before = [paper.score(reference, good), paper.score(reference, bad)]
     after = [paper.score(reference, good), paper.score(reference, np.zeros_like(bad))]
-    assert paper.summarise(before).metrics["hd"].mean > 20
-    assert paper.summarise(after).metrics["hd"].mean == 1.0
-    assert paper.summarise(after).metrics["hd95"].mean == 1.0
-    assert (paper.summarise(after).n_missed, paper.summarise(after).n_hd_left_out) == (1, 1)
+    assert paper.summarize(before).metrics["hd"].mean > 20
+    assert paper.summarize(after).metrics["hd"].mean == 1.0
+    assert paper.summarize(after).metrics["hd95"].mean == 1.0
+    assert (paper.summarize(after).n_missed, paper.summarize(after).n_hd_left_out) == (1, 1)
 
 
 @given(pairs(), spacings)

@@ -68,20 +68,20 @@ def test_paper_scores_equal_the_released_formulas(pairs, scored):
 
 
 def test_paper_summary_equals_the_released_table(pairs, scored):
-    summary = PaperProtocol().summarise(scored["paper"])
+    summary = PaperProtocol().summarize(scored["paper"])
     for name, expected in papers_table([papers_case(*pair) for pair in pairs]).items():
         assert summary.metrics[name].mean == pytest.approx(expected, abs=1e-12)
 
 
 def test_paper_f1_is_made_of_means_and_has_no_spread(scored):
-    summary = PaperProtocol().summarise(scored["paper"])
+    summary = PaperProtocol().summarize(scored["paper"])
     made_of_means = summary.metrics["f1"]
     assert made_of_means.mean != pytest.approx(statistics.fmean(case.f1 for case in scored["paper"]), abs=1e-3)
     assert (made_of_means.sd, made_of_means.median, made_of_means.low, made_of_means.high) == (None,) * 4
 
 
 def test_paper_leaves_images_with_an_empty_mask_out_of_the_distances(pairs, scored):
-    summary = PaperProtocol().summarise(scored["paper"])
+    summary = PaperProtocol().summarize(scored["paper"])
     empty = sum(not (reference.any() and prediction.any()) for reference, prediction in pairs)
     assert summary.n_hd_left_out == empty > 50
     kept = [case.hd95 for case in scored["paper"] if case.outcome is Outcome.FOUND]
@@ -92,7 +92,7 @@ def test_paper_leaves_images_with_an_empty_mask_out_of_the_distances(pairs, scor
 def test_paper_has_no_distance_and_no_f1_to_speak_of_when_every_image_is_missed():
     reference = np.eye(4, dtype=bool)
     scores = [PaperProtocol().score(reference, np.zeros_like(reference)) for _ in range(3)]
-    summary = PaperProtocol().summarise(scores)
+    summary = PaperProtocol().summarize(scores)
     assert (summary.n, summary.n_missed, summary.n_hd_left_out) == (3, 3, 3)
     nothing = dict.fromkeys(("mean", "sd", "median", "low", "high"))
     assert summary.to_dict()["metrics"]["hd"] == summary.to_dict()["metrics"]["hd95"] == nothing
@@ -118,7 +118,7 @@ def test_strict_scores_are_the_plain_metrics_of_the_pair(found_pairs):
 
 
 def test_strict_summary_counts_every_image_in_every_metric(scored):
-    summary = StrictProtocol().summarise(scored["strict"])
+    summary = StrictProtocol().summarize(scored["strict"])
     assert summary.n_hd_left_out == 0
     for name in METRICS:
         column = [getattr(case, name) for case in scored["strict"]]
@@ -128,7 +128,7 @@ def test_strict_summary_counts_every_image_in_every_metric(scored):
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_summaries_count_the_failures(pairs, scored, name):
-    summary = PROTOCOLS[name].summarise(scored[name])
+    summary = PROTOCOLS[name].summarize(scored[name])
     kinds = [(bool(reference.any()), bool(prediction.any())) for reference, prediction in pairs]
     assert summary.protocol == name
     assert summary.n == len(pairs)
@@ -150,9 +150,9 @@ def test_summaries_count_the_failures(pairs, scored, name):
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_summaries_are_plain_data_and_repeat_with_the_seed(scored, name):
     protocol = PROTOCOLS[name]
-    summary = protocol.summarise(scored[name], seed=3)
-    assert summary == protocol.summarise(scored[name], seed=3)
-    other_seed = protocol.summarise(scored[name], seed=4)
+    summary = protocol.summarize(scored[name], seed=3)
+    assert summary == protocol.summarize(scored[name], seed=3)
+    other_seed = protocol.summarize(scored[name], seed=4)
     for metric in ("dice", "hd"):
         assert summary.metrics[metric].low != other_seed.metrics[metric].low
     assert list(summary.metrics) == list(METRICS)
@@ -174,14 +174,14 @@ def test_case_scores_are_plain_data(scored, name):
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_no_image_is_refused(name):
     with pytest.raises(InputError, match="`scores` to hold at least one image, but got none"):
-        PROTOCOLS[name].summarise([])
+        PROTOCOLS[name].summarize([])
 
 
 def test_scores_of_paper_are_refused_by_strict():
     reference = np.eye(4, dtype=bool)
     missed = PaperProtocol().score(reference, np.zeros_like(reference))
-    with pytest.raises(InputError, match=r"`hd` to be finite .* Summarise scores with the protocol that made them"):
-        StrictProtocol().summarise([missed])
+    with pytest.raises(InputError, match=r"`hd` to be finite .* Summarize scores with the protocol that made them"):
+        StrictProtocol().summarize([missed])
 
 
 def test_the_protocols_and_their_sizes():

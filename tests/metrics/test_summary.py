@@ -10,7 +10,7 @@ from scipy import stats
 
 from tmunet.errors import InputError
 from tmunet.metrics import Statistics, describe
-from tmunet.metrics.summary import RESAMPLES
+from tmunet.metrics.bootstrap import RESAMPLES
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from scipy.spatial.distance import directed_hausdorff
 
 from tmunet.errors import InputError
 from tmunet.metrics import image_diagonal, surface_distances
-from tmunet.metrics.surface import surface
+from tmunet.metrics.surface_distance import surface
 
 SPACINGS = [(1.0, 1.0), (0.7, 0.3), (2.5, 1.0)]
 
 
 def surface_by_loop(mask):
-    """Object pixels with a 4-neighbour that is not object, one pixel at a time."""
+    """Object pixels with a 4-neighbor that is not object, one pixel at a time."""
     objects = {(int(row), int(column)) for row, column in np.argwhere(mask)}
     steps = ((1, 0), (-1, 0), (0, 1), (0, -1))
     return [p for p in sorted(objects) if any((p[0] + r, p[1] + c) not in objects for r, c in steps)]

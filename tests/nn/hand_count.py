@@ -22,7 +22,7 @@ def parameters(widths: tuple[int, ...], in_channels: int = 3, num_classes: int =
 
 
 def _convolution(a: int, b: int) -> int:
-    return 9 * a * b + 2 * b  # 3x3 and a normalisation
+    return 9 * a * b + 2 * b  # 3x3 and a normalization
 
 
 def _separable(a: int, b: int) -> int:
@@ -60,7 +60,7 @@ def macs(network: TMUNet, size: tuple[int, int]) -> int:
 def _mlstm(T: int, d: int, heads: int, S: int) -> int:
     """One direction: q, k, v (blocks of 4 channels), gates, output gate, and the chunkwise form of each head."""
     S, D = min(S, T), d // heads
-    memory = D * (D + 1)  # a memory and its normaliser
+    memory = D * (D + 1)  # a memory and its normalizer
     chunks = ceil(T / S)
     inside = S * S * (D + D + 1)  # q k^T, then the weights times values and ones
     between = 2 * S * memory  # what the chunk adds, what its tokens read

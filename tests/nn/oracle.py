@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Weights = Mapping[str, Array]
 
-EPSILON = 1e-5  # of every normalisation
+EPSILON = 1e-5  # of every normalization
 BLOCK = 4  # q, k and v mix channels in blocks of 4
 
 
@@ -26,7 +26,7 @@ class Memory(NamedTuple):
 
 
 def mlstm(q: Array, k: Array, v: Array, i: Array, f: Array, forget_gate: str) -> tuple[Array, Memory]:
-    """The stabilised recurrence, token by token. q, k, v: (B, NH, T, D); i, f: (B, NH, T)."""
+    """The stabilized recurrence, token by token. q, k, v: (B, NH, T, D); i, f: (B, NH, T)."""
     B, NH, T, D = q.shape
     h = np.zeros((B, NH, T, D))
     memory = Memory(np.zeros((B, NH, D, D)), np.zeros((B, NH, D)), np.full((B, NH), -math.inf))
@@ -50,7 +50,7 @@ def mlstm(q: Array, k: Array, v: Array, i: Array, f: Array, forget_gate: str) ->
     return h, memory
 
 
-def mlstm_unstabilised(q: Array, k: Array, v: Array, i: Array, f: Array, forget_gate: str) -> Array:
+def mlstm_unstabilized(q: Array, k: Array, v: Array, i: Array, f: Array, forget_gate: str) -> Array:
     """h_t = sum_s w_ts (k_s . q_t) v_s / max(|sum_s w_ts (k_s . q_t)|, 1), w_ts = i_s f_{s+1} ... f_t, s <= t.
 
     For mild gates only: nothing keeps the weights in range.
@@ -121,7 +121,7 @@ def _matrix_lstm(x: Array, weights: Weights, direction: int, heads: int, forget_
     h, _ = mlstm(q, k / math.sqrt(D), v, i, f, forget_gate)
     y = np.zeros(x.shape)
     for b, t, head in np.ndindex(B, T, heads):
-        y[b, t, head * D : (head + 1) * D] = _normalise(h[b, head, t])
+        y[b, t, head * D : (head + 1) * D] = _normalize(h[b, head, t])
     o = _linear(x, own["output_gate_weight"].T, own["output_gate_bias"])
     reading: Array = (y * own["norm_weight"] + own["norm_bias"]) / (1 + np.exp(-o))
     return reading
@@ -165,11 +165,11 @@ def _linear(x: Array, weight: Array, bias: Array) -> Array:
 def _layer_norm(x: Array, weight: Array, bias: Array) -> Array:
     y = np.zeros(x.shape)
     for index in np.ndindex(x.shape[:-1]):
-        y[index] = _normalise(x[index]) * weight + bias
+        y[index] = _normalize(x[index]) * weight + bias
     return y
 
 
-def _normalise(x: Array) -> Array:
+def _normalize(x: Array) -> Array:
     mean = sum(x.tolist()) / len(x)
     variance = sum((value - mean) ** 2 for value in x.tolist()) / len(x)
     result: Array = (x - mean) / math.sqrt(variance + EPSILON)

@@ -10,7 +10,7 @@ from . import oracle
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def randomised(module: Network) -> Network:
+def randomized(module: Network) -> Network:
     """The module in float64 and eval mode, every parameter and running statistic drawn anew."""
     module.double().eval()
     with torch.no_grad():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tmunet.nn.block_projection import project_blocks
+from tmunet.nn.kernels.block_diagonal import project_blocks
 
 CASES = [(8, 2), (24, 3), (32, 2), (8, 4), (12, 2)]  # channels and heads; of the last two, blocks lie in several heads
 

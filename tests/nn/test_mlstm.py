@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+import tmunet.nn.kernels.chunkwise as fast_module
 import tmunet.nn.mlstm as mlstm_module
-import tmunet.nn.mlstm_fast as fast_module
 from tmunet.nn.mlstm import ForgetGate, MLSTMState, mlstm_recurrent
 
 from . import oracle
@@ -44,10 +44,10 @@ def test_every_form_is_the_oracle(T: int, draw: Draw, forget_gate: ForgetGate) -
 
 
 @pytest.mark.parametrize("forget_gate", GATES)
-def test_the_stabiliser_does_not_change_the_function(forget_gate: ForgetGate) -> None:
+def test_the_stabilizer_does_not_change_the_function(forget_gate: ForgetGate) -> None:
     arrays = each(to_array, trained(9, forget_gate))
-    stabilised, _ = oracle.mlstm(*arrays, forget_gate)
-    assert stabilised == pytest.approx(oracle.mlstm_unstabilised(*arrays, forget_gate), rel=1e-10, abs=1e-12)
+    stabilized, _ = oracle.mlstm(*arrays, forget_gate)
+    assert stabilized == pytest.approx(oracle.mlstm_unstabilized(*arrays, forget_gate), rel=1e-10, abs=1e-12)
 
 
 @pytest.mark.parametrize("forget_gate", GATES)

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+import tmunet.nn.kernels.chunkwise as fast_module
 import tmunet.nn.mlstm as mlstm_module
-import tmunet.nn.mlstm_fast as fast_module
 from tmunet.nn.mlstm import ForgetGate
 
 from .tokens import GATES, Form, chunkwise, distance, each, fast, forms, recurrent, trained

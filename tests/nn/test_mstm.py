@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from tmunet.bench.cost import count_macs, count_parameters
-from tmunet.nn.folding import folded
+from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.nn.mlstm import ForgetGate
 from tmunet.nn.mstm import MAX_LAYERS, MSTMBlock, MSTMConfig, MultiScalePooling
 from tmunet.nn.tmunet import TMUNet, TMUNetConfig
+from tmunet_lab.bench.macs import count_macs, count_parameters
 
 from . import oracle
-from .random_weights import as_arrays, randomised
+from .random_weights import as_arrays, randomized
 from .tokens import GATES, distance
 
 TABLE_2 = [
@@ -47,7 +47,7 @@ def test_pooling_sees_differences_only() -> None:
 @torch.no_grad()
 def test_a_network_of_another_type_is_of_that_type_throughout(dtype: torch.dtype) -> None:
     network, image = TMUNet(TMUNetConfig(widths=(8, 8, 8, 16, 16))).eval(), torch.rand(1, 3, 64, 64)
-    for form in (network, folded(network)):
+    for form in (network, optimize_for_inference(network)):
         logits = form.to(dtype)(image.to(dtype))
         assert logits.dtype == dtype
         torch.testing.assert_close(logits.float(), network.float()(image), atol=0.02, rtol=0.02)
@@ -67,7 +67,7 @@ def test_pooling_is_float32_under_autocast() -> None:
 @torch.no_grad()
 def test_the_block_is_the_oracle(config: MSTMConfig, forget_gate: ForgetGate, layers: int) -> None:
     config = MSTMConfig(True, config.pooling, config.dwconv, layers, (3, 5), 2, forget_gate, chunk_size=4)
-    block = randomised(MSTMBlock(8, config))
+    block = randomized(MSTMBlock(8, config))
     x = torch.randn(2, 8, 3, 5, dtype=torch.float64)
     assert distance(block(x), of_oracle(block, x, config)) < 1e-9
 
@@ -102,7 +102,7 @@ def test_rows_of_table_2_add_what_they_name_and_nothing_else() -> None:
 
 @torch.no_grad()
 def test_row_2_hands_the_map_itself_to_the_memory() -> None:
-    block = randomised(MSTMBlock(8, TABLE_2[1]))
+    block = randomized(MSTMBlock(8, TABLE_2[1]))
     x = torch.randn(1, 8, 4, 5, dtype=torch.float64)
     tokens = block.xlstm[0](x.flatten(2).mT)
     assert torch.allclose(block(x), block.norm(x) + x + tokens.mT.unflatten(2, (4, 5)), rtol=0, atol=1e-12)

@@ -10,7 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from tmunet.errors import MissingExtraError
-from tmunet.nn.folding import folded
+from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.nn.xlstm import XLSTMLayer
 from tmunet.registry import create_model, list_models
 
@@ -35,7 +35,7 @@ class Strays(TorchDispatchMode):
 def strays(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())  # which "meta" does not have
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda _: False)
-    form = folded(network).to("meta")
+    form = optimize_for_inference(network).to("meta")
     with torch.inference_mode(), Strays() as seen:
         form(torch.empty(1, 3, 256, 256, device="meta"))
     return seen.found
@@ -51,8 +51,10 @@ def test_a_network_makes_no_tensor_on_the_cpu_and_reads_no_value(name: str, monk
 
 
 def test_nor_does_a_layer_that_has_no_form_for_inference(monkeypatch: pytest.MonkeyPatch) -> None:
-    narrow = create_model("tmunet_t", options={"mstm.heads": 16})  # heads of two channels, which are not whole blocks
-    assert any(isinstance(layer, XLSTMLayer) for layer in folded(narrow).modules())
+    narrow = create_model(
+        "tmunet_t", model_args={"mstm.heads": 16}
+    )  # heads of two channels, which are not whole blocks
+    assert any(isinstance(layer, XLSTMLayer) for layer in optimize_for_inference(narrow).modules())
     assert strays(narrow, monkeypatch) == []
 
 

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tmunet.bench.cost import count_macs, count_parameters
 from tmunet.nn.tmunet import SIZES, ConvStage, TMUNet, TMUNetConfig
+from tmunet_lab.bench.macs import count_macs, count_parameters
 
 from . import hand_count
 
@@ -117,8 +117,8 @@ def test_full_refinement_costs_more_than_twice_as_much_for_the_base_network(name
 def discs() -> tuple[Tensor, Tensor]:
     """Four noisy images (4, 3, 64, 64) of a disc each, and their masks (4, 1, 64, 64)."""
     rows, columns = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
-    centres = ((20, 20, 9), (40, 25, 14), (30, 45, 11), (45, 48, 7))
-    masks = torch.stack([(rows - r) ** 2 + (columns - c) ** 2 <= s**2 for r, c, s in centres])[:, None].float()
+    centers = ((20, 20, 9), (40, 25, 14), (30, 45, 11), (45, 48, 7))
+    masks = torch.stack([(rows - r) ** 2 + (columns - c) ** 2 <= s**2 for r, c, s in centers])[:, None].float()
     return masks + 0.5 * torch.randn(4, 3, 64, 64), masks
 
 

@@ -6,18 +6,18 @@ import pytest
 import torch
 from torch import Tensor
 
-import tmunet.nn.strips as strips
-from tmunet.nn.folding import folded
+import tmunet.nn.inference.strips as strips
+from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.nn.mstm import MSTMConfig
 from tmunet.nn.tmunet import SIZES, TMUNet, TMUNetConfig
 
-from .random_weights import randomised
+from .random_weights import randomized
 from .tokens import distance
 
 
 def small(refine: Literal["separable", "full"] = "separable", xlstm: bool = True) -> TMUNet:
     mstm = MSTMConfig(scales=(3,), heads=2) if xlstm else MSTMConfig(xlstm=False, pooling=False, dwconv=False)
-    return randomised(TMUNet(TMUNetConfig(1, 3, (4, 4, 8, 8, 8), refine, mstm)))
+    return randomized(TMUNet(TMUNetConfig(1, 3, (4, 4, 8, 8, 8), refine, mstm)))
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_strips_are_the_whole(
     x = torch.randn(B, 1, *size, dtype=torch.float64)
     expected = network(x)
     heights.clear()
-    assert distance(folded(network)(x), expected) < 1e-9
+    assert distance(optimize_for_inference(network)(x), expected) < 1e-9
     assert len(heights) == B * -(-(size[0] // 2) // 2)  # two rows of the pooled map a strip, image by image
     assert max(heights) <= 2 * (2 + 2) + 1
 
@@ -55,7 +55,7 @@ def test_strips_are_the_whole(
 @torch.no_grad()
 def test_a_decoder_without_token_memory(heights: list[int]) -> None:
     network, x = small(xlstm=False), torch.randn(1, 1, 64, 80, dtype=torch.float64)
-    assert distance(folded(network)(x), network(x)) < 1e-9
+    assert distance(optimize_for_inference(network)(x), network(x)) < 1e-9
 
 
 @torch.no_grad()
@@ -65,7 +65,7 @@ def test_a_small_image_stays_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(strips, "_strips", fail)
     network, x = small(), torch.randn(2, 1, 64, 64, dtype=torch.float64)
-    assert distance(folded(network)(x), network(x)) < 1e-9
+    assert distance(optimize_for_inference(network)(x), network(x)) < 1e-9
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -73,9 +73,9 @@ def test_a_small_image_stays_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> No
 def test_every_size_is_within_1e_5_in_float32(name: str) -> None:
     torch.manual_seed(0)
     network, x = TMUNet(SIZES[name]).eval(), torch.randn(2, 3, 96, 70)
-    torch.testing.assert_close(folded(network)(x), network(x), rtol=0, atol=1e-5)
+    torch.testing.assert_close(optimize_for_inference(network)(x), network(x), rtol=0, atol=1e-5)
 
 
 def test_the_form_refuses_what_the_network_refuses() -> None:
     with pytest.raises(ValueError, match="32"):
-        folded(small())(torch.zeros(1, 1, 16, 64, dtype=torch.float64))
+        optimize_for_inference(small())(torch.zeros(1, 1, 16, 64, dtype=torch.float64))

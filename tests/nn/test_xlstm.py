@@ -1,4 +1,4 @@
-"""The bidirectional xLSTM layer: Eq. 4-6, its initialisation and its symmetry."""
+"""The bidirectional xLSTM layer: Eq. 4-6, its initialization and its symmetry."""
 
 import math
 
@@ -12,7 +12,7 @@ from tmunet.nn.tmunet import SIZES, TMUNet
 from tmunet.nn.xlstm import MatrixLSTM, XLSTMLayer
 
 from . import oracle
-from .random_weights import as_arrays, randomised
+from .random_weights import as_arrays, randomized
 from .tokens import GATES, distance
 
 HALVES = ("project_in.weight", "project_in.bias", "mlstm.qkv_weight")  # forward, then backward, along the first axis
@@ -22,7 +22,7 @@ HALVES = ("project_in.weight", "project_in.bias", "mlstm.qkv_weight")  # forward
 @pytest.mark.parametrize(("dim", "heads", "T", "chunk_size"), [(8, 2, 11, 4), (12, 3, 6, 32), (16, 1, 1, 8)])
 @torch.no_grad()
 def test_the_layer_is_the_oracle(dim: int, heads: int, T: int, chunk_size: int, forget_gate: ForgetGate) -> None:
-    layer = randomised(XLSTMLayer(dim, heads, forget_gate, chunk_size))
+    layer = randomized(XLSTMLayer(dim, heads, forget_gate, chunk_size))
     x = torch.randn(2, T, dim, dtype=torch.float64)
     expected = torch.from_numpy(oracle.xlstm_layer(x.numpy(), as_arrays(layer), heads, forget_gate))
     assert distance(layer(x), expected) < 1e-9
@@ -30,7 +30,7 @@ def test_the_layer_is_the_oracle(dim: int, heads: int, T: int, chunk_size: int, 
 
 @torch.no_grad()
 def test_swapped_directions_read_flipped_tokens_to_a_flipped_output() -> None:
-    layer, mirrored = (randomised(XLSTMLayer(8, 2, "sigmoid", 4)) for _ in range(2))
+    layer, mirrored = (randomized(XLSTMLayer(8, 2, "sigmoid", 4)) for _ in range(2))
     mirrored.load_state_dict({name: swapped(name, value) for name, value in layer.state_dict().items()})
     x = torch.randn(2, 11, 8, dtype=torch.float64)
     assert distance(mirrored(x.flip(1)), layer(x).flip(1)) < 1e-12
@@ -46,7 +46,7 @@ def swapped(name: str, value: Tensor) -> Tensor:
 
 @torch.no_grad()
 def test_every_output_depends_on_every_token() -> None:
-    layer = randomised(XLSTMLayer(8, 2, "sigmoid", 4))
+    layer = randomized(XLSTMLayer(8, 2, "sigmoid", 4))
     x = torch.randn(1, 11, 8, dtype=torch.float64)
     for t in range(11):
         changed = x.clone()

@@ -8,14 +8,16 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmunet.nn import mlstm_fast, xlstm, xlstm_folded
-from tmunet.nn.folding import folded
+from tmunet.nn import xlstm
+from tmunet.nn.inference import fused_xlstm as xlstm_folded
+from tmunet.nn.inference.fused_xlstm import InferenceXLSTM
+from tmunet.nn.inference.optimize import optimize_for_inference
+from tmunet.nn.kernels import chunkwise as mlstm_fast
 from tmunet.nn.mlstm import ForgetGate
 from tmunet.nn.mstm import MSTMBlock, MSTMConfig
 from tmunet.nn.xlstm import XLSTMLayer
-from tmunet.nn.xlstm_folded import FoldedXLSTM
 
-from .random_weights import randomised
+from .random_weights import randomized
 from .tokens import GATES, distance
 
 
@@ -31,16 +33,16 @@ from .tokens import GATES, distance
 def test_it_is_the_layer(
     B: int, T: int, width: tuple[int, int], chunk_size: int | None, forget_gate: ForgetGate
 ) -> None:
-    layer = randomised(XLSTMLayer(*width, forget_gate, chunk_size))
+    layer = randomized(XLSTMLayer(*width, forget_gate, chunk_size))
     form = layer.inference_form()
-    assert isinstance(form, FoldedXLSTM)
+    assert isinstance(form, InferenceXLSTM)
     x = torch.randn(B, T, width[0], dtype=torch.float64)
     assert distance(form(x), layer(x)) < 1e-9
 
 
 @torch.no_grad()
 def test_gates_that_one_scale_does_not_fit_are_read_as_the_layer_reads_them() -> None:
-    layer = randomised(XLSTMLayer(8, 2, "exponential", 16))
+    layer = randomized(XLSTMLayer(8, 2, "exponential", 16))
     layer.mlstm.gate_weight.mul_(100)  # input gates from exp(-300) to exp(300) in one chunk
     x = torch.randn(2, 50, 8, dtype=torch.float64)
     assert distance(layer.inference_form()(x), layer(x)) < 1e-9
@@ -48,8 +50,8 @@ def test_gates_that_one_scale_does_not_fit_are_read_as_the_layer_reads_them() ->
 
 @torch.no_grad()
 def test_heads_narrower_than_a_block_of_channels_keep_the_layer() -> None:
-    block = randomised(MSTMBlock(8, MSTMConfig(scales=(3,), heads=4)))
-    form, x = folded(block), torch.randn(1, 8, 6, 5, dtype=torch.float64)
+    block = randomized(MSTMBlock(8, MSTMConfig(scales=(3,), heads=4)))
+    form, x = optimize_for_inference(block), torch.randn(1, 8, 6, 5, dtype=torch.float64)
     assert [type(layer) for layer in form.xlstm] == [XLSTMLayer]
     assert distance(form(x), block(x)) < 1e-12
 
@@ -91,7 +93,7 @@ def test_gates_are_float32_under_autocast(monkeypatch: pytest.MonkeyPatch) -> No
 def test_the_layer_goes_on_training(forget_gate: ForgetGate) -> None:
     layer = XLSTMLayer(8, 2, forget_gate, 4)
     before = {name: value.clone() for name, value in layer.state_dict().items()}
-    form = folded(layer)
+    form = optimize_for_inference(layer)
     with torch.no_grad():
         for value in form.buffers():
             value.add_(1)

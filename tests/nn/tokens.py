@@ -7,8 +7,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from tmunet.nn.kernels.chunkwise import mlstm
 from tmunet.nn.mlstm import ForgetGate, mlstm_chunkwise, mlstm_parallel, mlstm_recurrent
-from tmunet.nn.mlstm_fast import mlstm
 
 GATES: tuple[ForgetGate, ...] = ("sigmoid", "exponential")
 Tokens = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # q, k, v (B, NH, T, D), i, f (B, NH, T)

@@ -73,8 +73,8 @@ def history_of(epochs: int) -> list[dict[str, float | None]]:
         {
             "epoch": e,
             "train_loss": 1 / e,
-            "valid_loss": 1.1 / e,
-            "valid_dice": 1 - 1 / (e + 1),
+            "val_loss": 1.1 / e,
+            "val_dice": 1 - 1 / (e + 1),
             "learning_rate": 1e-3,
         }
         for e in range(1, epochs + 1)

@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tmunet.check.engine import check_dataset
-from tmunet.check.finding import CaseFacts, CheckReport, Finding
+from tmunet.check.findings import CaseFacts, CheckReport, Finding
+from tmunet.check.run import check_dataset
 from tmunet.data.cases import DatasetInfo, find_cases
-from tmunet.data.leaks import Comparison, Leak, LeakReport
-from tmunet.data.load import load_case
-from tmunet.data.shares import class_shares
-from tmunet.data.split import Split
+from tmunet.data.class_fractions import class_fractions
+from tmunet.data.reader import load_case
+from tmunet.data.split.leakage import Comparison, Leak, LeakReport
+from tmunet.data.split.splits import Split
 from tmunet.report.check_page import DRAWN, SAMPLE, portions, render_check, write_check_page
-from tmunet.report.facts import facts, verdict
+from tmunet.report.dataset_facts import facts, verdict
 from tmunet.report.histogram import BINS, histogram
 
 from .test_report_browser import CHROMIUM, browse
@@ -32,7 +32,9 @@ def report_of(folder, findings=(), info=INFO, **fields):
         loaded = load_case(case, info)
         height, width, channels = loaded.image.shape
         bits = 8 * loaded.image.dtype.itemsize
-        cases.append(CaseFacts(case.name, None, width, height, channels, bits, class_shares(loaded.mask, info.classes)))
+        cases.append(
+            CaseFacts(case.name, None, width, height, channels, bits, class_fractions(loaded.mask, info.classes))
+        )
     given = {
         "folder": folder,
         "info": info,
@@ -79,14 +81,14 @@ def pictures(page):
 
 
 def test_a_sound_data_set_shows_its_facts_and_its_cases(make_dataset):
-    data = make_dataset(train=6, valid=1, test=1)
+    data = make_dataset(train=6, val=1, test=1)
     split = Split(("case0", "case1"), (), ("case2",))
     page = render_check(report_of(data, split=split, leaks=LeakReport(())))
     shown = words(page)
     assert "Nothing is wrong with this data set. 0 faults 0 warnings 0 notes" in shown
     assert "Size all 48 × 48 pixels (width × height)" in shown
     assert "Channels RGB Bits 8 bits Groups none are known" in shown
-    assert "Split 2 train, 0 valid, 1 test" in shown
+    assert "Split 2 train, 0 val, 1 test" in shown
     assert "Leaks No group and no near twin lies on two sides" in shown
     assert "8 of 8 cases without a fault or a warning" in shown
     assert len(pictures(page)) == 8
@@ -140,8 +142,8 @@ def test_a_pair_is_drawn_side_by_side_and_leaks_as_their_pairs(make_dataset):
 
 
 def test_a_case_that_cannot_be_drawn_shows_what_is_left_of_it_and_why(make_dataset):
-    data = make_dataset(train=4, valid=0, test=0)
-    report = report_of(data, [finding(cases=["case0"]), finding("grey", cases=["case1"]), finding("gone", cases=["x"])])
+    data = make_dataset(train=4, val=0, test=0)
+    report = report_of(data, [finding(cases=["case0"]), finding("gray", cases=["case1"]), finding("gone", cases=["x"])])
     (data / "images" / "case0.png").write_bytes(b"")
     Image.fromarray(np.tile(np.arange(48, dtype=np.uint8), (48, 1))).save(data / "masks" / "case1.png")
     page = render_check(report)
@@ -156,7 +158,7 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'&{{ 7 * 7 }}\n\u202e"
 
 
 def test_names_and_messages_are_text_and_never_markup(make_dataset, tmp_path):
-    data = make_dataset(train=3, valid=0, test=0)
+    data = make_dataset(train=3, val=0, test=0)
     name = HOSTILE.replace("/", "")
     for sub in ("images", "masks"):
         (data / sub / "case0.png").rename(data / sub / f"{name}.png")
@@ -173,7 +175,7 @@ def test_names_and_messages_are_text_and_never_markup(make_dataset, tmp_path):
 
 
 def test_long_lists_are_cut_and_what_is_left_out_is_counted(make_dataset):
-    data = make_dataset(train=30, valid=0, test=0, side=16)
+    data = make_dataset(train=30, val=0, test=0, side=16)
     names = [f"case{i}" for i in range(30)]
     files = [f"images/{i}.png" for i in range(250)]
     found = [finding(f"kind {k}", cases=[name]) for k in range(6) for name in names]
@@ -211,7 +213,7 @@ def test_facts_say_in_what_the_cases_differ(tmp_path):
     report = CheckReport(tmp_path, DatasetInfo("x", ignore_label=255), (), cases, 8, Split(("a",)), None)
     said = facts(report)
     assert said["Size"] == "2 sizes, 10 × 20 to 30 × 20 pixels (width × height)"
-    assert said["Channels"] == "grey in 2 cases, RGB in 1 case, 4 channels in 1 case"
+    assert said["Channels"] == "gray in 2 cases, RGB in 1 case, 4 channels in 1 case"
     assert said["Bits"] == "8 bits in 3 cases, 16 bits in 1 case"
     assert said["Groups"] == "2, 1 to 2 cases each; 1 case without one"
     assert said["Ignored"].startswith("pixels of the value 255")
@@ -220,7 +222,7 @@ def test_facts_say_in_what_the_cases_differ(tmp_path):
 
 
 def test_nothing_is_said_of_shares_that_are_not_known(make_dataset):
-    data = make_dataset(train=3, valid=0, test=0)
+    data = make_dataset(train=3, val=0, test=0)
     report = report_of(data)
     blind = tuple(CaseFacts(c.name, None, c.width, c.height, 3, 8, {}) for c in report.cases)
     page = render_check(report_of(data, [finding(cases=["case0"])], cases=blind))
@@ -241,7 +243,7 @@ def test_a_histogram_counts_every_case_once(shares):
 
 
 def test_a_mask_without_a_file_is_no_picture(make_dataset):
-    data = make_dataset(train=3, valid=0, test=0)
+    data = make_dataset(train=3, val=0, test=0)
     report = report_of(data, [finding(cases=["case0"])])
     (data / "masks" / "case0.png").unlink()
     assert "has no mask" in words(render_check(report))

@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tmunet.data.masks import read_mask
-from tmunet.data.picture import colour
+from tmunet.data.io.masks import read_mask
 from tmunet.errors import DataError, InputError
 from tmunet.files import write_json
 from tmunet.report.contact_sheet import ALARM_PAPER, GAP, MARGIN, THUMBNAIL, draw_cells, draw_sheet, write_sheet
-from tmunet.report.glance import glance_at
+from tmunet.report.overview import read_overview
 from tmunet.report.select import spread
+from tmunet.visualize import color
 
 
 def sheet_of(folder, count=100):
-    glanced = glance_at(folder)
+    glanced = read_overview(folder)
     cells = draw_cells(glanced, glanced.glances[:count])
     return np.asarray(draw_sheet(glanced, cells, len(glanced.glances), glanced.info.name)), cells
 
@@ -26,12 +26,12 @@ def has(sheet, rgb):
 
 
 def test_a_glance_sees_shares_groups_and_the_split(make_dataset):
-    data = make_dataset(train=5, valid=2, test=1, classes=3)
+    data = make_dataset(train=5, val=2, test=1, classes=3)
     entry = {"name": "discs", "classes": ["background", "a", "b"], "cases": {"case1": {"group": "patient 7"}}}
     write_json(data / "dataset.json", entry)
-    seen = glance_at(data)
+    seen = read_overview(data)
     assert [glance.case.name for glance in seen.glances] == [f"case{i}" for i in range(8)]
-    assert seen.split.valid == ("case5", "case6")
+    assert seen.split.val == ("case5", "case6")
     assert seen.faults == ()
     assert [glance.case.group for glance in seen.glances][:3] == [None, "patient 7", None]
     for glance in seen.glances:
@@ -41,16 +41,16 @@ def test_a_glance_sees_shares_groups_and_the_split(make_dataset):
 
 
 def test_every_class_is_in_the_legend_and_on_a_thumbnail(make_dataset):
-    data = make_dataset(train=6, valid=0, test=0, classes=4)
+    data = make_dataset(train=6, val=0, test=0, classes=4)
     sheet, cells = sheet_of(data)
     assert [cell.picture.size for cell in cells] == [(48, 48)] * 6
     for label in (1, 2, 3):
-        assert has(sheet[:130], colour(label))
-        assert has(sheet[130:], colour(label))
+        assert has(sheet[:130], color(label))
+        assert has(sheet[130:], color(label))
 
 
 def test_a_faulty_case_has_a_cell_with_the_reason_and_the_others_are_drawn(make_dataset):
-    data = make_dataset(train=6, valid=0, test=0)
+    data = make_dataset(train=6, val=0, test=0)
     sound, _ = sheet_of(data)
     (data / "images" / "case0.png").write_bytes(b"")
     (data / "masks" / "case1.png").unlink()
@@ -65,10 +65,10 @@ def test_a_faulty_case_has_a_cell_with_the_reason_and_the_others_are_drawn(make_
 
 
 def test_damaged_json_files_are_faults_and_the_sheet_is_drawn(make_dataset):
-    data = make_dataset(train=4, valid=1, test=1)
+    data = make_dataset(train=4, val=1, test=1)
     (data / "split.json").write_text("{")
     (data / "dataset.json").write_text('{"classes": 3}')
-    seen = glance_at(data)
+    seen = read_overview(data)
     assert len(seen.faults) == 2
     assert seen.split is None
     assert seen.info.classes == ("background", "foreground")
@@ -77,12 +77,12 @@ def test_damaged_json_files_are_faults_and_the_sheet_is_drawn(make_dataset):
 
 def test_there_is_no_sheet_without_images(tmp_path):
     with pytest.raises(DataError, match="cannot be listed"):
-        glance_at(tmp_path)
+        read_overview(tmp_path)
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 24])
 def test_cells_are_equal_and_the_sheet_holds_them_all(make_dataset, count):
-    data = make_dataset(train=24, valid=0, test=0, side=24)
+    data = make_dataset(train=24, val=0, test=0, side=24)
     Image.new("RGB", (700, 350), (255, 0, 255)).save(data / "images" / "case0.png")
     Image.new("L", (700, 350)).save(data / "masks" / "case0.png")
     sheet, cells = sheet_of(data, count)
@@ -97,7 +97,7 @@ def test_cells_are_equal_and_the_sheet_holds_them_all(make_dataset, count):
 
 
 def test_hostile_names_are_drawn(make_dataset):
-    data = make_dataset(train=3, valid=0, test=0)
+    data = make_dataset(train=3, val=0, test=0)
     name = "患者\n\u202e" + "x" * 120
     for sub in ("images", "masks"):
         (data / sub / "case0.png").rename(data / sub / f"{name}.png")
@@ -109,7 +109,7 @@ def test_hostile_names_are_drawn(make_dataset):
 
 
 def test_a_sheet_is_written_as_png(make_dataset, tmp_path):
-    seen = glance_at(make_dataset(train=3, valid=0, test=0))
+    seen = read_overview(make_dataset(train=3, val=0, test=0))
     picture = draw_sheet(seen, draw_cells(seen, seen.glances), 3, "discs")
     write_sheet(tmp_path / "new" / "sheet.png", picture)
     with Image.open(tmp_path / "new" / "sheet.png") as read:

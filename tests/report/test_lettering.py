@@ -6,22 +6,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ImageFont
 
-from tmunet.report.lettering import CUT, drawable, legible, shortened, within, wrapped
+from tmunet.report.text_layout import CUT, ellipsize, escape_control, to_ascii, within, wrapped
 
 hostile = st.text(st.characters(codec=None), max_size=60)
 
 
 @given(hostile)
 def test_legible_text_can_be_written_and_hides_nothing(text):
-    shown = legible(text)
+    shown = escape_control(text)
     assert shown.isprintable()
     shown.encode("utf-8")
-    assert legible(shown) == shown
+    assert escape_control(shown) == shown
 
 
 @given(hostile)
 def test_the_font_of_pillow_has_every_letter_of_drawable_text(text):
-    assert set(drawable(text)) <= {*map(chr, range(32, 127)), CUT, "·"}
+    assert set(to_ascii(text)) <= {*map(chr, range(32, 127)), CUT, "·"}
 
 
 def test_the_letters_that_are_drawn_are_not_the_box_of_a_missing_one():
@@ -33,7 +33,7 @@ def test_the_letters_that_are_drawn_are_not_the_box_of_a_missing_one():
 
 @given(st.text("abc def", max_size=40), st.integers(1, 30))
 def test_a_shortened_text_fits_and_keeps_as_much_of_both_ends_as_there_is_room_for(text, room):
-    short = shortened(text, lambda line: len(line) <= room)
+    short = ellipsize(text, lambda line: len(line) <= room)
     assert len(short) == min(len(text), room)
     if short != text:
         head, tail = short.split(CUT)
@@ -58,7 +58,7 @@ def test_wrapped_lines_fit_and_hold_the_text_in_its_order(words, room, lines):
 @pytest.mark.parametrize("width", [60, 100, 240])
 def test_widths_are_measured_in_pixels_of_the_font(width):
     font = ImageFont.load_default(15)
-    short = shortened("a_long_name_of_a_case_" * 5, within(font, width))
+    short = ellipsize("a_long_name_of_a_case_" * 5, within(font, width))
     assert font.getlength(short) <= width
     assert font.getlength(short.replace(CUT, "mm" + CUT)) > width
     lines = wrapped("many words " * 20, within(font, width), 4)

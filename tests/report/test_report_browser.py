@@ -21,7 +21,7 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
     "--enable-logging=stderr",
-    "--window-size=1000,1600",
+    "--tile-size-size=1000,1600",
 )
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the browser chromium")

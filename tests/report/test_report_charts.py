@@ -69,8 +69,8 @@ def test_a_strip_of_nothing_has_an_axis_and_no_dots():
 
 def test_curves_run_from_the_first_epoch_to_the_last_and_mark_the_best():
     history = history_of(10)
-    history[3]["valid_dice"] = 0.99
-    chart = curves(history, "Validation Dice", {"valid_dice": "validation"}, ceiling=1.0)
+    history[3]["val_dice"] = 0.99
+    chart = curves(history, "Validation Dice", {"val_dice": "validation"}, ceiling=1.0)
     (line,) = chart.lines
     assert [x for x, _ in line.points] == pytest.approx([100 * index / 9 for index in range(10)], abs=1e-3)
     assert min(y for _, y in line.points) == line.points[3][1]
@@ -80,7 +80,7 @@ def test_curves_run_from_the_first_epoch_to_the_last_and_mark_the_best():
 
 def test_height_of_a_curve_matches_its_axis():
     history = [{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0}]
-    chart = curves(history, "Loss", {"train_loss": "training", "valid_loss": "validation"})
+    chart = curves(history, "Loss", {"train_loss": "training", "val_loss": "validation"})
     heights = {tick.label: tick.at for tick in chart.y_ticks}
     assert chart.lines[0].points == [(0.0, heights["2.0"]), (100.0, heights["1.0"])]
     assert len(chart.lines) == 1
@@ -90,8 +90,8 @@ def test_height_of_a_curve_matches_its_axis():
 def test_epochs_without_a_value_are_passed_over():
     history = history_of(6)
     for row in history[::2]:
-        row["valid_dice"] = None
-    chart = curves(history, "Validation Dice", {"valid_dice": "validation"})
+        row["val_dice"] = None
+    chart = curves(history, "Validation Dice", {"val_dice": "validation"})
     assert len(chart.lines[0].points) == 3
 
 
@@ -101,21 +101,21 @@ def test_one_epoch_stands_in_the_middle():
 
 
 def test_a_perfect_dice_stays_below_the_ceiling():
-    chart = curves([{"epoch": 1, "valid_dice": 1.0}], "Validation Dice", {"valid_dice": "validation"}, ceiling=1.0)
+    chart = curves([{"epoch": 1, "val_dice": 1.0}], "Validation Dice", {"val_dice": "validation"}, ceiling=1.0)
     assert chart.y_ticks[-1].label == "1.00"
     assert chart.lines[0].points == [(50.0, 0.0)]
 
 
 def test_a_quantity_that_was_never_logged_has_no_chart():
-    assert curves([{"epoch": 1, "valid_dice": None}], "Dice", {"valid_dice": "validation"}) is None
-    assert curves([], "Dice", {"valid_dice": "validation"}) is None
+    assert curves([{"epoch": 1, "val_dice": None}], "Dice", {"val_dice": "validation"}) is None
+    assert curves([], "Dice", {"val_dice": "validation"}) is None
 
 
 def test_the_best_epoch_is_the_first_of_equals():
     history = [
-        {"epoch": 1, "valid_dice": 0.5},
-        {"epoch": 2, "valid_dice": 0.9},
-        {"epoch": 3, "valid_dice": 0.9},
+        {"epoch": 1, "val_dice": 0.5},
+        {"epoch": 2, "val_dice": 0.9},
+        {"epoch": 3, "val_dice": 0.9},
     ]
     assert best_epoch(history)["epoch"] == 2
     assert best_epoch([{"epoch": 1}]) is None

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from tmunet.errors import InputError
 from tmunet.report import Report, render, write_report
-from tmunet.report.wording import misses
+from tmunet.report.report_text import misses
 
 from .report_samples import METRICS, case_of, disc, make_report, row_of, summary_of
 

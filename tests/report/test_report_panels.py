@@ -11,8 +11,8 @@ from PIL import Image
 
 from tmunet.errors import InputError
 from tmunet.labels import IGNORE_LABEL
-from tmunet.report.drawing import contour
-from tmunet.report.panels import COLOURS, Pixel, error_map, panels
+from tmunet.report.outlines import contour
+from tmunet.report.panels import COLORS, Pixel, error_map, panels
 
 from .report_samples import case_of, disc
 
@@ -28,7 +28,7 @@ def picture(panel):
 
 
 def drawn(panel, kind):
-    return (picture(panel) == (*COLOURS[kind], 255)).all(axis=-1)
+    return (picture(panel) == (*COLORS[kind], 255)).all(axis=-1)
 
 
 def test_contour_of_a_square_is_its_rim():
@@ -51,11 +51,11 @@ def test_contour_separates_touching_classes():
 
 @settings(deadline=None)
 @given(masks)
-def test_contour_is_every_labelled_pixel_with_a_different_neighbour(labels):
+def test_contour_is_every_labeled_pixel_with_a_different_neighbor(labels):
     padded = np.pad(labels, 1, constant_values=IGNORE_LABEL)
-    centre = padded[1:-1, 1:-1]
-    neighbours = [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
-    differs = np.any([neighbour != centre for neighbour in neighbours], axis=0)
+    center = padded[1:-1, 1:-1]
+    neighbors = [padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]]
+    differs = np.any([neighbor != center for neighbor in neighbors], axis=0)
     assert np.array_equal(contour(labels), differs & (labels != 0) & (labels != IGNORE_LABEL))
 
 
@@ -76,11 +76,11 @@ def test_errors_of_swapped_masks_swap_missed_and_false(one, other):
     assert not (error_map(one, one) > Pixel.HIT).any()
 
 
-def test_small_pictures_keep_their_size_and_colours():
+def test_small_pictures_keep_their_size_and_colors():
     truth, prediction = disc(20, 20, 10), disc(20, 26, 10)
     image, reference, predicted, errors = panels(case_of("a", truth, prediction, 0.7))
     assert {panel.size for panel in (image, reference, predicted, errors)} == {(56, 40)}
-    assert np.array_equal(picture(errors)[..., :3], np.array([COLOURS[k] for k in Pixel])[error_map(truth, prediction)])
+    assert np.array_equal(picture(errors)[..., :3], np.array([COLORS[k] for k in Pixel])[error_map(truth, prediction)])
     assert np.array_equal(drawn(reference, Pixel.MISSED), contour(truth))
     assert np.array_equal(drawn(predicted, Pixel.FALSE), contour(prediction))
     assert [panel.over_image for panel in (image, reference, predicted, errors)] == [False, True, True, False]

@@ -4,9 +4,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from tmunet.data.picture import as_picture, colour
-from tmunet.report.drawing import contour, reduce_lines, shrink
+from tmunet.report.outlines import contour, reduce_lines, shrink
 from tmunet.report.thumbnails import outlines, reason, thumbnail
+from tmunet.visualize import color, to_rgb8
 
 from .report_samples import disc
 
@@ -19,7 +19,7 @@ def noise(height, width, channels=3, dtype=np.uint8):
 def test_an_empty_mask_leaves_the_image_as_people_see_it(channels, dtype):
     image = noise(30, 40, channels, dtype)
     drawn = thumbnail(image, np.zeros((30, 40), np.uint8), 240)
-    assert np.array_equal(np.asarray(drawn), as_picture(image))
+    assert np.array_equal(np.asarray(drawn), to_rgb8(image))
 
 
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(1, 300))
@@ -33,19 +33,19 @@ def test_a_thumbnail_keeps_the_aspect_and_is_never_enlarged(height, width, longe
 
 
 @pytest.mark.parametrize("tissue", [0, 90, 255])
-def test_every_class_has_its_colour_on_the_outline_and_a_casing_on_any_tissue(tissue):
+def test_every_class_has_its_color_on_the_outline_and_a_casing_on_any_tissue(tissue):
     mask = np.zeros((60, 120), np.uint8)
     mask[10:50, 10:50], mask[10:50, 60:100] = 1, 2
     drawn = np.asarray(thumbnail(np.full((60, 120, 1), tissue, np.uint8), mask, 240)).astype(int)
     for label in (1, 2):
         line = contour(mask) & (mask == label)
-        assert (drawn[line] == colour(label)).all()
+        assert (drawn[line] == color(label)).all()
     assert (drawn[30, [9, 50, 59, 100, 11]] == tissue // 2).all()  # outside and inside of the lines
     assert (drawn[30, 30] == tissue).all()
 
 
-def test_a_dark_colour_has_a_light_casing():
-    dark = next(label for label in range(1, 255) if sum(colour(label)) < 80)
+def test_a_dark_color_has_a_light_casing():
+    dark = next(label for label in range(1, 255) if sum(color(label)) < 80)
     mask = np.zeros((40, 40), np.uint8)
     mask[10:30, 10:30] = dark
     drawn = np.asarray(thumbnail(np.zeros((40, 40, 1), np.uint8), mask, 240))
@@ -82,7 +82,7 @@ def test_where_outlines_crowd_the_tissue_is_still_seen():
     rows, columns = np.indices((1000, 1000))
     mask = ((rows % 16 < 10) & (columns % 16 < 10)).astype(np.uint8)
     drawn = np.asarray(thumbnail(np.full((1000, 1000, 1), 255, np.uint8), mask, 240)).astype(int)
-    assert (drawn >= colour(1)).all()  # white mixed with the colour, and no casing that darkens both
+    assert (drawn >= color(1)).all()  # white mixed with the color, and no casing that darkens both
     assert (drawn == 255).all(axis=2).mean() > 0.02
     assert (drawn[..., 2] < 200).mean() > 0.1
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from tmunet.check.finding import Finding
-from tmunet.check.look import FileFacts, ImageFacts, Look
-from tmunet.data.read import ImageFormat
-from tmunet.data.training_facts import SMALL_PART
+from tmunet.check.findings import Finding
+from tmunet.check.inspect import FileFacts, ImageFacts, Look
+from tmunet.data.io.images import ImageFormat
+from tmunet.data.training_stats import SMALL_PART
 
 SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
     "PNG": (".png",),
@@ -18,7 +18,7 @@ SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
 
 
 def about_files(look: Look) -> Iterator[Finding]:
-    """Findings about the files of a case and about its image; those about its mask are in `tmunet.check.masks`."""
+    """Findings about the files of a case and about its image; those about its mask are in `tmunet.check.mask_rules`."""
     for file in (look.image_file, look.mask_file):
         if file is not None:
             yield from _about_file(file, look.name)
@@ -68,14 +68,14 @@ def _about_image(file: str, case: str, image: ImageFacts) -> Iterator[Finding]:
         yield Finding(
             "transparent-image",
             "warning",
-            f"{image.transparent:,} pixels are transparent; tmunet reads the colours behind them, which nobody saw.",
+            f"{image.transparent:,} pixels are transparent; tmunet reads the colors behind them, which nobody saw.",
             "Blend the image with the background that is meant, and save it without alpha.",
             (file,),
             (case,),
         )
-    if image.one_colour:
+    if image.one_color:
         yield Finding(
-            "one-colour",
+            "one-color",
             "warning",
             "All pixels of the image are the same.",
             "Look at the file; if the picture was lost, replace it or leave the case out of the split.",
@@ -88,7 +88,7 @@ def _about_image(file: str, case: str, image: ImageFacts) -> Iterator[Finding]:
             "warning",
             f"The image has 16 bits, but its values reach from {image.low:,} to {image.high:,} only, "
             f"less than 1/{SMALL_PART} of the range: it looks nearly uniform to a network.",
-            "Stretch the values of all images by one rule, or train with `--preprocess.normalise image`.",
+            "Stretch the values of all images by one rule, or train with `--preprocess.normalize image`.",
             (file,),
             (case,),
         )

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from tmunet.check.finding import Finding
-from tmunet.check.look import Look
-from tmunet.data.twins import NEAR_DUPLICATE, alike
+from tmunet.check.findings import Finding
+from tmunet.check.inspect import Look
+from tmunet.data.split.near_duplicates import NEAR_DUPLICATE, find_similar_pairs
 
 _LISTED_PAIRS = 1000  # a still video of N frames has N * N / 2 pairs
 
@@ -57,7 +57,7 @@ def _near(looks: Sequence[Look]) -> Iterator[Finding]:
     shown = [
         (look.name, look.image_file.file, look.image.signature) for look in looks if look.image and look.image_file
     ]
-    pairs = alike([small for _, _, small in shown], NEAR_DUPLICATE)
+    pairs = find_similar_pairs([small for _, _, small in shown], NEAR_DUPLICATE)
     mend = "Look at both; if they are one picture, keep one, or let `tmunet split DATA --kind grouped` keep them on one side."
     for i, j, likeness in islice(pairs, _LISTED_PAIRS):
         message = f"The two images are nearly the same: correlation {likeness:.4f}, above {NEAR_DUPLICATE}."

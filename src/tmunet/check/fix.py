@@ -6,23 +6,23 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tmunet.check.copying import Change, Copy
-from tmunet.check.engine import check_dataset
-from tmunet.check.finding import CheckReport
-from tmunet.check.listing import Listing, list_folder
-from tmunet.check.mend import mend
-from tmunet.check.tables import copy_description, copy_split
-from tmunet.check.text import as_text, printable
-from tmunet.counted import counted
+from tmunet.check.files import Listing, list_folder
+from tmunet.check.findings import CheckReport
+from tmunet.check.fix_file import mend
+from tmunet.check.fixed_copy import Change, Copy
+from tmunet.check.fixed_json import copy_description, copy_split
+from tmunet.check.format import as_text, printable
+from tmunet.check.run import check_dataset
 from tmunet.errors import InputError, UsageError
 from tmunet.files import write_text
+from tmunet.text import pluralize
 
 NOTES = "FIXED.md"
 """File of a copy that says what was changed and what is left."""
 
 _TABLES = ("dataset.json", "split.json")
 _UNUSABLE = frozenset({"unreadable", "not-a-file"})
-_REWRITTEN = frozenset({"mask-grey", "mask-values", "orientation", "wrong-suffix"})
+_REWRITTEN = frozenset({"mask-gray", "mask-values", "orientation", "wrong-suffix"})
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Fixed:
         return {"destination": str(self.destination), "changes": changes, "left": self.left.to_dict()}
 
     def __str__(self) -> str:
-        return f"Copy: {self.destination}, with {counted(len(self.changes), 'change')}, listed in {NOTES}."
+        return f"Copy: {self.destination}, with {pluralize(len(self.changes), 'change')}, listed in {NOTES}."
 
 
 def fix(report: CheckReport, destination: Path) -> Fixed:
@@ -129,7 +129,7 @@ def _copy_pictures(report: CheckReport, copy: Copy, images: Listing, masks: List
 def _mend(copy: Copy, path: Path, kinds: set[str], is_mask: bool) -> None:
     try:
         suffix, content, what = mend(path, kinds & _REWRITTEN, is_mask)
-    except InputError:  # an oriented mask of colours: its other finding is left for the user
+    except InputError:  # an oriented mask of colors: its other finding is left for the user
         copy.take_over(path)
     else:
         copy.rewrite(path, suffix, content, what)

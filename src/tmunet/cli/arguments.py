@@ -87,7 +87,7 @@ def _spelled(argument: str) -> str:
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
-        if isinstance(value, Mapping) and key != "options":
+        if isinstance(value, Mapping) and key != "model_args":
             yield from _flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet.cli.arguments import parse
-from tmunet.cli.process import keep_memory
-from tmunet.counted import counted
+from tmunet.cli.process_setup import keep_memory
 from tmunet.errors import MissingExtraError, UsageError
-from tmunet.export.names import Precision
+from tmunet.prediction.backends.names import Precision
+from tmunet.text import pluralize
 
 if TYPE_CHECKING:
-    from tmunet.bench.candidate import Candidate
-    from tmunet.bench.inference import Conditions
+    from tmunet_lab.bench.model_spec import ModelSpec
+    from tmunet_lab.bench.workload import Conditions
 
 GROWING = ("tmunet_b", "tmunet_released_b", "unet", "tinyunet")
 GROWING_SIZES = "256,384,512,768,1024,1536"
@@ -28,7 +28,7 @@ class BenchConfig:
     """Measure networks side by side: parameters, arithmetic, memory, time. Writes bench.csv, bench.json and bench.svg."""
 
     networks: list[str] = field(default_factory=list)
-    """Names, options and engine (compile, cudagraph, onnx, openvino), as tmunet_b:refine=full@onnx; by default all, eager."""
+    """Names, options and backend (compile, cudagraph, onnx, openvino), as tmunet_b:refine=full@onnx; by default all, eager."""
     sizes: str | None = None
     """Sides of square images in pixels, such as 256,512; by default 512, or 256 to 1536 with --growth."""
     batches: str = "1,4,16"
@@ -85,7 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     keep_memory()  # threads wait as PyTorch has them wait: nothing else should run beside a benchmark
     if config.paper:
-        from tmunet.bench.paper import compare, paper_table
+        from tmunet_lab.bench.paper_flops import compare, paper_table
 
         print(paper_table(compare(_watch)))
         return 0
@@ -94,12 +94,12 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _measure(config: BenchConfig, command: str) -> int:
-    from tmunet.bench.facts import facts
-    from tmunet.bench.measure import Plan, measure
-    from tmunet.bench.results import write_measurements
-    from tmunet.bench.table import measurement_table
-    from tmunet.cli.alone import predict_alone
     from tmunet.registry import list_models
+    from tmunet_lab.bench.bench_files import write_measurements
+    from tmunet_lab.bench.bench_table import measurement_table
+    from tmunet_lab.bench.environment import facts
+    from tmunet_lab.bench.measure import Plan, measure
+    from tmunet_lab.bench.subprocess_probe import measure_in_subprocess
 
     candidates, left_out = _candidates(config.networks, list_models())
     plan = Plan(
@@ -112,7 +112,7 @@ def _measure(config: BenchConfig, command: str) -> int:
     about = facts(_conditions(config), command)  # before: the load is that of the others
     with tempfile.TemporaryDirectory() as exports:
         conditions = replace(_conditions(config), exports=exports)
-        rows = measure(candidates, plan, conditions, predict_alone if config.memory else None, _watch)
+        rows = measure(candidates, plan, conditions, measure_in_subprocess if config.memory else None, _watch)
     print(measurement_table(rows, plan.reference))
     about |= {"rounds": plan.rounds, "warm_up": plan.warm_up, "reference": plan.reference, "left_out": left_out}
     _tell(about, write_measurements(Path(config.out), rows, about))
@@ -120,32 +120,32 @@ def _measure(config: BenchConfig, command: str) -> int:
 
 
 def _growth(config: BenchConfig, command: str) -> int:
-    from tmunet.bench.facts import facts
-    from tmunet.bench.growth import growth_table, measure_growth
-    from tmunet.bench.results import write_growth
-    from tmunet.cli.alone import predict_alone
+    from tmunet_lab.bench.bench_files import write_scaling
+    from tmunet_lab.bench.environment import facts
+    from tmunet_lab.bench.scaling import measure_scaling, scaling_table
+    from tmunet_lab.bench.subprocess_probe import measure_in_subprocess
 
     candidates, left_out = _candidates(config.networks, GROWING)
     sizes = sorted(_numbers("sizes", config.sizes or GROWING_SIZES))
     conditions = _conditions(config)
     about = facts(conditions, command)
-    steps = measure_growth(candidates, sizes, config.rounds, config.warm_up, conditions, predict_alone, _watch)
-    print(growth_table(steps))
+    steps = measure_scaling(candidates, sizes, config.rounds, config.warm_up, conditions, measure_in_subprocess, _watch)
+    print(scaling_table(steps))
     about |= {"rounds": config.rounds, "warm_up": config.warm_up, "left_out": left_out}
-    _tell(about, write_growth(Path(config.out), steps, about))
+    _tell(about, write_scaling(Path(config.out), steps, about))
     return 0
 
 
-def _candidates(named: Sequence[str], otherwise: Sequence[str]) -> "tuple[list[Candidate], list[str]]":
+def _candidates(named: Sequence[str], otherwise: Sequence[str]) -> "tuple[list[ModelSpec], list[str]]":
     """The networks, each built once to see that it can be; of those not named, what needs a missing package is told and left."""
-    from tmunet.bench.candidate import parse_candidates
-    from tmunet.export.engines import require_engine
+    from tmunet.prediction.backends.sessions import require_backend
+    from tmunet_lab.bench.model_spec import parse_model_specs
 
     found, left_out = [], []
-    for candidate in parse_candidates(named or otherwise):
+    for candidate in parse_model_specs(named or otherwise):
         try:
             candidate.create()
-            require_engine(candidate.engine)
+            require_backend(candidate.backend)
         except MissingExtraError as error:
             if named:
                 raise
@@ -159,7 +159,7 @@ def _candidates(named: Sequence[str], otherwise: Sequence[str]) -> "tuple[list[C
 def _conditions(config: BenchConfig) -> "Conditions":
     import torch
 
-    from tmunet.bench.inference import Conditions
+    from tmunet_lab.bench.workload import Conditions
 
     if config.device == "cuda" and not torch.cuda.is_available():
         raise UsageError("Expected `device` to be one that is there, but torch finds no cuda; choose cpu.")
@@ -193,10 +193,10 @@ def _numbers(name: str, typed: str) -> list[int]:
 
 
 def _tell(about: Mapping[str, Any], files: Sequence[Path]) -> None:
-    from tmunet.bench.facts import machine
+    from tmunet_lab.bench.environment import machine
 
     print(
-        f"\n{machine(about)}; medians of {counted(about['rounds'], 'round')} in turns, {about['warm_up']} to warm up in each; "
+        f"\n{machine(about)}; medians of {pluralize(about['rounds'], 'round')} in turns, {about['warm_up']} to warm up in each; "
         f"limits {about['memory_limit_bytes'] / 1e9:g} GB and {about['seconds_limit']:g} s.\n"
         f"Written: {', '.join(str(path) for path in files)}"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tmunet.cli.arguments import parse
-from tmunet.cli.places import page_or_picture
+from tmunet.cli.paths import check_output_path
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ def run(arguments: Sequence[str]) -> int:
         positional={"data": "folder that holds images/ and masks/"},
         notes="exit code: 0 nothing but notes, 1 faults or warnings (of the copy, with --fix).",
     )
-    from tmunet.check.engine import check_dataset
     from tmunet.check.fix import fix
-    from tmunet.check.text import as_text, printable
+    from tmunet.check.format import as_text, printable
+    from tmunet.check.run import check_dataset
 
-    page = page_or_picture(config.html, ".html", Path(config.data)) if config.html else None
+    page = check_output_path(config.html, ".html", Path(config.data)) if config.html else None
     report = check_dataset(Path(config.data), Path(config.split) if config.split else None)
     fixed = fix(report, Path(config.fix)) if config.fix else None
     if page:

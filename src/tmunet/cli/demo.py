@@ -8,10 +8,10 @@ from importlib import resources
 from pathlib import Path
 
 from tmunet.cli.arguments import parse
-from tmunet.cli.process import prepare_process
+from tmunet.cli.process_setup import prepare_process
 from tmunet.config import from_mapping
 from tmunet.extras import require
-from tmunet.train.config import TrainConfig, read_recipe
+from tmunet.training.config import TrainConfig, read_recipe
 
 GOAL = 0.85  # mean test Dice that the demo is expected to reach
 
@@ -34,23 +34,23 @@ def run(arguments: Sequence[str]) -> int:
     prepare_process()
     from tmunet.cli.evaluate import EvaluateConfig, evaluate_and_report
     from tmunet.data.dataset import open_dataset
-    from tmunet.infer.folder import predict_files
-    from tmunet.infer.predictor import Predictor
+    from tmunet.prediction.folder import predict_files
+    from tmunet.prediction.predictor import Predictor
 
     require("pytorch_lightning", extra="train")
     start = time.monotonic()
     sample = open_dataset(sample_folder())
     sides = {side: len(names) for side, names in sample.split.to_dict().items()}
     print(
-        f"1/3 Train tmunet_t on {sides['train']} images of nuclei, choosing the best epoch on {sides['valid']} others.",
+        f"1/3 Train tmunet_t on {sides['train']} images of nuclei, choosing the best epoch on {sides['val']} others.",
         flush=True,
     )
     finished = _train(config)
     print(f"2/3 Score it on the {sides['test']} test images, which it never saw, averaged over flips.", flush=True)
-    scores = evaluate_and_report(EvaluateConfig(model=str(finished), flips=True))
+    scores = evaluate_and_report(EvaluateConfig(model=str(finished), tta=True))
     print("3/3 Write the masks of the test images.", flush=True)
     images = [case.image for case in sample.subset("test")]
-    predict_files(Predictor(finished, flips=True), images, finished / "masks", overlays=True)
+    predict_files(Predictor(finished, tta=True), images, finished / "masks", overlays=True)
     assert scores.dice is not None  # there are nuclei on the test images of the sample
     print(f"\n{scores.text}\n{_verdict(scores.dice)}\nMasks: {finished / 'masks'}")
     print(f"The demo took {time.monotonic() - start:.0f} s.")
@@ -63,8 +63,8 @@ def sample_folder() -> Path:
 
 
 def _train(config: DemoConfig) -> Path:
-    from tmunet.train.fit import resume, train
-    from tmunet.train.run import RunFolder
+    from tmunet.training.fit import resume, train
+    from tmunet.training.run_folder import RunFolder
 
     for attempt in itertools.count(1):
         run = RunFolder(Path(config.out if attempt == 1 else f"{config.out}-{attempt}"))

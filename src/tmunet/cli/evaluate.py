@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet.cli.arguments import parse
-from tmunet.cli.places import file_name
-from tmunet.cli.process import prepare_process
-from tmunet.cli.table import score_table
+from tmunet.cli.paths import file_name
+from tmunet.cli.process_setup import prepare_process
+from tmunet.cli.score_table import score_table
 from tmunet.data.json_object import read_json_object
 from tmunet.errors import UsageError
-from tmunet.export.names import EAGER, EngineName, Precision
+from tmunet.prediction.backends.names import TORCH, BackendName, Precision
 
 if TYPE_CHECKING:
-    from tmunet.infer.predictor import Predictor
-    from tmunet.train.run import RunFolder
+    from tmunet.prediction.predictor import Predictor
+    from tmunet.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class EvaluateConfig:
     """Data set folder or its split file; by default what the run was trained on."""
     split: str | None = None
     """Split file; by default the run's own split, for other data split.json, and without that file all images are scored."""
-    subset: Literal["train", "valid", "test"] = "test"
+    subset: Literal["train", "val", "test"] = "test"
     """Side of the split."""
     protocol: str = "strict"
     """strict: native size, every image counts. paper: as the paper's released code, at 512 x 512."""
     out: str | None = None
     """Folder for scores and report; by default evaluation/DATA-SUBSET-PROTOCOL-..., in the run folder if there is one."""
-    window: int | None = None
+    tile_size: int | None = None
     """Slide a window of this many pixels over each image, at the scale of training, instead of resizing it."""
-    flips: bool = False
+    tta: bool = False
     """Average over the image and its flips, of those that training had."""
-    engine: EngineName = EAGER
+    backend: BackendName = TORCH
     """eager is PyTorch as it is, compile its compiler, cudagraph all kernels of a GPU at once; onnx and openvino export first."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
@@ -48,7 +48,7 @@ class EvaluateConfig:
     """Arithmetic of the network; tf32 on cuda only."""
     seed: int = 0
     """Seed of the bootstrap intervals."""
-    allow_seen: bool = False
+    allow_train_images: bool = False
     """Score images although the model was trained on them or chosen by them."""
 
     def __post_init__(self) -> None:
@@ -77,12 +77,12 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     from tmunet.data.dataset import open_dataset
     from tmunet.evaluation import evaluate
     from tmunet.files import sha256
-    from tmunet.infer.predictor import Predictor
     from tmunet.metrics import get_protocol, mean_over_classes
     from tmunet.model_config import WEIGHTS, find_model
+    from tmunet.prediction.predictor import Predictor
     from tmunet.report import write_report
-    from tmunet.report.assemble import assemble
-    from tmunet.train.run import RunFolder
+    from tmunet.report.build import assemble
+    from tmunet.training.run_folder import RunFolder
     from tmunet.versions import versions
 
     protocol = get_protocol(config.protocol)
@@ -92,9 +92,9 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     dataset = open_dataset(data, split, unsplit="test")
     predictor = Predictor(
         model,
-        window=config.window,
-        flips=config.flips,
-        engine=config.engine,
+        tile_size=config.tile_size,
+        tta=config.tta,
+        backend=config.backend,
         device=config.device,
         precision=config.precision,
     )
@@ -102,10 +102,10 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
         "command": shlex.join(["tmunet", *sys.argv[1:]]),
         "model": str(config.model),
         "weights_sha256": sha256(model / WEIGHTS),
-        "window": config.window,
+        "tile_size": config.tile_size,
         "window_scale": _window_scale(predictor),
-        "flips": config.flips,
-        "engine": config.engine,
+        "tta": config.tta,
+        "backend": config.backend,
         "precision": config.precision,
         "device": str(predictor.device),
         "trained": predictor.config.provenance,
@@ -113,11 +113,11 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     }
     parent = run.path / "evaluation" if run else Path("evaluation")
     folder = Path(config.out or parent / _name(config, dataset.info.name))
-    compared = ("weights_sha256", "window", "window_scale", "flips", "engine", "precision")
+    compared = ("weights_sha256", "tile_size", "window_scale", "tta", "backend", "precision")
     settings = {name: facts[name] for name in compared}
     sides = {"split_sha256": dataset.split.sha256, "subset": config.subset}
     refuse_other_scores(folder, protocol.name, settings | sides)
-    evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts, config.allow_seen)
+    evaluation = evaluate(predictor, dataset, config.subset, protocol, config.seed, facts, config.allow_train_images)
     refuse_other_scores(folder, protocol.name, {"images_sha256": evaluation.facts["images_sha256"]})
     evaluation.write(folder)
     metrics = run.metrics if run and run.metrics.is_file() else None
@@ -129,7 +129,7 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
 def _window_scale(predictor: "Predictor") -> list[float] | None:
     """Network pixels for an image pixel under a window, in height and width; None without a window or a known scale."""
     scale = predictor.config.scale
-    return None if predictor.window is None or scale is None else [scale.height.median, scale.width.median]
+    return None if predictor.tile_size is None or scale is None else [scale.height.median, scale.width.median]
 
 
 def _data_of(config: EvaluateConfig, run: "RunFolder | None") -> tuple[Path, Path | None]:
@@ -146,9 +146,9 @@ def _data_of(config: EvaluateConfig, run: "RunFolder | None") -> tuple[Path, Pat
 def _name(config: EvaluateConfig, data: str) -> str:
     """Name of a folder of scores: what is scored and how, as far as it is not the usual."""
     unusual = [
-        f"window{config.window}" if config.window else "",
-        "flips" if config.flips else "",
-        config.engine if config.engine != EAGER else "",
+        f"window{config.window}" if config.tile_size else "",
+        "tta" if config.tta else "",
+        config.backend if config.backend != TORCH else "",
         config.precision if config.precision != EvaluateConfig.precision else "",
         Path(config.split).stem if config.split else "",
     ]

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tmunet.cli.arguments import parse
-from tmunet.cli.process import prepare_process
-from tmunet.counted import counted
-from tmunet.export.names import ExportFormat, ExportSize
+from tmunet.cli.process_setup import prepare_process
+from tmunet.prediction.backends.names import ExportFormat, ExportSize
+from tmunet.text import pluralize
 
 if TYPE_CHECKING:
-    from tmunet.export.folder import Exported
+    from tmunet.prediction.export import Exported
 
 
 @dataclass(frozen=True)
@@ -36,9 +36,9 @@ def run(arguments: Sequence[str]) -> int:
     """Export, check against PyTorch, and say what was written."""
     config = parse(ExportConfig, arguments, "export", positional={"model": "run folder or model folder"})
     prepare_process()
-    from tmunet.export.folder import RUNNER, export_model
-    from tmunet.infer.folder import find_images
     from tmunet.model import load_model
+    from tmunet.prediction.export import RUNNER, export_model
+    from tmunet.prediction.folder import find_images
 
     path = Path(config.model)
     trained = load_model(path)
@@ -61,5 +61,5 @@ def _said(done: "Exported") -> str:
     of = done.agreement
     return (
         f"in int8, {of.same_labels:.2%} of the labels equal and a Dice of {of.dice:.4f} between the masks "
-        f"(lowest {of.lowest_dice:.4f}) on {counted(of.images, 'image')}"
+        f"(lowest {of.lowest_dice:.4f}) on {pluralize(of.images, 'image')}"
     )

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tmunet.cli.arguments import parse
-from tmunet.counted import counted
 from tmunet.errors import UsageError
+from tmunet.text import pluralize
 
 if TYPE_CHECKING:
-    from tmunet.data.sets.build import Imported
-    from tmunet.data.sets.folders import FolderOptions
-    from tmunet.data.sets.plan import Plan
-    from tmunet.data.sets.source import Source
+    from tmunet.datasets._build.build import Imported
+    from tmunet.datasets._build.import_plan import Plan
+    from tmunet.datasets._build.source import Source
+    from tmunet.datasets.folders import FolderOptions
 
 
 @dataclass(frozen=True)
@@ -39,14 +39,14 @@ class ImportConfig:
     values: str | None = None
     """folders: what the masks hold for each class, such as 0=background,128=polyp."""
     threshold: int | None = None
-    """folders: grey masks of two classes: above this value lies the second one."""
+    """folders: gray masks of two classes: above this value lies the second one."""
     groups: str | None = None
     """folders: CSV file with the columns case,group: which patient, video or slide each case is of."""
     modality: str | None = None
     """folders: how the images were taken."""
     url: str | None = None
     """folders: where they are from."""
-    licence: str | None = None
+    license: str | None = None
     """folders: their terms."""
     citation: str | None = None
     """folders: what to cite."""
@@ -54,7 +54,7 @@ class ImportConfig:
 
 def run(arguments: Sequence[str]) -> int:
     """Import, give the set its fixed splits, and say what to do next."""
-    from tmunet.data.sets.registry import list_sets
+    from tmunet.datasets.registry import list_sets
 
     config = parse(
         ImportConfig,
@@ -72,9 +72,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _import(config: ImportConfig, command: str) -> "Imported":
-    from tmunet.data.sets.build import build, check_destination
-    from tmunet.data.sets.registry import find_name
-    from tmunet.data.sets.source import open_source
+    from tmunet.datasets._build.build import build, check_destination
+    from tmunet.datasets._build.source import open_source
+    from tmunet.datasets.registry import find_name
 
     name = find_name(config.name)
     options = _folder_options(config, name)
@@ -88,18 +88,18 @@ def _import(config: ImportConfig, command: str) -> "Imported":
 
 
 def _plan(name: str, source: "Source", options: "FolderOptions | None") -> "Plan":
-    from tmunet.data.sets.registry import get_importer
+    from tmunet.datasets.registry import get_importer
 
     if options is None:
         return get_importer(name)(source)
-    from tmunet.data.sets.folders import plan
+    from tmunet.datasets.folders import plan
 
     return plan(source, options)
 
 
 def _folder_options(config: ImportConfig, name: str) -> "FolderOptions | None":
     """The options of the importer `folders`; the named sets know all that themselves."""
-    from tmunet.data.sets.folders import FolderOptions
+    from tmunet.datasets.folders import FolderOptions
 
     given = {
         field.name: getattr(config, field.name)
@@ -137,7 +137,7 @@ def _values(text: str, classes: Sequence[str]) -> Mapping[int, int]:
 
 def _told(imported: "Imported") -> str:
     folder, quoted = imported.folder, shlex.quote(str(imported.folder))
-    lines = [f"{imported.info.name}: {counted(len(imported.cases), 'case')} in {folder}"]
+    lines = [f"{imported.info.name}: {pluralize(len(imported.cases), 'case')} in {folder}"]
     lines += [f"Remark: {remark}" for remark in imported.remarks]
     if (folder / "split.json").exists():
         lines.append(

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Literal
 
 from tmunet.cli.arguments import parse
 from tmunet.cli.evaluate import refuse_other_scores
-from tmunet.cli.places import file_name
-from tmunet.cli.process import prepare_process
-from tmunet.cli.table import score_table
+from tmunet.cli.paths import file_name
+from tmunet.cli.process_setup import prepare_process
+from tmunet.cli.score_table import score_table
 from tmunet.config import suggest
-from tmunet.counted import counted
 from tmunet.errors import UsageError
+from tmunet.text import pluralize
 
 if TYPE_CHECKING:
-    from tmunet.nnunet.machine import Machine
+    from tmunet_lab.nnunet.resources import Machine
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class EvaluateConfig:
     """Folder for the scores; by default WORK/evaluation/DATA-test-PROTOCOL."""
     seed: int = 0
     """Seed of the bootstrap intervals."""
-    allow_seen: bool = False
+    allow_train_images: bool = False
     """Score images although nnU-Net was trained on them or validated by them."""
 
 
@@ -104,7 +104,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _export(arguments: Sequence[str]) -> None:
     from tmunet.data.dataset import open_dataset
-    from tmunet.data.nnunet_raw import write_nnunet
+    from tmunet_lab.nnunet.raw_export import write_nnunet
 
     positional = {
         "data": "data set folder or its split file",
@@ -117,8 +117,8 @@ def _export(arguments: Sequence[str]) -> None:
 
 def _train(arguments: Sequence[str]) -> None:
     from tmunet.data.dataset import open_dataset
-    from tmunet.nnunet.steps import train
-    from tmunet.nnunet.workspace import begin, make_record
+    from tmunet_lab.nnunet.steps import train
+    from tmunet_lab.nnunet.workspace import begin, make_record
 
     positional = {"data": "data set folder or its split file", "work": "folder for everything that is made"}
     config = parse(TrainConfig, arguments, "nnunet train", positional=positional)
@@ -137,14 +137,14 @@ def _train(arguments: Sequence[str]) -> None:
 
 
 def _predict(arguments: Sequence[str]) -> None:
-    from tmunet.nnunet.steps import predict
-    from tmunet.nnunet.workspace import open_workspace
+    from tmunet_lab.nnunet.steps import predict
+    from tmunet_lab.nnunet.workspace import open_workspace
 
     positional = {"work": "folder in which nnU-Net was trained"}
     config = parse(PredictConfig, arguments, "nnunet predict", positional=positional)
     workspace = open_workspace(Path(config.work), _path(config.environment))
     count = predict(workspace, _machine(config))
-    print(f"{counted(count, 'mask')} in {workspace.masks}. Next: tmunet nnunet evaluate {shlex.quote(config.work)}")
+    print(f"{pluralize(count, 'mask')} in {workspace.masks}. Next: tmunet nnunet evaluate {shlex.quote(config.work)}")
 
 
 def _evaluate(arguments: Sequence[str]) -> None:
@@ -152,18 +152,18 @@ def _evaluate(arguments: Sequence[str]) -> None:
         EvaluateConfig, arguments, "nnunet evaluate", positional={"work": "folder in which nnU-Net predicted"}
     )
     prepare_process()
-    from tmunet.data.seen import read_seen_images
+    from tmunet.data.fingerprint import read_fingerprint
     from tmunet.metrics import get_protocol
-    from tmunet.nnunet.scores import score_masks
-    from tmunet.nnunet.workspace import facts_of, open_workspace
     from tmunet.versions import versions
+    from tmunet_lab.nnunet.scores import score_masks
+    from tmunet_lab.nnunet.workspace import facts_of, open_workspace
 
     protocol = get_protocol(config.protocol)
     workspace = open_workspace(Path(config.work))
     dataset = workspace.open_dataset()
     facts = {"command": shlex.join(["tmunet", *sys.argv[1:]]), **facts_of(workspace), "versions": versions()}
-    seen = read_seen_images(workspace.seen)
-    evaluation = score_masks(workspace.masks, dataset, seen, protocol, config.seed, facts, config.allow_seen)
+    seen = read_fingerprint(workspace.seen)
+    evaluation = score_masks(workspace.masks, dataset, seen, protocol, config.seed, facts, config.allow_train_images)
     folder = Path(
         config.out or workspace.folder / "evaluation" / f"{file_name(dataset.info.name)}-test-{protocol.name}"
     )
@@ -174,7 +174,7 @@ def _evaluate(arguments: Sequence[str]) -> None:
 
 
 def _machine(config: TrainConfig | PredictConfig) -> "Machine":
-    from tmunet.nnunet.machine import Machine
+    from tmunet_lab.nnunet.resources import Machine
 
     return Machine(config.device, config.processes, lambda line: print(line, file=sys.stderr))
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from tmunet.cli.arguments import parse
-from tmunet.cli.process import prepare_process
-from tmunet.export.names import EAGER, EngineName, Precision
+from tmunet.cli.process_setup import prepare_process
+from tmunet.prediction.backends.names import TORCH, BackendName, Precision
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class PredictConfig:
     """Folder for the masks; an interrupted call continues there."""
     overlays: bool = False
     """Also write the images with the outlines drawn in, in out/overlays."""
-    window: int | None = None
+    tile_size: int | None = None
     """Slide a window of this many pixels over each image, at the scale of training, instead of resizing it: for large images."""
-    flips: bool = False
+    tta: bool = False
     """Average over the image and its flips, of those that training had."""
-    engine: EngineName = EAGER
+    backend: BackendName = TORCH
     """eager is PyTorch as it is, compile its compiler, cudagraph all kernels of a GPU at once; onnx and openvino export first."""
     batch_size: int = 8
     """Images predicted together."""
@@ -43,8 +43,8 @@ def run(arguments: Sequence[str]) -> int:
         PredictConfig, arguments, "predict", words={"images": "files, folders or patterns such as 'scans/*.png'"}
     )
     prepare_process()
-    from tmunet.infer.folder import find_images, predict_files
-    from tmunet.infer.predictor import DEFAULT_MODEL, Predictor
+    from tmunet.prediction.folder import find_images, predict_files
+    from tmunet.prediction.predictor import DEFAULT_MODEL, Predictor
 
     images = find_images(config.images)
     if config.model is None:
@@ -54,9 +54,9 @@ def run(arguments: Sequence[str]) -> int:
         )
     predictor = Predictor(
         config.model,
-        window=config.window,
-        flips=config.flips,
-        engine=config.engine,
+        tile_size=config.tile_size,
+        tta=config.tta,
+        backend=config.backend,
         device=config.device,
         precision=config.precision,
     )

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet.cli.arguments import parse
-from tmunet.cli.process import prepare_process
-from tmunet.cli.run_lines import summary, teller
+from tmunet.cli.process_setup import prepare_process
+from tmunet.cli.progress import summary, teller
 from tmunet.errors import InterruptedRunError, UsageError
 from tmunet.extras import require
 
 if TYPE_CHECKING:
-    from tmunet.experiments.complete import Outcome
-    from tmunet.experiments.costs import Cost
-    from tmunet.experiments.grid import Key, PlannedRun
-    from tmunet.experiments.plan import Plan
-    from tmunet.experiments.state import Examined
+    from tmunet_lab.experiments.costs import Cost
+    from tmunet_lab.experiments.execute_run import Outcome
+    from tmunet_lab.experiments.plan import Plan
+    from tmunet_lab.experiments.planned_runs import Key, PlannedRun
+    from tmunet_lab.experiments.run_state import Examined
 
 NOTES = (
     "Runs that are done are not done again, interrupted ones go on, and one that fails does not stop the others. "
@@ -69,7 +69,7 @@ class ReproduceConfig:
 
 def run(arguments: Sequence[str]) -> int:
     """Do what is left of the runs, write the pages, and say what is done, failed and missing."""
-    from tmunet.experiments.plan_files import list_targets, plan_of, read_plan
+    from tmunet_lab.experiments.plan_files import list_targets, plan_of, read_plan
 
     start = time.monotonic()
     meanings = {"target": f"one of {', '.join(list_targets())}"}
@@ -77,8 +77,8 @@ def run(arguments: Sequence[str]) -> int:
     own = plan_of(config.target)
     plan = read_plan(config.plan or own)
     prepare_process()
-    from tmunet.experiments.grid import plan_runs
-    from tmunet.experiments.state import examine
+    from tmunet_lab.experiments.planned_runs import plan_runs
+    from tmunet_lab.experiments.run_state import examine
 
     if not Path(config.data).is_dir():
         raise UsageError(f"{config.data}: expected the folder that holds the data sets, but there is no such folder.")
@@ -105,9 +105,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _estimated(config: ReproduceConfig, examined: "Sequence[Examined]") -> str:
-    from tmunet.experiments.estimate import estimate, estimate_table
-    from tmunet.experiments.step import StepTime, batch_of, measure_step, timed_images
-    from tmunet.experiments.workers import worker_environments
+    from tmunet_lab.experiments.duration import estimate, estimate_table
+    from tmunet_lab.experiments.step_time import StepTime, batch_of, measure_step, timed_images
+    from tmunet_lab.experiments.workers import worker_environments
 
     cuda = _cuda(config)
     device = "cuda" if cuda else "mps" if config.device == "mps" else "cpu"
@@ -124,7 +124,7 @@ def _estimated(config: ReproduceConfig, examined: "Sequence[Examined]") -> str:
 
 
 def _cuda(config: ReproduceConfig) -> list[str]:
-    from tmunet.experiments.workers import cuda_devices
+    from tmunet_lab.experiments.workers import cuda_devices
 
     found = cuda_devices(config.device)
     if config.device == "cuda" and not found and config.slurm is None:
@@ -138,7 +138,7 @@ def _width(runs: "Sequence[PlannedRun]") -> int:
 
 def _check_fit(config: ReproduceConfig, plan: "Plan") -> None:
     """Write the pages of no results, so that what does not fit the paper's tables shows now, not after days of training."""
-    from tmunet.experiments.pages import write_target
+    from tmunet_lab.experiments.pages import write_target
 
     with tempfile.TemporaryDirectory() as folder:
         write_target(config.target, plan, [], {}, {}, Path(folder), "", data_root=Path(config.data))
@@ -166,9 +166,9 @@ def _complete(
     config: ReproduceConfig, runs: "Sequence[PlannedRun]", until: float | None, outcomes: "dict[Key, Outcome]"
 ) -> None:
     """Complete runs; each outcome is noted as soon as it is there, so that an interruption loses none."""
-    from tmunet.experiments.cluster import submit
-    from tmunet.experiments.execute import execute
-    from tmunet.experiments.workers import cores, worker_environments
+    from tmunet_lab.experiments.execute_plan import execute
+    from tmunet_lab.experiments.slurm import submit
+    from tmunet_lab.experiments.workers import cores, worker_environments
 
     if not runs:
         return
@@ -194,7 +194,7 @@ def _costs(
     config: ReproduceConfig, plan: "Plan", examined: "Sequence[Examined]", until: float | None
 ) -> "Mapping[str, Cost]":
     """The cost of the networks; they are timed as soon as there is a result to stand beside."""
-    from tmunet.experiments.measure_costs import count_costs, time_costs
+    from tmunet_lab.experiments.measure_costs import count_costs, time_costs
 
     if config.target == "figure3":  # shows no costs
         return {}
@@ -218,8 +218,8 @@ def _finish(
     command: str,
 ) -> int:
     """Write the pages, and print what there is and what is not."""
-    from tmunet.experiments.collect import collect
-    from tmunet.experiments.pages import write_target
+    from tmunet_lab.experiments.pages import write_target
+    from tmunet_lab.experiments.run_log import collect
 
     found = collect(examined, outcomes)
     files = write_target(

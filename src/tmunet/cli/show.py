@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tmunet.cli.arguments import parse
-from tmunet.cli.places import file_name, page_or_picture
-from tmunet.counted import counted
+from tmunet.cli.paths import check_output_path, file_name
 from tmunet.errors import DataError, UsageError
+from tmunet.text import pluralize
 
 if TYPE_CHECKING:
-    from tmunet.report.glance import Folder, Glance
+    from tmunet.report.overview import CaseOverview, Folder
 
 MOST = 1000  # cases on a sheet: more make a picture that viewers refuse
 
@@ -25,7 +25,7 @@ class ShowConfig:
     """Data set folder; it need not be in order."""
     out: str | None = None
     """PNG file; by default NAME-sheet.png in the current folder."""
-    subset: Literal["train", "valid", "test", "all"] = "all"
+    subset: Literal["train", "val", "test", "all"] = "all"
     """Side of split.json from which the cases are chosen."""
     count: int = 24
     """Cases to show, 1 to 1000; they are chosen evenly by the share of marked pixels."""
@@ -41,15 +41,15 @@ def run(arguments: Sequence[str]) -> int:
     """Draw the sheet, and say what is on it; 1 if anything is wrong with the data set."""
     config = parse(ShowConfig, arguments, "show", positional={"data": "data set folder; it need not be in order"})
     from tmunet.report.contact_sheet import draw_cells, draw_sheet, write_sheet
-    from tmunet.report.glance import glance_at
-    from tmunet.report.lettering import legible
+    from tmunet.report.overview import read_overview
     from tmunet.report.select import spread
+    from tmunet.report.text_layout import escape_control
 
     data = Path(config.data)
     if config.out is not None:
-        page_or_picture(config.out, ".png", data)
-    folder = glance_at(data)
-    path = page_or_picture(config.out or f"{file_name(folder.info.name)}-sheet.png", ".png", data)
+        check_output_path(config.out, ".png", data)
+    folder = read_overview(data)
+    path = check_output_path(config.out or f"{file_name(folder.info.name)}-sheet.png", ".png", data)
     glances = _side(folder, config)
     ranked = sorted(glances, key=lambda glance: -1.0 if glance.foreground is None else glance.foreground)
     cells = draw_cells(folder, spread(ranked, config.count, config.seed))
@@ -58,16 +58,17 @@ def run(arguments: Sequence[str]) -> int:
     names = folder.info.classes[1:]
     classes = ", ".join(names) if len(names) <= 5 else f"{len(names)} classes"
     print(
-        f"{path}: {len(cells):,} of {len(glances):,} cases of {legible(title)}, with the outlines of {legible(classes)}."
+        f"{path}: {len(cells):,} of {len(glances):,} cases of {escape_control(title)}, with the outlines of "
+        f"{escape_control(classes)}."
     )
     faults = [*folder.faults, *(cell.fault for cell in cells if cell.fault and cell.glance.fault is None)]
     if faults:
-        print(f"{counted(len(faults), 'fault')} seen, the first: {legible(faults[0])}")
+        print(f"{pluralize(len(faults), 'fault')} seen, the first: {escape_control(faults[0])}")
         print(f"To find all that is wrong: tmunet check {shlex.quote(config.data)}")
     return 1 if faults else 0
 
 
-def _side(folder: "Folder", config: ShowConfig) -> "tuple[Glance, ...]":
+def _side(folder: "Folder", config: ShowConfig) -> "tuple[CaseOverview, ...]":
     if config.subset == "all":
         return folder.glances
     if folder.split is None:

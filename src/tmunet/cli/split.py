@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet import __version__
 from tmunet.cli.arguments import parse
-from tmunet.counted import counted
 from tmunet.errors import TMUNetWarning, UsageError
+from tmunet.text import pluralize
 
 if TYPE_CHECKING:
     from tmunet.data.dataset import Dataset
-    from tmunet.data.split_plan import SplitReport
-    from tmunet.data.survey import Survey
+    from tmunet.data.split.planner import SplitReport
+    from tmunet.data.split.scan import DatasetScan
 
 GROUPS = "Training warns of groups that it knows from dataset.json alone: to be warned there too, put them under its key `cases`."
 
@@ -28,13 +28,13 @@ class SplitConfig:
     """Data set folder."""
     kind: Literal["grouped", "random", "official"] = "grouped"
     """grouped: cases of one group (video, patient, slide) and near twins stay on one side. random: each case by itself.
-    official: official_split.json of the data set, with valid taken from train if it has none."""
+    official: official_split.json of the data set, with val taken from train if it has none."""
     folds: int | None = None
     """Make this many splits for cross-validation: each case is tested once (official: validates once, test stays)."""
     seed: int = 0
     """Seed of the shuffles."""
     ratios: str = "7:1:2"
-    """Shares of train, valid and test."""
+    """Shares of train, val and test."""
     stratify: bool = True
     """Balance the foreground shares of the sides and, of several classes, the number of images with each."""
     groups: str | None = None
@@ -54,9 +54,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _make(config: SplitConfig, command: str) -> int:
-    from tmunet.data.official import read_official_split
-    from tmunet.data.split import write_split
-    from tmunet.data.split_plan import SplitPlan, describe_split, make_splits
+    from tmunet.data.split.official import read_official_split
+    from tmunet.data.split.planner import SplitPlan, describe_split, make_splits
+    from tmunet.data.split.splits import write_split
     from tmunet.files import write_json
 
     plan = SplitPlan(config.kind, config.folds, config.seed, _ratios(config.ratios), config.stratify)
@@ -84,7 +84,7 @@ def _make(config: SplitConfig, command: str) -> int:
 
 
 def _judge(config: SplitConfig, command: str) -> int:
-    from tmunet.data.split_plan import describe_split
+    from tmunet.data.split.planner import describe_split
     from tmunet.files import write_json
 
     meaningless = [
@@ -110,7 +110,7 @@ def _judge(config: SplitConfig, command: str) -> int:
 
 
 def _warn_of_absent_classes(config: SplitConfig, reports: Mapping[str, "SplitReport"], balanced: bool) -> None:
-    from tmunet.data.class_counts import absences
+    from tmunet.data.split.class_counts import absences
 
     mend = (
         "Add images with it from other groups, or ask for fewer sides (--ratios) or --folds."
@@ -123,10 +123,10 @@ def _warn_of_absent_classes(config: SplitConfig, reports: Mapping[str, "SplitRep
 
 def _ratios(text: str) -> tuple[float, float, float]:
     try:
-        train, valid, test = map(float, text.split(":"))
+        train, val, test = map(float, text.split(":"))
     except ValueError:
         raise UsageError(f"Expected `ratios` to be three shares such as 7:1:2, but got {text!r}.") from None
-    return train, valid, test
+    return train, val, test
 
 
 def _paths(config: SplitConfig) -> list[Path]:
@@ -156,7 +156,7 @@ def _report_of(path: Path) -> Path:
 
 def _open(config: SplitConfig) -> "Dataset":
     from tmunet.data.dataset import open_dataset
-    from tmunet.data.groups import read_groups
+    from tmunet.data.split.group_table import read_groups
 
     data = Path(config.data)
     if data.suffix.lower() == ".json" and not data.is_dir():
@@ -170,10 +170,10 @@ def _open(config: SplitConfig) -> "Dataset":
     return replace(dataset, cases=tuple(replace(case, group=groups.get(case.name)) for case in dataset.cases))
 
 
-def _survey(dataset: "Dataset", config: SplitConfig) -> "Survey":
-    from tmunet.data.survey import survey_cases
+def _survey(dataset: "Dataset", config: SplitConfig) -> "DatasetScan":
+    from tmunet.data.split.scan import scan_cases
 
-    return survey_cases(dataset.cases, dataset.info, config.data)
+    return scan_cases(dataset.cases, dataset.info, config.data)
 
 
 def _facts(dataset: "Dataset", config: SplitConfig, command: str) -> dict[str, Any]:
@@ -197,15 +197,15 @@ def _describe(report: "SplitReport") -> str:
         lines += _columns([head, *((count.name, *map(str, count.images.values())) for count in report.classes)])
     cases = sum(side.cases for side in report.sides.values())
     lines.append(
-        f"{counted(cases, 'case')}, {counted(report.units, 'unit')} (a group, near twins, or a case by itself)."
+        f"{pluralize(cases, 'case')}, {pluralize(report.units, 'unit')} (a group, near twins, or a case by itself)."
     )
     if report.left_out:
-        lines.append(f"On no side: {counted(report.left_out, 'case')}.")
+        lines.append(f"On no side: {pluralize(report.left_out, 'case')}.")
     leaks = report.leaks.leaking or [report.leaks]
     lines += [f"Leaks: {sentence}." for sentence in leaks]
     if report.without_group:
         lines.append(
-            f"The group (video sequence, patient, slide) of {counted(report.without_group, 'case')} is not known: of them "
+            f"The group (video sequence, patient, slide) of {pluralize(report.without_group, 'case')} is not known: of them "
             "only near twins are found. Give groups with --groups."
         )
     return "\n".join(lines)

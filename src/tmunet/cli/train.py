@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tmunet.cli.arguments import parse, value_of
-from tmunet.cli.process import prepare_process
+from tmunet.cli.process_setup import prepare_process
 from tmunet.config import from_mapping
 from tmunet.errors import UsageError
 from tmunet.extras import require
-from tmunet.train.config import TrainConfig, read_recipe
+from tmunet.training.config import TrainConfig, read_recipe
 
 RESUME = "An interrupted run goes on with: tmunet train --resume RUN (and no other flag)."
 
@@ -28,7 +28,7 @@ def run(arguments: Sequence[str]) -> int:
         config = parse(TrainConfig, arguments, "train", defaults={"recipe": recipe, **settings}, notes=RESUME)
     prepare_process()
     require("pytorch_lightning", extra="train")
-    from tmunet.train.fit import resume, train
+    from tmunet.training.fit import resume, train
 
     finished = train(config) if resumed is None else resume(Path(resumed))
     score = shlex.join(["tmunet", "evaluate", "--model", str(finished.path)])

@@ -8,13 +8,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from tmunet.data.io.images import IMAGE_SUFFIXES
 from tmunet.data.json_object import read_json_object
-from tmunet.data.read import IMAGE_SUFFIXES
 from tmunet.data.records import CaseRecord, read_records
 from tmunet.errors import DataError, TMUNetWarning
 from tmunet.labels import IGNORE_LABEL
 
-LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini"})
+SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 DOCUMENTS = frozenset({".txt", ".md", ".csv", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".log"})
 SHOWN = 5  # names in a warning
 _KNOWN_KEYS = ("name", "classes", "ignore_label", "cases")
@@ -47,7 +47,7 @@ class DatasetInfo:
         classes: class names; the index of a name is its label in the masks.
         ignore_label: 255 if masks mark pixels to ignore with it, or None.
         records: what is known of single cases, by name.
-        information: every other key of ``dataset.json`` (licence, source, citation...), as it stands there.
+        information: every other key of ``dataset.json`` (license, source, citation...), as it stands there.
     """
 
     name: str
@@ -91,7 +91,7 @@ def find_cases(folder: Path) -> tuple[tuple[Case, ...], list[str]]:
     return tuple(Case(name, images[name], masks.get(name)) for name in names), faults
 
 
-def tell_passed_over(folder: Path, entries: Iterable[Path], advice: str) -> None:
+def warn_skipped_files(folder: Path, entries: Iterable[Path], advice: str) -> None:
     """Warn of what lies in a folder of images, may be one or hold some, and is not taken."""
     names = sorted(path.name for path in entries if _may_be_missed(path))
     if names:
@@ -101,7 +101,7 @@ def tell_passed_over(folder: Path, entries: Iterable[Path], advice: str) -> None
 
 
 def _may_be_missed(path: Path) -> bool:
-    if path.name.startswith(".") or path.name.casefold() in LEFT_BY_SYSTEMS or path.suffix.lower() in DOCUMENTS:
+    if path.name.startswith(".") or path.name.casefold() in SYSTEM_FILES or path.suffix.lower() in DOCUMENTS:
         return False
     return not path.is_dir() or any(inside.suffix.lower() in IMAGE_SUFFIXES for inside in path.rglob("*"))
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from tmunet.counted import counted
+from tmunet.text import pluralize
 
 MIN_SIZE = 32  # pixels; the deepest stage of a network has 1/32 of the resolution
 MAX_SIZE = 16_384  # pixels; a model file that asks for more is damaged or hostile
@@ -16,8 +16,8 @@ class Preprocess:
     size: int = 512
     """Images are resized to this many pixels in height and width (paper, section 3.1)."""
     channels: int = 3
-    """Channels: 1 is grey, 3 is RGB; images with one are brought to the other."""
-    normalise: Literal["imagenet", "image"] = "imagenet"
+    """Channels: 1 is gray, 3 is RGB; images with one are brought to the other."""
+    normalize: Literal["imagenet", "image"] = "imagenet"
     """Subtract and divide by: mean and standard deviation of ImageNet, or of the image itself."""
 
     def __post_init__(self) -> None:
@@ -25,9 +25,9 @@ class Preprocess:
             raise ValueError(f"Expected `size` to be between {MIN_SIZE} and {MAX_SIZE} pixels, but got {self.size}.")
         if self.channels < 1:
             raise ValueError(f"Expected `channels` to be at least 1, but got {self.channels}.")
-        if self.normalise == "imagenet" and self.channels not in (1, 3):
+        if self.normalize == "imagenet" and self.channels not in (1, 3):
             raise ValueError(
-                f"Expected `normalise` to be 'image' for {counted(self.channels, 'channel')}: ImageNet has 3."
+                f"Expected `normalize` to be 'image' for {pluralize(self.channels, 'channel')}: ImageNet has 3."
             )
 
 
@@ -49,13 +49,13 @@ class AugmentConfig:
     """Stretch around the image's mean by a factor of 1 plus or minus at most this."""
     gamma: float = 0.0
     """Raise to a power between exp(-gamma) and exp(gamma)."""
-    colour: float = 0.0
+    color: float = 0.0
     """Multiply each channel by a factor of 1 plus or minus at most this."""
 
     def __post_init__(self) -> None:
         if not (0 <= self.horizontal_flip <= 1 and 0 <= self.vertical_flip <= 1):
             raise ValueError("Expected the probability of a flip to be between 0 and 1.")
-        if self.zoom < 1 or min(self.brightness, self.contrast, self.gamma, self.colour) < 0:
-            raise ValueError("Expected `zoom` to be at least 1, and brightness, contrast, gamma and colour at least 0.")
-        if max(self.contrast, self.colour) >= 1:
-            raise ValueError("Expected `contrast` and `colour` to be below 1.")
+        if self.zoom < 1 or min(self.brightness, self.contrast, self.gamma, self.color) < 0:
+            raise ValueError("Expected `zoom` to be at least 1, and brightness, contrast, gamma and color at least 0.")
+        if max(self.contrast, self.color) >= 1:
+            raise ValueError("Expected `contrast` and `color` to be below 1.")

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info, tell_passed_over
-from tmunet.data.load import check_cases, noting
-from tmunet.data.read import IMAGE_SUFFIXES
+from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info, warn_skipped_files
+from tmunet.data.io.images import IMAGE_SUFFIXES
+from tmunet.data.reader import check_cases, collect_errors
 from tmunet.data.records import originals
-from tmunet.data.sets.journal import unfinished
-from tmunet.data.split import Split, read_split
-from tmunet.data.splitting import random_split
+from tmunet.data.split.splits import Split, read_split
+from tmunet.data.split.strategies import random_split
+from tmunet.datasets._build.journal import unfinished
 from tmunet.errors import DataError, InputError, UsageError
 
 Unsplit = Literal["random", "test"]
@@ -34,14 +34,14 @@ class Dataset:
     split: Split
 
     def subset(self, name: str) -> tuple[Case, ...]:
-        """Give the cases of ``"train"``, ``"valid"`` or ``"test"``, in natural order of their names.
+        """Give the cases of ``"train"``, ``"val"`` or ``"test"``, in natural order of their names.
 
         Raises:
             UsageError: another name.
         """
         sides = self.split.to_dict()
         if name not in sides:
-            raise UsageError(f"Expected `name` to be 'train', 'valid' or 'test', but got {name!r}.")
+            raise UsageError(f"Expected `name` to be 'train', 'val' or 'test', but got {name!r}.")
         names = frozenset(sides[name])
         return tuple(case for case in self.cases if case.name in names)
 
@@ -83,7 +83,7 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
             f"{folder}: the import is not finished. Run the same `tmunet import` again: it goes on where it stopped."
         )
     faults: list[str] = []
-    info = noting(faults, lambda: read_dataset_info(folder))
+    info = collect_errors(faults, lambda: read_dataset_info(folder))
     cases, found = find_cases(folder)
     faults += found
     records = {} if info is None else info.records
@@ -91,7 +91,7 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
     names = [case.name for case in cases]
     chosen = None
     if names:
-        chosen = noting(
+        chosen = collect_errors(
             faults,
             lambda: _unsplit(names, seed, unsplit) if split is None else read_split(split, names, originals(records)),
         )
@@ -102,7 +102,7 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
         raise DataError(str(data), faults)
     for part in ("images", "masks"):
         others = [path for path in (folder / part).iterdir() if path.suffix.lower() not in IMAGE_SUFFIXES]
-        tell_passed_over(folder / part, others, "`tmunet check` lists all of them")
+        warn_skipped_files(folder / part, others, "`tmunet check` lists all of them")
     return Dataset(folder, info, cases, chosen)
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tmunet.data.read import Pixels
-from tmunet.data.training_facts import Intensity
+from tmunet.data.io.images import Pixels
+from tmunet.data.training_stats import Intensity
 
 
 def intensity(image: Pixels) -> Intensity:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tmunet.data.config import Preprocess
-from tmunet.data.read import to_channels
+from tmunet.data.io.images import to_channels
 
 
 def prepare(image: NDArray[Any], preprocess: Preprocess) -> NDArray[Any]:
@@ -29,5 +29,5 @@ def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
 
 
 def resize_mask(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Nearest neighbour, so that no label is invented: (H, W) -> size."""
+    """Nearest neighbor, so that no label is invented: (H, W) -> size."""
     return np.array(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST))

@@ -1,7 +1,8 @@
 """Scores from arrays and spacing; knows no files."""
 
-from tmunet.metrics.classes import is_absent, mean_over_classes, scored_classes
-from tmunet.metrics.empty import (
+from tmunet.metrics.bootstrap import Statistics, Summary, describe
+from tmunet.metrics.class_means import is_absent, mean_over_classes, scored_classes
+from tmunet.metrics.empty_masks import (
     EMPTY_POLICY,
     EmptyRow,
     Outcome,
@@ -9,8 +10,9 @@ from tmunet.metrics.empty import (
     outcome_of,
     policy_as_markdown,
 )
+from tmunet.metrics.functional import Counts, confusion, dice, f1, iou, precision, recall
 from tmunet.metrics.groups import Groups
-from tmunet.metrics.objects import (
+from tmunet.metrics.lesions import (
     MIN_OBJECT_PIXELS,
     OBJECT_COLUMNS,
     OBJECT_COUNTS,
@@ -18,9 +20,8 @@ from tmunet.metrics.objects import (
     components,
     count_objects,
 )
-from tmunet.metrics.overlap import Counts, confusion, dice, f1, iou, precision, recall
 from tmunet.metrics.pair import Mask, Spacing, check_pair, check_spacing
-from tmunet.metrics.protocol import (
+from tmunet.metrics.protocols import (
     DISTANCES,
     METRICS,
     OVERLAPS,
@@ -32,8 +33,7 @@ from tmunet.metrics.protocol import (
     StrictProtocol,
     get_protocol,
 )
-from tmunet.metrics.summary import Statistics, Summary, describe
-from tmunet.metrics.surface import SurfaceDistances, surface_distances
+from tmunet.metrics.surface_distance import SurfaceDistances, surface_distances
 
 __all__ = [
     "DISTANCES",

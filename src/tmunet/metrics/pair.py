@@ -12,7 +12,7 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 """One class of one image: ``(H, W)``, boolean, True on the object."""
 
 Spacing: TypeAlias = tuple[float, float]
-"""Distance between the centres of neighbouring pixels: down a column, along a row; (1, 1) means pixels."""
+"""Distance between the centers of neighboring pixels: down a column, along a row; (1, 1) means pixels."""
 
 
 def check_pair(reference: Mask, prediction: Mask) -> None:
@@ -57,7 +57,7 @@ def check_spacing(spacing: Spacing) -> None:
     """Refuse a spacing that is not two finite positive numbers.
 
     Args:
-        spacing: (row, column) distance between pixel centres, in pixels or mm.
+        spacing: (row, column) distance between pixel centers, in pixels or mm.
 
     Raises:
         InputError: there are not two numbers, or one is zero, negative, infinite or NaN.

@@ -4,9 +4,9 @@ Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024; TM-UNet sec
 For each head, with query q_t, key k_t (already divided by sqrt(D)), value v_t and the gate pre-activations i~_t, f~_t:
 
     log i_t = i~_t          log f_t = logsigmoid(f~_t) or f~_t                                              (Eq. 2, 3)
-    m_t = max(log f_t + m_{t-1}, log i_t)                                  the stabiliser: no exponent is above 0
+    m_t = max(log f_t + m_{t-1}, log i_t)                                  the stabilizer: no exponent is above 0
     C_t = exp(log f_t + m_{t-1} - m_t) C_{t-1} + exp(log i_t - m_t) k_t v_t^T                      the D x D memory
-    n_t = exp(log f_t + m_{t-1} - m_t) n_{t-1} + exp(log i_t - m_t) k_t                              its normaliser
+    n_t = exp(log f_t + m_{t-1} - m_t) n_{t-1} + exp(log i_t - m_t) k_t                              its normalizer
     h_t = C_t^T q_t / max(|n_t . q_t|, exp(-m_t))
 
 One contract for all forms: q, k, v of shape (B, NH, T, D), i~ and f~ of shape (B, NH, T), T >= 1, images and heads in any order;
@@ -21,11 +21,11 @@ All forms raise ValueError for another forget gate or chunk size.
 - `mlstm_recurrent`: one step a token, O(T D^2), with a state that can be handed on. The specification.
 - `mlstm_parallel`: every pair of tokens, O(T^2 D). For checking and for very short sequences.
 - `mlstm_chunkwise`: pairs inside chunks of S tokens, states between chunks, O(T S D + T D^2). The network runs it in the faster
-  arrangement of `tmunet.nn.mlstm_fast`, and as it is here where a compiler or an exporter looks on.
+  arrangement of `tmunet.nn.kernels.chunkwise`, and as it is here where a compiler or an exporter looks on.
 
 The chunkwise form uses the following. With F_t = log f_1 + ... + log f_t and g_s = log i_s - F_s, the recurrence for m solves to
 m_t = F_t + mu_t, mu_t = max_{s <= t} g_s, and token s enters C_t and n_t with the weight exp(g_s - mu_t) <= 1.
-The result does not depend on the stabiliser (it divides numerator and denominator alike), so no gradient flows through mu.
+The result does not depend on the stabilizer (it divides numerator and denominator alike), so no gradient flows through mu.
 """
 
 import math
@@ -41,7 +41,7 @@ CHUNKS_PER_GROUP = 64  # how many chunk states one triangular product joins; mor
 
 
 class MLSTMState(NamedTuple):
-    """The token memory after some tokens: memory C (B, NH, D, D), normaliser n (B, NH, D), stabiliser m (B, NH)."""
+    """The token memory after some tokens: memory C (B, NH, D, D), normalizer n (B, NH, D), stabilizer m (B, NH)."""
 
     C: Tensor
     n: Tensor
@@ -73,7 +73,7 @@ def mlstm_recurrent(
     """
     with torch.autocast(q.device.type, enabled=False):
         dtype = q.dtype
-        q, k, v, log_i, log_f = gated(q, k, v, i, f, forget_gate)
+        q, k, v, log_i, log_f = log_gates(q, k, v, i, f, forget_gate)
         B, NH, T, D = q.shape
         if state is None:
             state = MLSTMState(q.new_zeros(B, NH, D, D), q.new_zeros(B, NH, D), q.new_full((B, NH), -torch.inf))
@@ -88,7 +88,7 @@ def mlstm_recurrent(
             m = m_next
             read = torch.einsum("bhde,bhd->bhe", C, q[..., t, :])
             norm = torch.einsum("bhd,bhd->bh", n, q[..., t, :])
-            h.append(read / torch.maximum(norm.abs(), least_divisor(m))[..., None])
+            h.append(read / torch.maximum(norm.abs(), normalizer_floor(m))[..., None])
         return torch.stack(h, dim=2).to(dtype), MLSTMState(C, n, m)
 
 
@@ -98,7 +98,7 @@ def mlstm_parallel(
     """Quadratic form: T x T weights. Arguments and result as in `mlstm_recurrent`, from the empty memory."""
     with torch.autocast(q.device.type, enabled=False):
         dtype = q.dtype
-        q, k, v, log_i, log_f = gated(q, k, v, i, f, forget_gate)
+        q, k, v, log_i, log_f = log_gates(q, k, v, i, f, forget_gate)
         T = q.shape[2]
         earlier = torch.ones(T, T, dtype=torch.bool, device=q.device).tril(-1)  # token s before token t
         decay = log_f[..., None].masked_fill(~earlier, 0.0).cumsum(-2)  # log f_{s+1} + ... + log f_t, (B, NH, T, T)
@@ -107,7 +107,7 @@ def mlstm_parallel(
         m = log_weights.detach().amax(-1, keepdim=True)  # (B, NH, T, 1)
         weights = torch.exp(log_weights - m) * (q @ k.mT)
         norm = weights.sum(-1, keepdim=True)
-        return (weights @ v / torch.maximum(norm.abs(), least_divisor(m))).to(dtype)
+        return (weights @ v / torch.maximum(norm.abs(), normalizer_floor(m))).to(dtype)
 
 
 def mlstm_chunkwise(
@@ -130,8 +130,8 @@ def mlstm_chunkwise(
             raise ValueError(f"Expected `chunk_size` to be at least 1, but got {chunk_size}.")
         dtype, T = q.dtype, q.shape[2]
         S = min(chunk_size, T)
-        q, k, v, log_i, log_f = gated(q, k, v, i, f, forget_gate)
-        v1 = F.pad(v, (0, 1), value=1.0)  # the column of ones turns sums of weights into the normaliser n . q
+        q, k, v, log_i, log_f = log_gates(q, k, v, i, f, forget_gate)
+        v1 = F.pad(v, (0, 1), value=1.0)  # the column of ones turns sums of weights into the normalizer n . q
         q, k, v1 = (chunks(x, S) for x in (q, k, v1))  # (B, NH, N, S, D or D + 1)
         log_f = chunks(log_f[..., None], S).squeeze(-1)  # (B, NH, N, S)
         log_i = chunks(log_i[..., None], S, padding=-torch.inf).squeeze(-1)
@@ -150,10 +150,10 @@ def mlstm_chunkwise(
         read = (torch.exp(g - mu[..., None]) * (q @ k.mT)) @ v1 + q_memory @ C  # (B, NH, N, S, D + 1)
         read, m = read.flatten(2, 3)[:, :, :T], (F_t + mu).flatten(2)[..., :T]  # a padded token could be 0 / 0
         h, norm = read[..., :-1], read[..., -1:]
-        return (h / torch.maximum(norm.abs(), least_divisor(m)[..., None])).to(dtype)  # (B, NH, T, D)
+        return (h / torch.maximum(norm.abs(), normalizer_floor(m)[..., None])).to(dtype)  # (B, NH, T, D)
 
 
-def gated(
+def log_gates(
     q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, forget_gate: ForgetGate
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """q, k, v, log i, log f in the type that the memory is kept in."""
@@ -167,7 +167,7 @@ def gated(
     return q, k, v, log_i, f
 
 
-def least_divisor(m: Tensor) -> Tensor:
+def normalizer_floor(m: Tensor) -> Tensor:
     """exp(-m), kept finite: where gates are so shut that it is not, h is 0 to the last digit, but its gradient 0 * inf."""
     return torch.exp((-m).clamp(max=math.log(torch.finfo(m.dtype).max) - 1))
 
@@ -192,11 +192,11 @@ def carry(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         U: what each segment adds to the memory, (B, NH, N, D, E), scaled by exp(-m).
-        m: the stabiliser of each addition, (B, NH, N).
+        m: the stabilizer of each addition, (B, NH, N).
         a: the log decay over each whole segment, (B, NH, N).
 
     Returns:
-        The memories (B, NH, N, D, E), the first one empty, and their stabilisers (B, NH, N), the first one -inf.
+        The memories (B, NH, N, D, E), the first one empty, and their stabilizers (B, NH, N), the first one -inf.
     """
     N = m.shape[-1]
     if N == 1:

@@ -71,7 +71,7 @@ class MultiScalePooling(nn.Module):
         return p if torch.is_autocast_enabled(x.device.type) else p.to(dtype)
 
 
-class ChannelNorm(nn.LayerNorm):
+class LayerNorm2d(nn.LayerNorm):
     """LayerNorm over the channels of a map."""
 
     def forward(self, x: Tensor) -> Tensor:
@@ -94,7 +94,7 @@ class MSTMBlock(nn.Module):
         self.xlstm = nn.ModuleList(
             XLSTMLayer(dim, config.heads, config.forget_gate, config.chunk_size) for _ in range(config.layers)
         )
-        self.norm = ChannelNorm(dim)
+        self.norm = LayerNorm2d(dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tmunet.nn.block_projection import BLOCK
-from tmunet.nn.image_size import ImageSize
-from tmunet.nn.mstm import ChannelNorm, MSTMBlock, MSTMConfig
+from tmunet.nn.input_size import InputSize
+from tmunet.nn.kernels.block_diagonal import BLOCK
+from tmunet.nn.mstm import LayerNorm2d, MSTMBlock, MSTMConfig
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class TMUNet(nn.Module):
         ValueError: the image is smaller than 32 pixels or has other channels than C0.
     """
 
-    image_size = ImageSize(minimum=32)  # the fifth stage has 1/32 of the resolution
+    input_size = InputSize(minimum=32)  # the fifth stage has 1/32 of the resolution
 
     def __init__(self, config: TMUNetConfig | None = None) -> None:
         super().__init__()
@@ -59,8 +59,8 @@ class TMUNet(nn.Module):
         self.encoder1 = ConvStage(config.in_channels, C1)
         self.encoder2 = ConvStage(C1, C2)
         self.encoder3 = ConvStage(C2, C3)
-        self.encoder4 = nn.Sequential(Tokenisation(C3, C4), _mstm(C4, config.mstm))
-        self.encoder5 = nn.Sequential(Tokenisation(C4, C5), _mstm(C5, config.mstm))
+        self.encoder4 = nn.Sequential(PatchEmbedding(C3, C4), _mstm(C4, config.mstm))
+        self.encoder5 = nn.Sequential(PatchEmbedding(C4, C5), _mstm(C5, config.mstm))
         self.decoder5 = nn.Sequential(_refine(C5 + C4, C4, config), _mstm(C4, config.mstm))
         self.decoder4 = nn.Sequential(_refine(C4 + C3, C3, config), _mstm(C3, config.mstm))
         self.decoder3 = _refine(C3 + C2, C2, config)
@@ -70,7 +70,7 @@ class TMUNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Image (B, C0, H, W) -> logits (B, num_classes, H, W)."""
-        self.image_size.check(x, self.config.in_channels)
+        self.input_size.check(x, self.config.in_channels)
         x = x.contiguous(memory_format=torch.channels_last)  # a map in this layout is its tokens in order
         e1 = self.first(x)  # (B, C1, H/2, W/2)
         e2 = self.encoder2(e1)  # (B, C2, H/4, W/4)
@@ -101,9 +101,9 @@ class TMUNet(nn.Module):
 
     def inference_form(self) -> nn.Module:
         """The same function without a gradient, in less memory."""
-        from tmunet.nn.tmunet_folded import FoldedTMUNet
+        from tmunet.nn.inference.fused_tmunet import InferenceTMUNet
 
-        return FoldedTMUNet(self)
+        return InferenceTMUNet(self)
 
 
 class ConvStage(nn.Sequential):
@@ -127,16 +127,16 @@ class ConvStage(nn.Sequential):
 
     def inference_form(self) -> nn.Module:
         """The same function without a gradient, and without the places of the maxima."""
-        from tmunet.nn.conv_stage_folded import FoldedConvStage
+        from tmunet.nn.inference.fused_conv_stage import InferenceConvStage
 
-        return FoldedConvStage(self)
+        return InferenceConvStage(self)
 
 
-class Tokenisation(nn.Sequential):
+class PatchEmbedding(nn.Sequential):
     """E4, E5: 3x3 convolution with stride 2, LayerNorm over channels."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1), ChannelNorm(out_channels))
+        super().__init__(nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1), LayerNorm2d(out_channels))
 
 
 class SeparableRefinement(nn.Sequential):

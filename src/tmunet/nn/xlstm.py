@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tmunet.nn.block_projection import BLOCK, project_blocks
+from tmunet.nn.inference.fused_xlstm import InferenceXLSTM
+from tmunet.nn.kernels.block_diagonal import BLOCK, project_blocks
+from tmunet.nn.kernels.chunkwise import mlstm
 from tmunet.nn.mlstm import ForgetGate
-from tmunet.nn.mlstm_fast import mlstm
-from tmunet.nn.xlstm_folded import FoldedXLSTM
 
 DIRECTIONS = 2  # forward and backward; both run as one mLSTM with twice the heads
 
@@ -23,7 +23,7 @@ def chunk_of(D: int) -> int:
 
 
 class MatrixLSTM(nn.Module):
-    """Projections, gates, memory, normalisation and output gate of both directions, each with its own weights.
+    """Projections, gates, memory, normalization and output gate of both directions, each with its own weights.
 
         q_t, k_t, v_t = Wq x_t, Wk x_t / sqrt(D), Wv x_t          block-diagonal, blocks of 4 channels
         i~_t = w_i . x_t + b_i      f~_t = w_f . x_t + b_f        one scalar a head
@@ -54,7 +54,7 @@ class MatrixLSTM(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Initialise as xLSTM does: gates do not depend on the input, and forget gates start open, sigmoid(3) to sigmoid(6)."""
+        """Initialize as xLSTM does: gates do not depend on the input, and forget gates start open, sigmoid(3) to sigmoid(6)."""
         dim = self.norm_weight.shape[1]
         open_gates = torch.linspace(3.0, 6.0, self.heads)
         if self.forget_gate == "exponential":
@@ -120,4 +120,4 @@ class XLSTMLayer(nn.Module):
     def inference_form(self) -> nn.Module:
         """The same function without a gradient, in fewer steps; itself where blocks of channels do not divide the heads."""
         whole = (self.norm.weight.shape[0] // self.mlstm.heads) % BLOCK == 0
-        return FoldedXLSTM(self) if whole else self
+        return InferenceXLSTM(self) if whole else self

@@ -8,18 +8,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tmunet.report.page import Report, render, write_report
+    from tmunet.report.evaluation_page import Report, render, write_report
     from tmunet.report.panels import ReportCase
     from tmunet.report.select import select_cases
 
 __all__ = ["Report", "ReportCase", "render", "select_cases", "write_report"]
 
 _HOMES = {
-    "Report": "page",
+    "Report": "evaluation_page",
     "ReportCase": "panels",
-    "render": "page",
+    "render": "evaluation_page",
     "select_cases": "select",
-    "write_report": "page",
+    "write_report": "evaluation_page",
 }
 
 

@@ -1,6 +1,6 @@
 """The geometry of the charts; the template draws it as inline SVG.
 
-Inline SVG and not matplotlib: its colours follow the page into dark mode and onto paper, its text keeps its
+Inline SVG and not matplotlib: its colors follow the page into dark mode and onto paper, its text keeps its
 size on a phone, each dot can say its name, and a chart weighs a few kilobytes. Positions are percent of the
 plot's width and, for curves, of its height (0 at the top); the height of dots is in pixels above the axis.
 """
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tmunet.counted import counted
-from tmunet.report.wording import METRICS, OUTCOMES, interval, known, number
+from tmunet.report.report_text import METRICS, OUTCOMES, interval, known, number
+from tmunet.text import pluralize
 
 BINS = 50  # columns in which the dots of a strip are stacked
 TALLEST = 130.0  # pixels of the highest stack
@@ -115,7 +115,7 @@ def strip(rows: Sequence[Mapping[str, Any]], name: str, statistics: Mapping[str,
     mean, low, high = (known(statistics[key]) for key in ("mean", "low", "high"))
     return Strip(
         heading=METRICS[name].heading,
-        description=f"{METRICS[name].heading} of {counted(len(scored), 'image')}: "
+        description=f"{METRICS[name].heading} of {pluralize(len(scored), 'image')}: "
         f"mean {number(mean, name)}, 95 % interval {interval(low, high, name)}.",
         height=height,
         ticks=[Tick(_percent(mark, start, end), _label(mark, marks)) for mark in marks],
@@ -142,8 +142,8 @@ def _stack(rows: Sequence[Mapping[str, Any]], places: Sequence[float], name: str
 
 def best_epoch(history: Sequence[Mapping[str, float | None]]) -> Mapping[str, float | None] | None:
     """Find the first epoch with the highest validation Dice; None if none was logged."""
-    scored = [row for row in history if known(row.get("valid_dice")) is not None]
-    return max(scored, key=lambda row: row["valid_dice"] or 0.0, default=None)
+    scored = [row for row in history if known(row.get("val_dice")) is not None]
+    return max(scored, key=lambda row: row["val_dice"] or 0.0, default=None)
 
 
 def curves(

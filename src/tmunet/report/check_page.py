@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 
-from tmunet.check.finding import SEVERITIES, CheckReport, Finding
-from tmunet.data.picture import colour
+from tmunet.check.findings import SEVERITIES, CheckReport, Finding
 from tmunet.files import write_text
-from tmunet.report import facts
-from tmunet.report.figures import draw_figures
+from tmunet.report import dataset_facts as facts
+from tmunet.report.finding_figures import draw_figures
 from tmunet.report.histogram import histogram
-from tmunet.report.html import environment, hex_colour
+from tmunet.report.page_assets import environment, hex_color
 from tmunet.report.select import spread
+from tmunet.visualize import color
 
 FILES = 100  # of a kind that are listed
 DRAWN = 126  # pictures beside findings; with the sample 150, which keeps a page below 6 MB
@@ -114,7 +114,7 @@ def render_check(report: CheckReport) -> str:
             severities=SEVERITIES,
             verdict=facts.verdict(report),
             facts=facts.facts(report),
-            classes=[(hex_colour(colour(label)), *row) for label, row in enumerate(facts.classes(report), start=1)],
+            classes=[(hex_color(color(label)), *row) for label, row in enumerate(facts.classes(report), start=1)],
             chart=histogram(list(shares.values())),
             chapters=chapters,
             sample=sample,

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from tmunet.data.load import load_case
-from tmunet.data.picture import colour
+from tmunet.data.reader import load_case
 from tmunet.errors import DataError
 from tmunet.files import write_bytes
-from tmunet.report.glance import Folder, Glance
-from tmunet.report.lettering import drawable, shortened, within, wrapped
+from tmunet.report.overview import CaseOverview, Folder
+from tmunet.report.report_text import percent
+from tmunet.report.text_layout import ellipsize, to_ascii, within, wrapped
 from tmunet.report.thumbnails import reason, thumbnail
-from tmunet.report.wording import percent
+from tmunet.visualize import color
 
 THUMBNAIL = 240  # pixels of the longest side
 NARROWEST, LOWEST = 176, 120  # pixels of a cell's picture: room for its words
@@ -26,7 +26,7 @@ ASPECT = 1.5  # width to height of a sheet
 LEAST_COLUMNS = 3  # the head needs their width
 INK, QUIET, RULE, PAPER = (28, 33, 38), (86, 96, 106), (205, 211, 217), (255, 255, 255)
 ALARM, ALARM_PAPER = (160, 28, 28), (252, 236, 236)
-TAGS = {"train": (86, 96, 106), "valid": (11, 93, 138), "test": (146, 70, 0)}
+TAGS = {"train": (86, 96, 106), "val": (11, 93, 138), "test": (146, 70, 0)}
 
 _NAME, _SMALL, _TAG, _TITLE, _TEXT = (ImageFont.load_default(size) for size in (15, 13, 12, 28, 16))
 
@@ -35,15 +35,15 @@ _NAME, _SMALL, _TAG, _TITLE, _TEXT = (ImageFont.load_default(size) for size in (
 class Cell:
     """One case on the sheet: its picture, or the reason why there is none."""
 
-    glance: Glance
+    glance: CaseOverview
     picture: Image.Image | None
     fault: str | None
 
 
-def draw_cells(folder: Folder, glances: Sequence[Glance]) -> list[Cell]:
+def draw_cells(folder: Folder, glances: Sequence[CaseOverview]) -> list[Cell]:
     """Decode cases and draw their thumbnails, in threads; only thumbnails are kept."""
 
-    def draw(glance: Glance) -> Cell:
+    def draw(glance: CaseOverview) -> Cell:
         if glance.fault is not None:
             return Cell(glance, None, glance.fault)
         try:
@@ -111,16 +111,16 @@ def write_sheet(path: Path, sheet: Image.Image) -> None:
 def _draw_fault(pen: ImageDraw.ImageDraw, fault: str, box: tuple[int, int, int, int]) -> None:
     left, top, right, bottom = box
     pen.rectangle(box, fill=ALARM_PAPER, outline=ALARM)
-    lines = wrapped(drawable(reason(fault)), within(_SMALL, right - left - 20), (bottom - top - 20) // 18)
+    lines = wrapped(to_ascii(reason(fault)), within(_SMALL, right - left - 20), (bottom - top - 20) // 18)
     for row, line in enumerate(lines):
         pen.text((left + 10, top + 10 + 18 * row), line, ALARM, _SMALL)
 
 
 def _draw_words(
-    pen: ImageDraw.ImageDraw, glance: Glance, side: str | None, corner: tuple[int, int], width: int
+    pen: ImageDraw.ImageDraw, glance: CaseOverview, side: str | None, corner: tuple[int, int], width: int
 ) -> None:
     left, top = corner
-    pen.text(corner, shortened(drawable(glance.case.name), within(_NAME, width)), INK, _NAME)
+    pen.text(corner, ellipsize(to_ascii(glance.case.name), within(_NAME, width)), INK, _NAME)
     share = glance.foreground
     pen.text((left, top + 21), "no sound mask" if share is None else percent(share), QUIET, _SMALL)
     if side is not None:
@@ -128,7 +128,7 @@ def _draw_words(
         pen.rounded_rectangle((start, top + 19, left + width - 1, top + 36), 4, TAGS[side])
         pen.text((start + 6, top + 27.5), side, PAPER, _TAG, anchor="lm")
     if glance.case.group is not None:
-        pen.text((left, top + 39), shortened(drawable(glance.case.group), within(_SMALL, width)), QUIET, _SMALL)
+        pen.text((left, top + 39), ellipsize(to_ascii(glance.case.group), within(_SMALL, width)), QUIET, _SMALL)
 
 
 class _Head:
@@ -141,7 +141,7 @@ class _Head:
         sides = ", ".join(f"{side} {len(names):,}" for side, names in split.items()) or "none"
         faulty = len(folder.faults) + sum(cell.fault is not None and cell.glance.fault is None for cell in cells)
         fits = within(_TEXT, width)
-        self.title = shortened(drawable(title), within(_TITLE, width))
+        self.title = ellipsize(to_ascii(title), within(_TITLE, width))
         order = "from the smallest to the largest share of marked pixels"
         self.facts = wrapped(f"{chosen}, {order} · split: {sides}", fits, 4)
         self.alarm = (
@@ -160,7 +160,7 @@ class _Head:
             top += 6 * (entries is self.legend[0])
             for left, label, text in entries:
                 box = (MARGIN + left, top + 3, MARGIN + left + 14, top + 17)
-                pen.rectangle(box, fill=colour(label), outline=INK)
+                pen.rectangle(box, fill=color(label), outline=INK)
                 pen.text((MARGIN + left + 22, top), text, INK, _TEXT)
             top += 22
 
@@ -172,7 +172,7 @@ def _legend(folder: Folder, width: int) -> list[list[tuple[int, int, str]]]:
     left = 0
     for label, name in enumerate(folder.info.classes[1:], start=1):
         mean = f": {percent(sum(shares[name] for shares in sound) / len(sound))} on average" if sound else ""
-        text = shortened(drawable(name), within(_TEXT, width / 2)) + mean
+        text = ellipsize(to_ascii(name), within(_TEXT, width / 2)) + mean
         end = left + 22 + math.ceil(_TEXT.getlength(text))
         if end > width and left:
             lines.append([])

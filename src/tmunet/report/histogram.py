@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tmunet.counted import counted
 from tmunet.report.charts import Tick, axis
-from tmunet.report.wording import percent
+from tmunet.report.report_text import percent
+from tmunet.text import pluralize
 
 BINS = 20
 START = 12.0  # percent of the width that the bar of the empty masks takes, if there is one
@@ -52,14 +52,14 @@ def histogram(shares: Sequence[float]) -> Histogram | None:
     tallest, width = max(*counts, empty), (100 - start) / BINS
     bars = []
     if empty:
-        label = f"{counted(empty, 'image')} with an empty mask"
+        label = f"{pluralize(empty, 'image')} with an empty mask"
         bars.append(Bar(0.0, width, 100 * empty / tallest, empty, label))
     for place, count in enumerate(counts):
         span = f"{percent(top * place / BINS / 100)} to {percent(top * (place + 1) / BINS / 100)}"
         if count:
-            label = f"{counted(count, 'image')} with {span}"
+            label = f"{pluralize(count, 'image')} with {span}"
             bars.append(Bar(start + place * width, width, 100 * count / tallest, count, label))
     ticks = [Tick(start + mark / top * (100 - start), f"{mark:g} %") for mark in marks if 0 <= mark <= 100]
     span = f"{percent(min(shares))} to {percent(max(shares))}"
-    words = f"Foreground shares of {counted(len(shares), 'image')}: {span}, {empty} empty."
+    words = f"Foreground shares of {pluralize(len(shares), 'image')}: {span}, {empty} empty."
     return Histogram(words, bars, [*([Tick(width / 2, "empty")] if empty else []), *ticks])

@@ -11,12 +11,12 @@ from scipy import ndimage
 
 from tmunet.errors import InputError
 from tmunet.labels import IGNORE_LABEL
-from tmunet.report.drawing import contour, reduce_lines, shrink
-from tmunet.report.html import data_uri
+from tmunet.report.outlines import contour, reduce_lines, shrink
+from tmunet.report.page_assets import data_uri
 
 LONGEST_SIDE = 480  # pixels of a picture on the page
 BOLD_FROM = 280  # the page shows a larger picture reduced: its outlines are drawn bolder
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 
 
 class Pixel(IntEnum):
@@ -30,8 +30,8 @@ class Pixel(IntEnum):
     IGNORED = 5
 
 
-# Told apart by lightness as well as by hue, for colour-blind readers; right is dull, wrong is bright.
-COLOURS: Mapping[Pixel, Colour] = {
+# Told apart by lightness as well as by hue, for color-blind readers; right is dull, wrong is bright.
+COLORS: Mapping[Pixel, Color] = {
     Pixel.BACKGROUND: (20, 24, 28),
     Pixel.HIT: (112, 121, 130),
     Pixel.MISSED: (255, 166, 0),
@@ -128,8 +128,8 @@ def panels(case: ReportCase) -> Sequence[Panel]:
     errors = error_map(case.truth, case.prediction)
     counts = ((kind, int(np.count_nonzero(errors == kind))) for kind in Pixel if kind is not Pixel.BACKGROUND)
     found = ", ".join(f"{count:,} {kind.name.lower()}" for kind, count in counts if count)
-    colours = np.array([COLOURS[kind] for kind in Pixel], dtype=np.uint8)
-    chart = shrink(Image.fromarray(colours[errors]), LONGEST_SIDE, Image.Resampling.BOX).quantize(32)
+    colors = np.array([COLORS[kind] for kind in Pixel], dtype=np.uint8)
+    chart = shrink(Image.fromarray(colors[errors]), LONGEST_SIDE, Image.Resampling.BOX).quantize(32)
     return (
         Panel("Image", f"{case.name}: the image", data_uri(photo, "JPEG", quality=85), photo.size),
         _outline("Reference", case.name, case.truth, photo.size, Pixel.MISSED),
@@ -149,6 +149,6 @@ def _outline(heading: str, name: str, labels: NDArray[np.uint8], size: tuple[int
         lines = ndimage.binary_dilation(lines)
     casing = ndimage.binary_dilation(lines)  # a dark edge, so that the line is seen on any tissue
     picture = Image.fromarray(np.where(lines, 2, casing).astype(np.uint8))
-    picture.putpalette([0, 0, 0, 0, 0, 0, *COLOURS[kind]])
+    picture.putpalette([0, 0, 0, 0, 0, 0, *COLORS[kind]])
     uri = data_uri(picture, "PNG", optimize=True, transparency=bytes([0, 128, 255]))
     return Panel(heading, f"{name}: outline of the {heading.lower()}", uri, size, over_image=True)

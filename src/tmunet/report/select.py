@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 from tmunet.errors import InputError
-from tmunet.report.wording import known
+from tmunet.report.report_text import known
 
 _T = TypeVar("_T")
 

@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from tmunet.data.picture import as_picture, colour
 from tmunet.labels import IGNORE_LABEL
-from tmunet.report.drawing import contour, reduce_lines, shrink
+from tmunet.report.outlines import contour, reduce_lines, shrink
+from tmunet.visualize import color, to_rgb8
 
-DARK = 60  # luma from which a colour is seen against black
+DARK = 60  # luma from which a color is seen against black
 CROWDED = 0.1  # share of a thumbnail's pixels that lie on outlines
 
 
 def thumbnail(image: NDArray[Any], mask: NDArray[np.uint8], longest: int) -> Image.Image:
     """Draw a case so that people see what is marked on it.
 
-    Each outline lies in a casing that is darker than the tissue (lighter, for the few dark colours), so that it is seen
+    Each outline lies in a casing that is darker than the tissue (lighter, for the few dark colors), so that it is seen
     on any tissue. Where outlines crowd they are drawn thinner and without casing, so that the tissue is seen too. Ignored
-    pixels are veiled in grey.
+    pixels are veiled in gray.
 
     Args:
         image: ``(H, W, C)`` values of 8 or 16 bits.
@@ -31,7 +31,7 @@ def thumbnail(image: NDArray[Any], mask: NDArray[np.uint8], longest: int) -> Ima
     Returns:
         An RGB picture.
     """
-    photo = Image.fromarray(as_picture(image))
+    photo = Image.fromarray(to_rgb8(image))
     small = shrink(photo, longest)
     lines = outlines(mask, small.size)
     if photo.width >= 2 * small.width and np.count_nonzero(lines) > CROWDED * lines.size:
@@ -47,8 +47,8 @@ def _draw(photo: Image.Image, mask: NDArray[np.uint8], lines: NDArray[np.uint8],
     pixels[ignored] = pixels[ignored] // 3 + 85
     for label in np.unique(lines[lines > 0]):
         edge = ndimage.binary_dilation(lines == label) & (lines == 0) & cased
-        pixels[edge] = pixels[edge] // 2 + (0 if _luma(colour(int(label))) >= DARK else 128)
-        pixels[lines == label] = colour(int(label))
+        pixels[edge] = pixels[edge] // 2 + (0 if _luma(color(int(label))) >= DARK else 128)
+        pixels[lines == label] = color(int(label))
     return Image.fromarray(pixels)
 
 

@@ -1,0 +1,110 @@
+"""What a check says: findings, each with files, a reason and a mend."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tmunet.data.cases import DatasetInfo
+from tmunet.data.split.leakage import LeakReport
+from tmunet.data.split.splits import Split
+
+Severity = Literal["fault", "warning", "note"]
+"""fault: training and evaluation refuse it, or a class cannot be learned. warning: it may spoil numbers. note: good to know."""
+
+SEVERITIES: tuple[Severity, ...] = ("fault", "warning", "note")
+"""Worst first."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong or worth knowing.
+
+    Attributes:
+        kind: a short name, such as "size-mismatch"; the same for all findings of its kind.
+        severity: how bad it is.
+        message: what was expected and what was found.
+        mend: what to do about it.
+        files: the files it is about, relative to the data set folder, with forward slashes.
+        cases: the names of the cases it is about.
+        fixable: whether ``tmunet check DATA --fix COPY`` mends it.
+    """
+
+    kind: str
+    severity: Severity
+    message: str
+    mend: str
+    files: tuple[str, ...] = ()
+    cases: tuple[str, ...] = ()
+    fixable: bool = False
+
+
+@dataclass(frozen=True)
+class CaseFacts:
+    """What was seen of a case whose image and mask could be read.
+
+    Attributes:
+        name: of the case.
+        group: video sequence, patient or slide, if known.
+        width, height: of the upright image, in pixels.
+        channels: of the image.
+        bits: 8 or 16, of a value of the image.
+        shares: share of each class but the background in the pixels that are not ignored, 0 to 1; nothing if all are.
+    """
+
+    name: str
+    group: str | None
+    width: int
+    height: int
+    channels: int
+    bits: int
+    shares: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The result of checking a data set.
+
+    Attributes:
+        folder: of the data set.
+        info: what it says of itself; the defaults where its ``dataset.json`` is damaged.
+        findings: worst first, then by file.
+        cases: that could be read, in natural order.
+        files: number of files looked at.
+        split: if there is one that can be read.
+        leaks: of that split.
+    """
+
+    folder: Path
+    info: DatasetInfo
+    findings: tuple[Finding, ...]
+    cases: tuple[CaseFacts, ...]
+    files: int
+    split: Split | None
+    leaks: LeakReport | None
+
+    def count(self, severity: Severity) -> int:
+        """Number of findings of a severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+    def of_case(self, name: str) -> tuple[Finding, ...]:
+        """The findings about a case."""
+        return tuple(finding for finding in self.findings if name in finding.cases)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything as JSON can hold it."""
+        return {
+            "folder": str(self.folder),
+            "name": self.info.name,
+            "classes": list(self.info.classes),
+            "ignore_label": self.info.ignore_label,
+            "files": self.files,
+            "counts": {severity: self.count(severity) for severity in SEVERITIES},
+            "findings": [
+                {**asdict(finding), "files": list(finding.files), "cases": list(finding.cases)}
+                for finding in self.findings
+            ],
+            "cases": [asdict(case) for case in self.cases],
+            "split": self.split.to_dict() if self.split else None,
+            "leaks": self.leaks.to_dict() if self.leaks else None,
+        }

@@ -1,0 +1,30 @@
+"""Where a command may write."""
+
+import re
+from pathlib import Path
+
+from tmunet.errors import UsageError
+
+
+def check_output_path(file: str | Path, suffix: str, data: Path) -> Path:
+    """A file that a command may write, and write again: none of the data set's.
+
+    Args:
+        file: as the user named it.
+        suffix: that it must have, such as ".png".
+        data: the data set folder.
+
+    Raises:
+        UsageError: it has another suffix, or lies among the images or masks.
+    """
+    path = Path(file)
+    if path.suffix.lower() != suffix:
+        raise UsageError(f"Expected a file that ends in {suffix}, but got {str(file)!r}.")
+    if any(path.resolve().is_relative_to((data / part).resolve()) for part in ("images", "masks")):
+        raise UsageError(f"{path}: lies among the images and masks of {data}; choose another place.")
+    return path
+
+
+def file_name(name: str) -> str:
+    """A name from a file as part of a file's name: letters, digits, dots and dashes."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "dataset"

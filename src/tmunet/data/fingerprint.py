@@ -1,0 +1,64 @@
+"""The images that a model has seen, known by their pixels: names change, and folders are shuffled."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from tmunet.data.io.images import Pixels
+from tmunet.data.json_object import read_json_object
+from tmunet.errors import InputError
+
+
+def pixels_sha256(image: Pixels) -> str:
+    """Hash of an image's shape, depth and values (H, W, C); the same for a copy in another lossless format."""
+    digest = hashlib.sha256(f"{image.shape} {image.dtype.name}".encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class TrainingFingerprint:
+    """What a model was trained on and chosen by.
+
+    Attributes:
+        train: `pixels_sha256` of each training image, by the name of its case.
+        val: the same of the images that chose the best epoch.
+    """
+
+    train: Mapping[str, str] = field(default_factory=dict)
+    val: Mapping[str, str] = field(default_factory=dict)
+
+    def side_of(self) -> dict[str, str]:
+        """Give "train" or "val" by hash."""
+        return {digest: side for side in ("val", "train") for digest in getattr(self, side).values()}
+
+    def without_names(self) -> "TrainingFingerprint":
+        """The same hashes under numbers: names of cases may name patients, and nothing but the hashes is compared."""
+        return TrainingFingerprint(
+            *({str(number): digest for number, digest in enumerate(side.values())} for side in (self.train, self.val))
+        )
+
+    def to_dict(self) -> dict[str, dict[str, str]]:
+        """Give the content of the file."""
+        return {"train": dict(self.train), "val": dict(self.val)}
+
+
+def read_fingerprint(path: Path) -> TrainingFingerprint:
+    """Read the file that a model folder keeps; without it nothing is known to be seen.
+
+    Raises:
+        InputError: the file is there, but is not what training writes.
+    """
+    if not path.exists():
+        return TrainingFingerprint()
+    content = read_json_object(path)
+    if content.keys() != {"train", "val"} or not all(_are_hashes(side) for side in content.values()):
+        raise InputError(f"{path}: expected the keys train and val with a hash for each case; copy it again.")
+    return TrainingFingerprint(content["train"], content["val"])
+
+
+def _are_hashes(side: object) -> bool:
+    return isinstance(side, dict) and all(isinstance(digest, str) and len(digest) == 64 for digest in side.values())

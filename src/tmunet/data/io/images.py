@@ -1,0 +1,160 @@
+"""Read an image file into an array: by its content, upright, with no value changed on the way."""
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmunet.data.io.decoded import MAX_PIXELS, DecodedImage
+from tmunet.data.io.pillow_decoder import decode_with_pillow
+from tmunet.data.io.tiff_decoder import decode_tiff
+from tmunet.errors import InputError
+from tmunet.text import pluralize
+
+__all__ = [
+    "IMAGE_SUFFIXES",
+    "MAX_PIXELS",
+    "ImageFormat",
+    "Pixels",
+    "decode_image",
+    "image_format",
+    "read_image",
+    "to_channels",
+    "to_image",
+]
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+"""Suffixes, in lower case, by which image files are found in a folder; compare with ``suffix.lower()``."""
+
+Pixels = NDArray[np.uint8 | np.uint16]
+
+ImageFormat = Literal["PNG", "JPEG", "BMP", "TIFF"]
+
+_FIRST_BYTES: dict[bytes, ImageFormat] = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",  # BigTIFF
+    b"MM\0+": "TIFF",
+}
+
+
+def read_image(path: Path) -> Pixels:
+    """Read a PNG, JPEG, BMP or TIFF image; the format is recognized by the content, not by the suffix.
+
+    The image is turned upright by its orientation tag. 1-bit images become 0 and 255. A palette becomes RGB,
+    or gray if all its colors are gray. CMYK becomes RGB. An alpha plane is left out, without blending.
+
+    Args:
+        path: the file; a TIFF must hold one page.
+
+    Returns:
+        (H, W, C) values as stored, 8 or 16 bits; C is 1 for gray, 3 for RGB, or the channels of the TIFF.
+
+    Raises:
+        InputError: the file is missing, damaged, of another format, of more than `MAX_PIXELS` pixels (seen in
+            the header, before decoding), of several pages, or of float, signed or odd-bit values.
+    """
+    return to_image(path, decode_image(path))
+
+
+def to_image(path: Path, raster: DecodedImage) -> Pixels:
+    """Give a decoded file its meaning as an image; `read_image` says what that is.
+
+    Raises:
+        InputError: a pixel asks for a color that the palette does not have; `path` is named.
+    """
+    if raster.palette is not None:
+        return _colored(path, raster.pixels, raster.palette)
+    if raster.pixels.dtype == np.bool_:
+        return raster.pixels.astype(np.uint8) * np.uint8(255)
+    return raster.pixels  # type: ignore[return-value]  # bool is ruled out above
+
+
+def _colored(path: Path, indices: NDArray[np.generic], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    place = indices[:, :, 0].astype(np.intp)
+    if place.max() >= len(palette):
+        raise InputError(
+            f"{path}: the palette has {len(palette)} colors, but a pixel asks for number {place.max()}; "
+            "the file is damaged: save it anew."
+        )
+    gray = bool((palette == palette[:, :1]).all())
+    return palette[:, :1][place] if gray else palette[place]
+
+
+def to_channels(image: Pixels, channels: int) -> Pixels:
+    """Give an image the number of channels that a network takes.
+
+    Args:
+        image: (H, W, C) values.
+        channels: 1 or 3, or C to leave the image as it is.
+
+    Returns:
+        (H, W, channels) of the same dtype. Gray is repeated into RGB; RGB becomes the luma of ITU-R BT.601,
+        ``Y = 0.299 R + 0.587 G + 0.114 B``, rounded.
+
+    Raises:
+        InputError: another change of the number of channels; its meaning is not known.
+
+    >>> to_channels(np.array([[[255, 0, 0]]], np.uint8), 1).tolist()
+    [[[76]]]
+    """
+    if image.ndim != 3:
+        raise InputError(f"Expected `image` to have the shape (H, W, C), but got {image.shape}.")
+    found = image.shape[2]
+    if found == channels:
+        return image
+    if (found, channels) == (1, 3):
+        return np.repeat(image, 3, axis=2)
+    if (found, channels) == (3, 1):
+        thousandfold = image.astype(np.uint32) @ np.array([[299], [587], [114]], np.uint32)
+        luma: Pixels = ((thousandfold + 500) // 1000).astype(image.dtype)
+        return luma
+    raise InputError(
+        f"Expected an image of {pluralize(channels, 'channel')}, but got {found}: only gray "
+        "and RGB are turned into each other. Choose the channels yourself and save them."
+    )
+
+
+def decode_image(path: Path) -> DecodedImage:
+    """Decode a file into what it stores; `read_image` and `read_mask` give it its meaning.
+
+    Raises:
+        InputError: as for `read_image`; no other exception leaves this function.
+    """
+    kind = image_format(path)
+    try:
+        return decode_tiff(path) if kind == "TIFF" else decode_with_pillow(path, kind)
+    except InputError:
+        raise
+    except Exception as error:  # decoders raise whatever a damaged file leads them to
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(
+            f"{path}: cannot be decoded as {kind} ({reason}). The file is cut short or damaged: copy it "
+            "again from its source, or open it in an image program and save it anew."
+        ) from error
+
+
+def image_format(path: Path) -> ImageFormat:
+    """Recognize the format of a file by its first bytes.
+
+    Raises:
+        InputError: the file cannot be opened, is empty, or is none of the formats.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(8)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened: {error.strerror}. Check the path and its permissions.") from error
+    if not start:
+        raise InputError(f"{path}: the file is empty (0 bytes); copy it again from its source.")
+    for magic, kind in _FIRST_BYTES.items():
+        if start.startswith(magic):
+            return kind
+    raise InputError(
+        f"{path}: expected a PNG, JPEG, BMP or TIFF image, but the file begins with {start!r}; "
+        "convert it to one of these formats."
+    )

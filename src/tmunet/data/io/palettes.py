@@ -1,0 +1,157 @@
+"""What the palette of a mask says: gray levels in any order, or a legend of labels.
+
+The rule, for PNG, BMP and TIFF alike: **if every color of the palette is gray, the file is a gray picture, and its gray levels
+are the values; if any of them is not, the palette is a legend, and the index is the label.** A program that reduces a black
+and white picture to a palette lists the two grays in whatever order it meets them, so that their indices say nothing, while
+every viewer and every conversion to gray shows the levels; that holds for 0, 128 and 255 as well. A legend, as PASCAL VOC,
+labelme and `tmunet predict` write it, shows label 3 in some color of its own. The whole palette is asked, not only what a mask
+uses of it: a legend may show a label in gray, and a mask may hold nothing else.
+
+A palette that shows two of the indices in use alike, or has no color for one, cannot be what tells them apart: there the index
+is the value too.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tmunet.data.io.decoded import DecodedImage
+from tmunet.text import pluralize
+
+Color = tuple[int, int, int]
+
+_BLACK, _WHITE = (0, 0, 0), 255
+
+
+@dataclass(frozen=True)
+class Legend:
+    """How the palette of a mask shows the labels that the mask holds.
+
+    Attributes:
+        color_of: RGB color of each index in use.
+        label_of: label of each index in use.
+        is_gray: the labels were read from gray levels, so that the order of the palette does not matter.
+    """
+
+    color_of: Mapping[int, Color]
+    label_of: Mapping[int, int]
+    is_gray: bool
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two masks whose palettes contradict each other; `message` says in what."""
+
+    files: tuple[str, str]
+    message: str
+
+
+def gray_levels(raster: DecodedImage) -> NDArray[np.uint8] | None:
+    """The gray levels (H, W) for which the palette of a mask stands; None if the stored values count as they are."""
+    palette = raster.palette
+    if palette is None or (palette != palette[:, :1]).any():
+        return None
+    used = _used(raster)
+    if used[-1] >= len(palette) or len(np.unique(palette[used, 0])) < len(used):
+        return None
+    levels: NDArray[np.uint8] = palette[:, 0][raster.pixels[:, :, 0].astype(np.intp)]
+    return levels
+
+
+def legend(raster: DecodedImage, labels: NDArray[np.uint8]) -> Legend | None:
+    """The legend of a mask; None if it has no palette.
+
+    Args:
+        raster: the decoded mask.
+        labels: (H, W), as it was read.
+    """
+    if raster.palette is None:
+        return None
+    color_of = _colors(raster, raster.palette)
+    label_of = np.zeros(int(_used(raster)[-1]) + 1, np.uint8)
+    label_of[raster.pixels[:, :, 0].astype(np.intp)] = labels
+    return Legend(color_of, {index: int(label_of[index]) for index in color_of}, gray_levels(raster) is not None)
+
+
+def unclear(raster: DecodedImage, classes: Sequence[str], ignore_label: int | None) -> str | None:
+    """Say why the palette of a mask can be read in two ways, both of them legal; None if it cannot.
+
+    Args:
+        raster: the decoded mask.
+        classes: that are expected.
+        ignore_label: 255 if the data set declares it.
+    """
+    if raster.palette is None:
+        return None
+    color_of = _colors(raster, raster.palette)
+    if gray_levels(raster) is not None:
+        white = [index for index, color in color_of.items() if color[0] == _WHITE]
+        plain = all(color[0] in (0, _WHITE) for color in color_of.values())
+        if ignore_label is not None and plain and white and white[0] < len(classes):
+            return (
+                f"white is index {white[0]} of its palette, and may be that label or what is to be ignored ({_WHITE})"
+            )
+    elif len(classes) == 2 and ignore_label is None and len(color_of) == 2 and 0 in color_of:
+        (_, background), (index, foreground) = sorted(color_of.items())
+        if foreground == _BLACK and background != _BLACK:
+            return (
+                f"its palette shows index {index} in black and index 0 in {background}, as if background and foreground "
+                "were swapped"
+            )
+    return None
+
+
+def find_conflict(legends: Iterable[tuple[str, Legend | None]]) -> Conflict | None:
+    """Find the first contradiction among the palettes of the masks of one set.
+
+    Two legends contradict each other if they show one index in different colors: in one of them the index cannot be the label.
+    A legend and a picture of grays do if the same gray stands for different labels.
+
+    Args:
+        legends: of each mask, with its name; None for a mask without a palette.
+    """
+    known = [(name, one) for name, one in legends if one is not None]
+    colors: dict[int, dict[Color, list[str]]] = {}
+    labels: dict[Color, dict[int, list[str]]] = {}
+    grays: dict[Color, dict[int, list[str]]] = {}
+    for name, one in known:
+        for index, color in one.color_of.items():
+            (grays if one.is_gray else labels).setdefault(color, {}).setdefault(one.label_of[index], []).append(name)
+            if not one.is_gray:
+                colors.setdefault(index, {}).setdefault(color, []).append(name)
+    for index in sorted(colors):
+        if len(colors[index]) > 1:
+            (color, these), (other, those) = list(colors[index].items())[:2]
+            return _conflict(f"index {index}", (these, f"is {color}"), (those, f"is {other}"))
+    for color in sorted(labels.keys() & grays.keys()):
+        for label, these in labels[color].items():
+            for level, those in grays[color].items():
+                if label != level:
+                    return _conflict(f"the color {color}", (these, f"is label {label}"), (those, f"is label {level}"))
+    return None
+
+
+def _used(raster: DecodedImage) -> NDArray[np.intp]:
+    """The indices in use, ascending."""
+    return np.flatnonzero(np.bincount(raster.pixels.ravel()))
+
+
+def _colors(raster: DecodedImage, palette: NDArray[np.uint8]) -> dict[int, Color]:
+    """The color of each index in use, ascending; those for which the palette has none are left out."""
+    rows = {int(index): palette[index].tolist() for index in _used(raster) if index < len(palette)}
+    return {index: (row[0], row[1], row[2]) for index, row in rows.items()}
+
+
+def _conflict(what: str, one: tuple[list[str], str], other: tuple[list[str], str]) -> Conflict:
+    (these, this), (those, that) = one, other
+    return Conflict(
+        (these[0], those[0]),
+        f"expected the palettes of all masks to agree, but {what} {this} in {these[0]} ({pluralize(len(these), 'mask')} so) "
+        f"and {that} in {those[0]} ({len(those):,}), so the labels of some are wrong",
+    )
+
+
+MEND = "say which color is which class, and save all masks as gray PNG or with one palette"
+"""What to do about a `Conflict`."""

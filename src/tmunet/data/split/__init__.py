@@ -1,0 +1,1 @@
+"""Train, val and test: make splits, find near-duplicates, report data leakage."""

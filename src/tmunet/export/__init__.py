@@ -1,1 +1,0 @@
-"""Networks for other runtimes. Importing this package loads neither torch nor a runtime."""

@@ -1,0 +1,1 @@
+"""Faster forms of networks for inference; nothing in `tmunet.nn` imports them."""

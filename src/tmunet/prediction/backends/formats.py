@@ -1,0 +1,58 @@
+"""The files of each format: how they are written, and how their runtimes run them."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tmunet.nn.input_size import InputSize
+from tmunet.prediction.backends.dynamic_size import traced
+from tmunet.prediction.backends.names import ExportFormat
+from tmunet.prediction.backends.onnx_graph import write_onnx
+from tmunet.prediction.backends.sessions import Run, load
+
+Write = Callable[[nn.Module, Tensor, Path, InputSize | None], Path]
+"""A network, an example (1, C, S, S), a folder, and the sizes that the file takes (None is S x S alone) -> the file."""
+
+
+def _write_onnx(network: nn.Module, images: Tensor, folder: Path, sizes: InputSize | None) -> Path:
+    write_onnx(network, images, folder / "model.onnx", sizes)
+    return folder / "model.onnx"
+
+
+def _write_openvino(network: nn.Module, images: Tensor, folder: Path, sizes: InputSize | None) -> Path:
+    import openvino
+
+    with tempfile.TemporaryDirectory() as elsewhere:
+        onnx = _write_onnx(network, images, Path(elsewhere), sizes)
+        openvino.save_model(openvino.Core().read_model(onnx), folder / "model.xml", compress_to_fp16=False)
+    return folder / "model.xml"
+
+
+def _write_torch(network: nn.Module, images: Tensor, folder: Path, sizes: InputSize | None) -> Path:
+    torch.export.save(traced(network, images, sizes), folder / "model.pt2")
+    return folder / "model.pt2"
+
+
+WRITERS: dict[ExportFormat, Write] = {"onnx": _write_onnx, "openvino": _write_openvino, "torch": _write_torch}
+RUNTIMES: dict[ExportFormat, str] = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
+
+
+def running(to: ExportFormat, model: Path) -> Run:
+    """A file as its runtime runs it, in float32 but for what the file itself holds in int8."""
+    if to == "torch":
+        program = torch.export.load(model).module(check_guards=False)  # as in runner.py
+        return lambda images: torch.as_tensor(program(images))
+    return load(to, model, torch.get_num_threads(), "float32")
+
+
+def eager(network: nn.Module) -> Run:
+    """A network in its form for inference, as PyTorch runs it."""
+
+    def run(images: Tensor) -> Tensor:
+        with torch.inference_mode():
+            return torch.as_tensor(network(images))
+
+    return run

@@ -1,0 +1,63 @@
+"""A network as an ONNX file, for any number of images in a call."""
+
+import logging
+import warnings
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from tmunet.errors import BackendError
+from tmunet.extras import require
+from tmunet.files import write_bytes
+from tmunet.nn.input_size import InputSize
+from tmunet.prediction.backends.dynamic_size import traced
+
+INPUT, OUTPUT = "images", "logits"
+
+
+def write_onnx(network: nn.Module, images: Tensor, file: Path, sizes: InputSize | None = None) -> None:
+    """Trace a network in eval mode and write it, atomically.
+
+    Args:
+        network: maps images (B, C, H, W) to logits (B, K, H, W).
+        images: an example (B, C, S, S); B may differ later.
+        file: with the suffix .onnx.
+        sizes: that the file takes; None is S x S alone.
+
+    Raises:
+        MissingExtraError: the exporter's packages are not installed.
+        BackendError: ONNX, or its exporter, does not know an operation of the network.
+    """
+    require("onnx", extra="onnx")
+    require("onnxscript", extra="onnx")
+    several = images.expand(max(2, len(images)), -1, -1, -1)  # an example of one image would make one the only number
+    # it tells of each operation of torchvision that is not there
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                network if sizes is None else traced(network, images, sizes),
+                (several,),
+                dynamo=True,
+                verbose=False,
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({0: torch.export.Dim.DYNAMIC},) if sizes is None else None,
+            )
+            assert program is not None
+            content = program.model_proto.SerializeToString()
+    except BackendError:
+        raise
+    except Exception as error:  # whatever the exporter stumbles over
+        raise BackendError(f"cannot be written as ONNX: {_reason(error)}") from error
+    write_bytes(file, content)
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of the innermost cause that says something."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines or [type(error).__name__])[0][:200]

@@ -1,0 +1,71 @@
+"""The report of an evaluation: its scores, the pictures of the chosen cases, and the log of the training."""
+
+import csv
+from pathlib import Path
+from statistics import fmean
+
+from tmunet.data.dataset import Dataset
+from tmunet.data.reader import load_case
+from tmunet.evaluation import Evaluation, predict_labels
+from tmunet.prediction.predictor import Predictor
+from tmunet.report.evaluation_page import Report
+from tmunet.report.panels import ReportCase
+from tmunet.report.select import select_cases
+from tmunet.visualize import to_rgb8
+from tmunet_lab.bench.macs import count_macs, count_parameters
+
+
+def assemble(evaluation: Evaluation, predictor: Predictor, dataset: Dataset, metrics_csv: Path | None) -> Report:
+    """Collect what the page shows.
+
+    Args:
+        evaluation: of `predictor` on `dataset`.
+        predictor: the model; it predicts the chosen cases again.
+        dataset: the images.
+        metrics_csv: the training log, if there is one.
+    """
+    config = predictor.config
+    size = (config.preprocess.size, config.preprocess.size)
+    cost = {
+        "network": config.network,
+        "parameters": f"{count_parameters(predictor.network):,}",
+        "multiply-accumulates": f"{count_macs(predictor.network, size, config.preprocess.channels) / 1e9:.2f} GMAC "
+        f"for an image of {size[0]} x {size[1]} pixels, counted in full",
+    }
+    chosen = [name for names in select_cases(evaluation.rows).values() for name in names]
+    facts = {name.replace("_", " "): _text(value) for name, value in evaluation.facts.items()}
+    return Report(
+        title=f"{config.network} on {dataset.info.name}",
+        facts={**cost, "protocol": evaluation.protocol.name, **facts},
+        protocol=evaluation.protocol.description,
+        summaries=evaluation.summaries,
+        per_image=evaluation.rows,
+        history=_history(metrics_csv),
+        cases=[_case(name, evaluation, predictor, dataset) for name in chosen],
+        classes=dataset.info.classes,
+    )
+
+
+def _case(name: str, evaluation: Evaluation, predictor: Predictor, dataset: Dataset) -> ReportCase:
+    (case,) = (case for case in dataset.cases if case.name == name)
+    loaded = load_case(case, dataset.info)
+    mask = predict_labels(predictor, loaded.image, dataset.info.classes, loaded.mask.shape)
+    rows = [row for row in evaluation.rows if row["case"] == name]
+    known = {metric: [row[metric] for row in rows if row[metric] is not None] for metric in ("dice", "hd95")}
+    scores = {metric: fmean(values) if values else None for metric, values in known.items()}
+    return ReportCase(name, to_rgb8(loaded.image), loaded.mask, mask, scores)
+
+
+def _history(metrics_csv: Path | None) -> list[dict[str, float | None]]:
+    if metrics_csv is None:
+        return []
+    with metrics_csv.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    numbers = [{name: value for name, value in row.items() if name != "kept_weights"} for row in rows]
+    return [{name: float(value) if value else None for name, value in row.items()} for row in numbers]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {item}" for key, item in value.items())
+    return str(value)

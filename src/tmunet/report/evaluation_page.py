@@ -1,0 +1,198 @@
+"""The report as one HTML page that needs nothing beside itself."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tmunet.errors import InputError
+from tmunet.files import write_text
+from tmunet.labels import IGNORE_LABEL
+from tmunet.metrics.bootstrap import describe
+from tmunet.metrics.class_means import is_absent, scored_classes
+from tmunet.metrics.empty_masks import Outcome
+from tmunet.metrics.groups import count_groups
+from tmunet.report import charts, panels
+from tmunet.report import report_text as wording
+from tmunet.report.page_assets import environment, hex_color
+from tmunet.report.panels import COLORS, Panel, Pixel, ReportCase
+from tmunet.report.select import RULE, dice_by_case, ranking, take
+from tmunet.text import pluralize, resampling_unit
+
+GROUPS = ("worst", "median", "best")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a report shows.
+
+    Args:
+        title: what was evaluated on what, such as ``"tmunet_t on nuclei-sample"``.
+        facts: where the numbers come from, by name: model, data, split hash, seed, command, versions.
+        protocol: a paragraph that says how the scores were computed.
+        summaries: ``Summary.to_dict()`` by class name; the classes that were scored.
+        per_image: one row for each image and class: ``{"case", "group", "class", "outcome", "dice",
+            "iou", "f1", "precision", "recall", "hd", "hd95"}``; distances in pixels, None where a value does not
+            exist or a group is not known.
+        history: one row for each epoch: ``{"epoch", "train_loss", "val_loss", "val_dice",
+            "learning_rate"}``; None where a quantity was not measured; may be empty.
+        cases: the images chosen by ``select_cases``, in any order; none for a page without pictures.
+        classes: names of the labels; the index is the label, 0 is background.
+    """
+
+    title: str
+    facts: Mapping[str, str]
+    protocol: str
+    summaries: Mapping[str, Mapping[str, Any]]
+    per_image: Sequence[Mapping[str, Any]]
+    history: Sequence[Mapping[str, float | None]]
+    cases: Sequence[ReportCase]
+    classes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class ShownCase:
+    """A case as the page shows it; ``rank`` counts from 1, the lowest Dice."""
+
+    case: ReportCase
+    rank: int
+    pictures: Sequence[Panel]
+
+
+def render(report: Report) -> str:
+    """Write a report as one self-contained HTML page.
+
+    The page makes no request: styles, charts and pictures are inside it, and its content policy forbids any
+    other source. Every text that comes from data is escaped.
+
+    Args:
+        report: scores, pictures and provenance.
+
+    Returns:
+        The HTML text.
+
+    Raises:
+        InputError: nothing was scored, ``summaries`` and ``per_image`` hold different classes, a class has no
+            label, a mask holds a label without a class, or ``cases`` are not those of ``select_cases``.
+    """
+    _check_classes(report)
+    ranked = ranking(report.per_image)
+    groups = _groups(report, ranked)
+    templates = environment()
+    templates.globals.update(
+        number=wording.number, interval=wording.interval, metric=wording.metric, pluralize=pluralize
+    )
+    best = charts.best_epoch(report.history)
+    return str(
+        templates.get_template("template.html.j2").render(
+            report=report,
+            headline=_headline(report),
+            misses={name: wording.misses(summary) for name, summary in report.summaries.items()},
+            strips={name: _strips(report, name) for name in scored_classes(report.summaries)},
+            absent=[name for name, summary in report.summaries.items() if is_absent(summary)],
+            groups=groups,
+            ranked=len(ranked),
+            rule=RULE,
+            legend=_legend(report),
+            outlines=[hex_color(COLORS[Pixel.MISSED]), hex_color(COLORS[Pixel.FALSE])],
+            curves=_curves(report.history),
+            best=best,
+            metrics=wording.METRICS,
+            outcomes=wording.OUTCOMES,
+            drawn=[outcome for outcome in wording.OUTCOMES if outcome != Outcome.IGNORED],
+        )
+    )
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Render a report and write it atomically.
+
+    Args:
+        path: the HTML file; its folder is made if need be.
+        report: scores, pictures and provenance.
+
+    Raises:
+        InputError: as ``render``.
+    """
+    write_text(path, render(report))
+
+
+def _check_classes(report: Report) -> None:
+    if not report.summaries:
+        raise InputError("Expected `summaries` to hold at least one class, but got none. Evaluate the model first.")
+    if unknown := sorted(set(report.summaries) - set(report.classes)):
+        raise InputError(f"Expected every scored class to be in {list(report.classes)}, but got {unknown}.")
+    if (rows := {row["class"] for row in report.per_image}) != set(report.summaries):
+        raise InputError(
+            f"Expected `per_image` to hold the classes of `summaries`, {sorted(report.summaries)}, "
+            f"but got {sorted(rows)}. Take both from one evaluation."
+        )
+    labels = set(range(len(report.classes)))
+    for case in report.cases:
+        for field, allowed in (("truth", {*labels, IGNORE_LABEL}), ("prediction", labels)):
+            if strange := sorted(set(np.unique(getattr(case, field)).tolist()) - allowed):
+                raise InputError(
+                    f"Case {case.name!r}: expected labels 0 to {len(report.classes) - 1} in `{field}`, "
+                    f"but got {strange}. Give a name in `classes` to every label."
+                )
+
+
+def _headline(report: Report) -> Mapping[str, Any]:
+    if len(report.summaries) == 1:
+        (summary,) = report.summaries.values()
+        return {"n": summary["n"], **_drawn(summary["n"], summary["n_groups"]), **summary["metrics"]["dice"]}
+    dice, group = dice_by_case(report.per_image), {row["case"]: row["group"] for row in report.per_image}
+    groups = [group[case] for case in dice]
+    of_set = describe({"dice": list(dice.values())}, groups=groups)["dice"]
+    return {"n": len(dice), **_drawn(len(dice), count_groups(groups)), **asdict(of_set)}
+
+
+def _drawn(images: int, groups: int | None) -> Mapping[str, str]:
+    """What the intervals are drawn from, where it is not simply the images; and what one of it is."""
+    if groups is None:
+        return {"over": "", "unit": "image"}
+    return {"over": f" over {resampling_unit(images, groups)}", "unit": "group of images"}
+
+
+def _groups(report: Report, ranked: Sequence[str]) -> Mapping[str, Sequence[ShownCase]]:
+    given = {case.name: case for case in report.cases}
+    total = min(len(report.cases), len(ranked))
+    chosen = take(ranked, total)
+    expected = [name for group in GROUPS for name in chosen[group]]
+    if sorted(case.name for case in report.cases) != sorted(expected):
+        raise InputError(
+            f"Expected `cases` to be those that select_cases(per_image) names, {expected}, "
+            f"but got {[case.name for case in report.cases]}. Nobody should choose them by eye."
+        )
+    rank = {name: index for index, name in enumerate(ranked, start=1)}
+    return {
+        group: [ShownCase(given[name], rank[name], panels.panels(given[name])) for name in chosen[group]]
+        for group in GROUPS
+        if chosen[group]
+    }
+
+
+def _strips(report: Report, name: str) -> Sequence[charts.Strip]:
+    rows = [row for row in report.per_image if row["class"] == name]
+    return [charts.strip(rows, metric, report.summaries[name]["metrics"][metric]) for metric in ("dice", "hd95")]
+
+
+def _curves(history: Sequence[Mapping[str, float | None]]) -> Sequence[charts.Curves]:
+    losses = charts.curves(history, "Loss", {"train_loss": "training", "val_loss": "validation"})
+    dice = charts.curves(history, "Validation Dice", {"val_dice": "validation"}, ceiling=1.0)
+    return [chart for chart in (losses, dice) if chart is not None]
+
+
+def _legend(report: Report) -> Sequence[tuple[str, str, str]]:
+    meanings = {
+        Pixel.HIT: ("hit", "marked in both"),
+        Pixel.MISSED: ("missed", "in the reference only"),
+        Pixel.FALSE: ("false", "in the prediction only"),
+    }
+    if len(report.classes) > 2:
+        meanings[Pixel.CONFUSED] = ("wrong class", "marked in both, as different classes")
+    if any((case.truth == IGNORE_LABEL).any() for case in report.cases):
+        meanings[Pixel.IGNORED] = ("ignored", "not scored")
+    return [(hex_color(COLORS[kind]), name, meaning) for kind, (name, meaning) in meanings.items()]

@@ -1,0 +1,140 @@
+"""How a report writes its numbers and says its findings in words."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tmunet.metrics import MIN_OBJECT_PIXELS, is_absent
+from tmunet.text import pluralize
+
+DASH = "–"
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How one metric is shown: its label, its unit (empty for a ratio) and its decimals."""
+
+    label: str
+    unit: str = ""
+    decimals: int = 3
+
+    @property
+    def heading(self) -> str:
+        """The label with its unit, such as ``"HD95 (pixels)"``."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+METRICS: Mapping[str, Metric] = {
+    "dice": Metric("Dice"),
+    "iou": Metric("IoU"),
+    "f1": Metric("F1"),
+    "precision": Metric("Precision"),
+    "recall": Metric("Recall"),
+    "hd": Metric("HD", "pixels", 1),
+    "hd95": Metric("HD95", "pixels", 1),
+}
+
+OUTCOMES: Mapping[str, str] = {
+    "found": "found",
+    "missed": "missed",
+    "false_alarm": "false alarm",
+    "both_empty": "both empty",
+    "ignored": "ignored",
+}
+
+
+def metric(name: str) -> Metric:
+    """Look up how a metric is shown; one not in ``METRICS`` has its own name and 3 decimals."""
+    return METRICS.get(name, Metric(name))
+
+
+def known(value: float | None) -> float | None:
+    """Return the value, or None where it is missing or not finite.
+
+    Example:
+        >>> known(0.5), known(None), known(float("inf"))
+        (0.5, None, None)
+    """
+    return value if value is not None and math.isfinite(value) else None
+
+
+def number(value: float | None, name: str = "") -> str:
+    """Write one value of the metric ``name``: 3 decimals, 1 for pixels, a dash where there is no value.
+
+    Example:
+        >>> number(0.91234, "dice"), number(12.345, "hd95"), number(None, "hd")
+        ('0.912', '12.3', '–')
+    """
+    value = known(value)
+    return DASH if value is None else f"{value:.{metric(name).decimals}f}"
+
+
+def interval(low: float | None, high: float | None, name: str = "") -> str:
+    """Write an interval, ``"0.893 to 0.928"``, or a dash where it does not exist."""
+    low, high = known(low), known(high)
+    return DASH if low is None or high is None else f"{number(low, name)} to {number(high, name)}"
+
+
+def percent(share: float) -> str:
+    """Write a share of the pixels.
+
+    >>> [percent(share) for share in (0, 0.0004, 0.1234, 0.9999, 1)]
+    ['0 %', '<0.1 %', '12.3 %', '>99.9 %', '100 %']
+    """
+    if share in (0, 1):
+        return f"{100 * share:.0f} %"
+    return "<0.1 %" if share < 0.001 else ">99.9 %" if share > 0.999 else f"{100 * share:.1f} %"
+
+
+def misses(summary: Mapping[str, Any]) -> list[str]:
+    """Say in sentences how often a model missed a structure altogether or saw one that is not there, by image and by object.
+
+    Args:
+        summary: ``Summary.to_dict()`` of one class.
+
+    Example:
+        >>> counts = {"n": 9, "n_ignored": 0, "n_missed": 0, "n_false_alarm": 1, "n_both_empty": 0, "n_hd_left_out": 0}
+        >>> objects = {"objects": 12, "objects_missed": 0, "objects_false": 0}
+        >>> small = {"objects_too_small": 0, "objects_too_small_predicted": 0}
+        >>> misses({**counts, **objects, **small})[0]
+        'Missed in no image: wherever the reference marks it, the model marked something.'
+    """
+    ignored = [f"Left out: {pluralize(summary['n_ignored'], 'image')} without a pixel that counts."] * bool(
+        summary["n_ignored"]
+    )
+    if is_absent(summary):
+        images = pluralize(summary["n"], "image")
+        return [
+            f"Not in these images: no reference and no prediction of {images} shows it, so it is not scored.",
+            *ignored,
+        ]
+    total, missed, false = summary["n"], summary["n_missed"], summary["n_false_alarm"]
+    empty, left_out = summary["n_both_empty"], summary["n_hd_left_out"]
+    sentences = [
+        f"Missed in {missed:,} of {pluralize(total, 'image')}: the reference marks it, the model marked nothing."
+        if missed
+        else "Missed in no image: wherever the reference marks it, the model marked something.",
+        f"False alarm in {false:,} of {pluralize(total, 'image')}: the reference is empty, the model marked something."
+        if false
+        else "False alarm in no image: wherever the reference is empty, the model marked nothing.",
+    ]
+    sizes = ""
+    if summary["objects_missed"]:
+        middle, largest = summary["objects_missed_median_px"], summary["objects_missed_largest_px"]
+        sizes = f" (median {middle:,.0f} px, largest {largest:,} px)"
+    sentences.append(
+        f"Objects (connected areas): {summary['objects_missed']:,} of {summary['objects']:,} in the reference have no marked "
+        f"pixel{sizes}; {summary['objects_false']:,} that the model marked touch none of the reference."
+    )
+    small, predicted = summary["objects_too_small"], summary["objects_too_small_predicted"]
+    if small or predicted:
+        sentences.append(
+            f"Too small to be objects, below {MIN_OBJECT_PIXELS} px: {small:,} areas in the reference, {predicted:,} in the "
+            "prediction."
+        )
+    if empty:
+        sentences.append(f"Rightly left empty: {pluralize(empty, 'image')}.")
+    if left_out:
+        sentences.append(f"HD and HD95 leave out {pluralize(left_out, 'image')} where they do not exist.")
+    return sentences + ignored

@@ -1,0 +1,244 @@
+"""A training run from its settings to its run folder."""
+
+import hashlib
+import os
+import shlex
+import warnings
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, DistributedSampler
+
+from tmunet.data.cached_dataset import Batch, CachedCases, cache_cases
+from tmunet.data.dataset import Dataset, open_dataset
+from tmunet.data.fingerprint import TrainingFingerprint
+from tmunet.data.reader import Legends
+from tmunet.data.split.class_counts import count_classes
+from tmunet.data.split.leakage import LeakReport, find_leaks
+from tmunet.data.split.near_duplicates import Signature
+from tmunet.data.training_stats import Intensity, Scale, Turns
+from tmunet.device import choose_device
+from tmunet.errors import DataError, InputError, InterruptedRunError, ModelError, TMUNetWarning, UsageError
+from tmunet.model import check_size, save_model
+from tmunet.model_config import ModelConfig
+from tmunet.text import pluralize
+from tmunet.training.activation_checkpointing import checkpoint_stages
+from tmunet.training.callbacks import MetricsLog, ProgressBar, Throughput
+from tmunet.training.config import TrainConfig
+from tmunet.training.dark_images import warn_of_dark_images
+from tmunet.training.label_checks import check_countable
+from tmunet.training.module import SegmentationModule
+from tmunet.training.run_folder import RunFolder
+from tmunet.training.trainer import build_trainer
+
+VALIDATION_BATCH = 8  # images; validation keeps no gradients, so its batch only has to be cheap
+
+
+def train(config: TrainConfig) -> RunFolder:
+    """Train from fresh weights into a new run folder.
+
+    Raises:
+        UsageError: the run folder exists already, or a setting does not fit.
+        DataError: every fault of the data set, before the first epoch and before anything is written.
+    """
+    run = RunFolder(config.run_folder)
+    if _is_first_process() and run.path.exists() and any(run.path.iterdir()):
+        raise UsageError(
+            f"{run.path}: the run folder exists already. Continue it with --resume {shlex.quote(str(run.path))}, or choose "
+            "another with --out."
+        )
+    choose_device(config.device)  # a message now, and no traceback of Lightning's
+    dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
+    if not dataset.split.train:
+        raise InputError(
+            f"{config.split or config.data}: expected a split with images to train, but found none on that side."
+        )
+    return _fit(replace(config, precision=_precision(config)), dataset, run)
+
+
+def resume(path: Path) -> RunFolder:
+    """Continue an interrupted run from its last checkpoint, with its own settings and split.
+
+    Raises:
+        UsageError: the folder is not a run that can be continued.
+        DataError: the data set has faults or is not what it was.
+    """
+    run = RunFolder(path)
+    config = replace(run.read_config(), out=str(path))
+    dataset = open_dataset(run.data(), run.split)
+    return _fit(config, dataset, run, resuming=True)
+
+
+def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool = False) -> RunFolder:
+    train_cases, val_cases, on_test, leaks = _load(dataset, config)
+    by_dice, tell = config.monitor == "val_dice", _is_first_process()
+    validates = check_countable(dataset.folder, train_cases, val_cases, dataset.info.classes, by_dice, tell)
+    if tell:
+        _warn_of_absent_classes(dataset, {**train_cases.present, **val_cases.present, **on_test})
+    data_hash = hashlib.sha256((train_cases.sha256() + val_cases.sha256()).encode()).hexdigest()
+    if resuming:
+        run.check_data(data_hash, dataset.info.classes)
+    pl.seed_everything(config.seed, verbose=False)
+    model_config = ModelConfig(
+        config.model,
+        config.model_args,
+        dataset.info.classes,
+        config.preprocess,
+        Scale.of(train_cases.sizes, config.preprocess.size),
+        Intensity.typical(train_cases.intensities),
+        Turns.of(config.augment),
+    )
+    network = model_config.create_network()
+    check_size(network, config.preprocess.size, "preprocess.size")
+    if config.checkpointing:
+        checkpoint_stages(network)
+    module = SegmentationModule(network, config, train_cases.names, -(-len(train_cases) // config.batch_size))
+    title = (
+        f"{config.model} ({sum(p.numel() for p in network.parameters()):,} parameters), {pluralize(config.epochs, 'epoch')} of "
+        f"{pluralize(len(train_cases), 'image')} of {dataset.info.name}, {len(val_cases)} to validate, run folder {run.path}"
+    )
+    log, speed = MetricsLog(run.metrics, module), Throughput()
+    trainer = build_trainer(config, run, [log, ProgressBar(title), speed], validates=validates)
+    if trainer.is_global_zero and not resuming:
+        machine = {"device": _name_of(trainer.strategy.root_device), "threads": torch.get_num_threads()}
+        run.start(config, dataset, data_hash, leaks, {**machine, "processes": config.devices * config.nodes})
+    world = config.devices * config.nodes
+    sampler: DistributedSampler[Batch] = DistributedSampler(
+        train_cases, world, trainer.global_rank, shuffle=True, seed=config.seed
+    )
+    loader = _loader(train_cases, config.batch_size // world, sampler)
+    validation = _loader(val_cases, VALIDATION_BATCH) if validates else None
+    _launch(trainer, module, loader, validation, run if resuming and run.last.exists() else None)
+    if trainer.is_global_zero:
+        network.load_state_dict(kept_weights(run.last if validation is None else run.best, module))
+        provenance = run.describe(log.rows, config, speed.speed)
+        seen = TrainingFingerprint(train_cases.hashes, val_cases.hashes)
+        save_model(run.model, network, replace(model_config, provenance=provenance), seen)
+    return run
+
+
+def _launch(
+    trainer: pl.Trainer,
+    module: SegmentationModule,
+    loader: DataLoader[Batch],
+    validation: DataLoader[Batch] | None,
+    resumed: RunFolder | None,
+) -> None:
+    """Train from fresh weights, or from the last checkpoint of a run."""
+    last = None if resumed is None else str(resumed.last)
+    if resumed is not None:
+        check_checkpoint(resumed.last, averages=module.average is not None)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning")  # workers, which the cache does not need
+            trainer.fit(module, loader, validation, ckpt_path=last, weights_only=True)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        size, batch = module.settings.preprocess.size, module.settings.batch_size
+        raise InputError(
+            f"Training: BatchNorm needs more than one value a channel, but the last of {len(module.names)} images is alone in "
+            f"its batch of up to {batch}, and {size} pixels leave one value of it in the deepest stage. Choose a larger "
+            "--preprocess.size, or another --batch_size."
+        ) from error
+    except SystemExit:  # how Lightning ends after Ctrl-C and SIGTERM
+        raise InterruptedRunError(
+            f"Training was interrupted in epoch {trainer.current_epoch + 1} of {module.settings.epochs}. "
+            f"Continue with: {shlex.join(['tmunet', 'train', '--resume', str(module.settings.run_folder)])}"
+        ) from None
+
+
+def _load(
+    dataset: Dataset, config: TrainConfig
+) -> tuple[CachedCases, CachedCases, Mapping[str, Collection[str]], LeakReport]:
+    """Training and validation cases, and the classes on each test image: no fault and no leak waits for the test."""
+    faults: list[str] = []
+    loaded = []
+    legends: Legends = []
+    signatures: dict[str, Signature] = {}
+    for side in ("train", "val", "test"):
+        cases, small, found = cache_cases(dataset.subset(side), dataset.info, config.preprocess, legends)
+        loaded.append(cases)
+        signatures |= small
+        faults += found
+    if faults:
+        raise DataError(str(dataset.folder), faults)
+    if _is_first_process():
+        warn_of_dark_images(dataset.folder, loaded[0].intensities, config.preprocess, config.augment)
+    leaks = find_leaks(dataset.split, {case.name: case.group for case in dataset.cases}, signatures)
+    if leaks.leaking and _is_first_process():
+        warnings.warn(
+            f"{dataset.folder}: the split leaks: {leaks}. Scores on it will look better than they are. "
+            f"A split that does not leak: tmunet split {dataset.folder} --kind grouped",
+            TMUNetWarning,
+            stacklevel=2,
+        )
+    return loaded[0], loaded[1], loaded[2].present, leaks
+
+
+def _warn_of_absent_classes(dataset: Dataset, present: Mapping[str, Collection[str]]) -> None:
+    for count in count_classes(dataset.split, dataset.info.classes[1:], present):
+        if count.absent:
+            warnings.warn(
+                f"{dataset.folder}: {count}. A split that balances classes: tmunet split {dataset.folder} --kind grouped",
+                TMUNetWarning,
+                stacklevel=3,
+            )
+
+
+def _loader(cases: CachedCases, batch_size: int, sampler: Any = None) -> DataLoader[Batch]:
+    return DataLoader(cases, batch_size, sampler=sampler, collate_fn=_as_is)
+
+
+def _as_is(batch: Any) -> Any:
+    return batch
+
+
+def _precision(config: TrainConfig) -> Literal["float32", "bfloat16"]:
+    """What `precision: auto` means here; the run folder keeps the answer."""
+    if config.precision != "auto":
+        return config.precision
+    on_cuda = config.device in ("auto", "cuda") and torch.cuda.is_available()
+    return "bfloat16" if on_cuda and torch.cuda.is_bf16_supported() else "float32"
+
+
+def _name_of(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def _is_first_process() -> bool:
+    """Whether this process is the one that writes, by the variables of torchrun, Slurm and Lightning's own launcher."""
+    return not any(int(os.environ.get(name, 0)) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
+
+
+def check_checkpoint(checkpoint: Path, averages: bool) -> None:
+    """See that a checkpoint can be read, and continued by a run that averages its weights or not.
+
+    Raises:
+        ModelError: it cannot; the message names the file.
+    """
+    try:
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a damaged archive leads to
+        raise ModelError(f"{checkpoint}: the checkpoint is damaged; delete it, and the run starts again.") from error
+    if averages and "kept_weights" not in state:
+        raise ModelError(
+            f"{checkpoint}: expected the moving average of the weights with the number of its steps, but found that of tmunet "
+            "0.1.0, which keeps its random start. Delete the folder of the checkpoint, and the run starts again."
+        )
+
+
+def kept_weights(checkpoint: Path, module: SegmentationModule) -> dict[str, torch.Tensor]:
+    """The network's weights in a checkpoint: their moving average or the raw ones, whichever did better on the validation images.
+
+    Without validation images the average, if the run has one.
+    """
+    saved = torch.load(checkpoint, map_location=module.device, weights_only=True)
+    state, prefix = saved["state_dict"], "network."
+    if saved.get("kept_weights") == "average":
+        prefix = "average.module."
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

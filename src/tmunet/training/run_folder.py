@@ -1,0 +1,166 @@
+"""The run folder: everything a number of this run can be traced to."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tmunet.config import from_mapping, read_yaml, to_yaml
+from tmunet.data.dataset import Dataset
+from tmunet.data.json_object import read_json_object
+from tmunet.data.split.leakage import LeakReport
+from tmunet.data.split.splits import write_split
+from tmunet.errors import DataError, InputError, UsageError
+from tmunet.files import write_json, write_text
+from tmunet.training.config import TrainConfig
+from tmunet.versions import versions
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where the parts of a run lie."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved settings."""
+        return self.path / "config.yaml"
+
+    def named_data(self) -> Path:
+        """The data set folder that the run was trained on, as it was given, whether it is there or not."""
+        named = Path(self.read_config().data)
+        return named.parent if named.suffix == ".json" else named
+
+    def data(self) -> Path:
+        """The data set folder that the run was trained on.
+
+        Raises:
+            InputError: it is not there, as seen from here.
+        """
+        folder = self.named_data()
+        if not folder.is_dir():
+            raise InputError(
+                f"{self.config}: expected the data set in {folder}, but there is no such folder. Paths there are relative to the "
+                "folder in which the training was started: give the command there."
+            )
+        return folder
+
+    @property
+    def provenance(self) -> Path:
+        """Data, split, versions, command."""
+        return self.path / "provenance.json"
+
+    @property
+    def split(self) -> Path:
+        """The split that was used, whatever file it came from."""
+        return self.path / "split.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row an epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the two checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint after the last finished epoch."""
+        return self.checkpoints / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint of the best epoch by the validation images."""
+        return self.checkpoints / "best.ckpt"
+
+    @property
+    def model(self) -> Path:
+        """The trained model."""
+        return self.path / "model"
+
+    def start(
+        self, config: TrainConfig, dataset: Dataset, data_hash: str, leaks: LeakReport, machine: Mapping[str, Any]
+    ) -> None:
+        """Write what is known before the first epoch; `machine` is what the arithmetic runs on."""
+        write_split(self.split, dataset.split)
+        write_json(
+            self.provenance,
+            {
+                "command": shlex.join(["tmunet", *sys.argv[1:]]),
+                "data": dataset.info.name,
+                "classes": list(dataset.info.classes),
+                "data_sha256": data_hash,
+                "split_sha256": dataset.split.sha256,
+                "split_sizes": {side: len(names) for side, names in dataset.split.to_dict().items()},
+                "leaks": leaks.counts(),
+                "seed": config.seed,
+                "machine": machine,
+                "versions": versions(),
+            },
+        )
+        write_text(self.config, to_yaml(config))
+
+    def read_config(self) -> TrainConfig:
+        """The settings of the run.
+
+        Raises:
+            UsageError: this is not a run folder, or its settings are damaged.
+        """
+        if not self.config.is_file():
+            raise UsageError(f"{self.path}: expected a run folder with a {self.config.name}, but found none.")
+        return from_mapping(TrainConfig, read_yaml(self.config), where=str(self.config))
+
+    def check_data(self, data_hash: str, classes: tuple[str, ...]) -> None:
+        """Refuse to continue on other images than the run began with, or on labels of other names.
+
+        Raises:
+            DataError: the training or validation images or masks have changed, or the classes, be it in their order.
+        """
+        begun = self.read_provenance()
+        if (known := begun.get("classes", list(classes))) != list(
+            classes
+        ):  # the masks are the same, so one of the two is wrong
+            raise DataError(
+                str(self.path),
+                [
+                    f"the run began with the classes {known}, but dataset.json names {list(classes)} now; put them back, or "
+                    "start a new run"
+                ],
+            )
+        if begun["data_sha256"] != data_hash:
+            raise DataError(
+                str(self.path),
+                ["the training or validation images or masks changed since the run began; start a new run"],
+            )
+
+    def read_provenance(self) -> dict[str, Any]:
+        """What `start` wrote."""
+        return read_json_object(self.provenance)
+
+    def describe(
+        self, rows: Sequence[Mapping[str, Any]], config: TrainConfig, speed: Mapping[str, float]
+    ) -> dict[str, Any]:
+        """The provenance of the trained model: what `start` wrote, and how the kept epoch did on the validation images."""
+        known = self.read_provenance()
+        by_dice = config.monitor == "val_dice"
+        measured = [row for row in rows if row["val_dice" if by_dice else "val_loss"] is not None]
+        kept: Mapping[str, Any] = rows[-1]
+        if measured and by_dice:
+            kept = max(measured, key=lambda row: row["val_dice"])
+        elif measured:
+            kept = min(measured, key=lambda row: row["val_loss"])
+        return {
+            **known,
+            "recipe": config.recipe,
+            "epochs": config.epochs,
+            "kept_epoch": kept["epoch"],
+            "kept_weights": kept["kept_weights"],
+            "val_loss": kept["val_loss"],
+            "val_dice": kept["val_dice"],
+            **{name: round(value, 1) for name, value in speed.items()},
+        }

@@ -1,0 +1,36 @@
+"""What a machine can do at most: a large matrix product, timed in turns with the networks."""
+
+from collections.abc import Callable, Sequence
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from tmunet.prediction.backends.precision import matmul_precision
+from tmunet_lab.bench.workload import Conditions
+
+# rows and columns: on two cores of a server 0.3 s, far above what starting it costs
+SIDES = {"cpu": 3072, "cuda": 8192}
+PRODUCT = "matrix product"
+
+
+def matrix_product(conditions: Conditions) -> Callable[[], Tensor]:
+    """A call that multiplies two square matrices, in the type and on the device of the networks."""
+    side = SIDES[conditions.device]
+    dtype = torch.bfloat16 if conditions.precision == "bfloat16" else torch.float32
+    a, b = (torch.full((side, side), 0.5, dtype=dtype, device=conditions.device) for _ in range(2))
+
+    def multiply() -> Tensor:
+        with matmul_precision(a.device, conditions.precision):
+            return a @ b
+
+    return multiply
+
+
+def utilization(macs: int, times: Sequence[float], product: Sequence[float], device: str) -> float:
+    """Multiply-accumulates a second over those of the matrix product on this device, the median over the rounds.
+
+    >>> utilization(3072**3 // 4, [1.0, 1.0], [0.5, 0.5], "cpu")
+    0.125
+    """
+    return median(macs / own * other / SIDES[device] ** 3 for own, other in zip(times, product, strict=False))

@@ -1,0 +1,138 @@
+"""Prediction, or a training step, as it is measured: the conditions, and the call that is timed."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from tmunet.errors import BackendError, UsageError
+from tmunet.nn.inference.optimize import optimize_for_inference
+from tmunet.prediction.backends.names import TORCH, BackendName, Precision
+from tmunet.prediction.backends.onnx_graph import write_onnx
+from tmunet.prediction.backends.precision import matmul_precision, require_precision
+from tmunet.prediction.backends.sessions import PACKAGES, start
+from tmunet.training.activation_checkpointing import checkpoint_stages
+from tmunet.training.step import training_step
+from tmunet_lab.bench.model_spec import CHANNELS, ModelSpec
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What holds for every measurement of a run.
+
+    Attributes:
+        device: where to compute.
+        precision: arithmetic of the network.
+        threads: of the CPU.
+        memory_limit: bytes that one call may take on the CPU; on a GPU its memory is the limit.
+        seconds: that the calls of one network may take at one size and batch.
+        exports: folder of the files that backends other than PyTorch run.
+        training: a call is a full training step (forward, loss, backward, Adam) and no prediction.
+        checkpointing: activations are computed again in the backward pass of a training step.
+
+    Raises:
+        UsageError: there are no threads, a limit is not above 0, or there is no training to checkpoint.
+        BackendError: the device does not have the precision.
+    """
+
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Precision = "float32"
+    threads: int = 1
+    memory_limit: int = 8_000_000_000
+    seconds: float = 60.0
+    exports: str = ""
+    training: bool = False
+    checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise UsageError(f"Expected `threads` to be at least 1, but got {self.threads}.")
+        if self.memory_limit <= 0 or self.seconds <= 0:
+            raise UsageError(
+                f"Expected the limits to be above 0, but got {self.memory_limit} bytes and {self.seconds} seconds."
+            )
+        if self.checkpointing and not self.training:
+            raise UsageError("Expected `training` with `checkpointing`: a prediction keeps no activations.")
+        require_precision(self.precision, torch.device(self.device))
+
+    def synchronize(self) -> None:
+        """Wait until the device has finished."""
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+
+
+def network_of(candidate: ModelSpec, conditions: Conditions) -> nn.Module:
+    """The network of a candidate as it is measured; see `ModelSpec.create` for errors."""
+    network = candidate.create()
+    return checkpoint_stages(network) if conditions.checkpointing else network
+
+
+def inference(
+    network: nn.Module,
+    size: int,
+    batch: int,
+    conditions: Conditions,
+    backend: BackendName = TORCH,
+    file: Path | None = None,
+) -> Callable[[], Tensor]:
+    """A call that predicts, or trains on, one batch of noise, all conditions met; it sets the threads of this process.
+
+    Args:
+        network: in eval mode; it is moved to the device. A training step changes its weights.
+        size: side of the square images, in pixels.
+        batch: number of images.
+        conditions: of the run.
+        backend: what runs the network.
+        file: what backends other than PyTorch run; see `export`.
+
+    Returns:
+        The call; it gives logits (batch, classes, size, size), or the loss of a training step.
+
+    Raises:
+        BackendError: the backend cannot run this network under these conditions.
+        MissingExtraError: its packages are not installed.
+    """
+    torch.set_num_threads(conditions.threads)
+    network.to(conditions.device)
+    images = torch.randn(batch, CHANNELS, size, size, generator=torch.Generator().manual_seed(0)).to(conditions.device)
+    if conditions.training:
+        return _training(network, images, conditions, backend)
+    run = start(backend, network, images, conditions.threads, conditions.precision, file)
+    return lambda: run(images)
+
+
+def _training(network: nn.Module, images: Tensor, conditions: Conditions, backend: BackendName) -> Callable[[], Tensor]:
+    if backend not in (TORCH, "compile"):
+        raise BackendError(f"{backend} does not train")
+    if backend == "compile" and conditions.checkpointing:
+        raise BackendError("compile does not take activation checkpointing")
+    masks = (torch.rand(images[:, 0].shape, generator=torch.Generator().manual_seed(1)) < 0.5).to(images.device)
+    if backend == "compile":
+        network.compile(dynamic=False)
+    step = training_step(network, images, masks.to(torch.uint8), conditions.precision == "bfloat16")
+
+    def call() -> Tensor:
+        with matmul_precision(images.device, conditions.precision):
+            return step()
+
+    return call
+
+
+def export(candidate: ModelSpec, network: nn.Module, size: int, conditions: Conditions) -> None:
+    """Write the file that a backend runs, if it needs one and it is not there; see `inference` for errors."""
+    file = exported(candidate, size, conditions)
+    if file is not None and not file.exists():
+        images = torch.zeros(1, CHANNELS, size, size)
+        write_onnx(optimize_for_inference(network), images, file)
+
+
+def exported(candidate: ModelSpec, size: int, conditions: Conditions) -> Path | None:
+    """Where the file lies that a backend runs; PyTorch needs none, and backends other than it share one."""
+    if candidate.backend not in PACKAGES or conditions.training:
+        return None
+    network = candidate.label.removesuffix(f"@{candidate.backend}")
+    return Path(conditions.exports) / f"{re.sub(r'[^A-Za-z0-9]+', '-', network)}-{size}.onnx"

@@ -1,0 +1,193 @@
+"""From runs to what a table says: the mean and its spread over seeds, an interval over images, and paired tests.
+
+Three questions are kept apart. How much would the mean change with another training? The SD over seeds. With other images of the
+same kind? The bootstrap interval over images. Is one network better than another on these images? The signed-rank test of
+F. Wilcoxon (Biometrics Bulletin 1, 1945), with zeros as J. Pratt ranks them (JASA 54, 1959), corrected for the number of networks
+as in S. Holm (Scandinavian Journal of Statistics 6, 1979). Where it is known which images belong together, interval and test take
+their groups in place of images, since those of a group are no independent ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+import numpy as np
+
+from tmunet.errors import InputError
+from tmunet.metrics.bootstrap import TAILS, resamples
+from tmunet.metrics.groups import count_groups, group_sums
+from tmunet_lab.experiments.run_result import Result
+
+DECIMALS = 12  # below this, two means of the same numbers differ by rounding alone
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric of one network on one test set, in the metric's own unit.
+
+    Attributes:
+        mean: over seeds, of the means over images.
+        sd: sample standard deviation over seeds; None for one seed.
+        seeds: ascending.
+        images: that have the metric in at least one class with at least one seed.
+        groups: of these images, those of one image among them; None where no group is known.
+        low: lower end of the 95 % bootstrap interval over images or groups: for each resample of them the mean that stands here.
+            None for one image or group, and for a metric that is no mean over images, such as F1 under the protocol `paper`.
+        high: upper end of it.
+    """
+
+    mean: float
+    sd: float | None
+    seeds: tuple[int, ...]
+    images: int
+    groups: int | None
+    low: float | None
+    high: float | None
+
+
+def check_comparable(results: Sequence[Result]) -> None:
+    """Refuse to compare scores that were computed otherwise or of other images.
+
+    Raises:
+        InputError: results have different protocols or splits.
+    """
+    for result in results:
+        for what in ("protocol", "split_sha256"):
+            first, other = getattr(results[0], what), getattr(result, what)
+            if first != other:
+                raise InputError(
+                    f"{results[0].run} and {result.run}: expected the same {what} to compare their scores, but found {first} and "
+                    f"{other}; score both under one protocol, on the test side of one split."
+                )
+
+
+def is_mean_over_images(results: Sequence[Result], metric: str) -> bool:
+    """Whether a metric of a set is the mean of its images' values, so that intervals and tests over images belong to it."""
+    return all(
+        one.scores["classes"][name]["metrics"][metric]["median"] is not None for one in results for name in one.classes
+    )
+
+
+def image_means(results: Sequence[Result], metric: str) -> dict[str, float]:
+    """A metric of each image, averaged over the runs that have it, in the order of the names."""
+    found: dict[str, list[float]] = {}
+    for result in results:
+        for case, value in result.values(metric).items():
+            found.setdefault(case, []).append(value)
+    return {case: fmean(found[case]) for case in sorted(found)}
+
+
+def estimate(
+    results: Sequence[Result], metrics: Sequence[str], groups: Mapping[str, str]
+) -> dict[str, Estimate | None]:
+    """Estimate metrics of one network from its runs with several seeds.
+
+    Args:
+        results: at least one; all of one network, data set, split and protocol.
+        metrics: names.
+        groups: of the images that are known to belong together, by case.
+
+    Returns:
+        By metric; None where a run has no image with it.
+
+    Raises:
+        InputError: the results have different protocols or splits.
+    """
+    check_comparable(results)
+    results = sorted(results, key=lambda result: result.seed)
+    found: dict[str, Estimate | None] = {}
+    for metric in metrics:
+        means = [mean for result in results if (mean := result.mean(metric)) is not None]
+        low, high = _interval(results, metric, groups) if is_mean_over_images(results, metric) else (None, None)
+        images = image_means(results, metric)
+        found[metric] = (
+            Estimate(
+                mean=fmean(means),
+                sd=stdev(means) if len(means) > 1 else None,
+                seeds=tuple(result.seed for result in results),
+                images=len(images),
+                groups=count_groups([groups.get(case) for case in images]),
+                low=low,
+                high=high,
+            )
+            if len(means) == len(results)
+            else None
+        )
+    return found
+
+
+def _interval(results: Sequence[Result], metric: str, groups: Mapping[str, str]) -> tuple[float | None, float | None]:
+    """The bootstrap interval of the mean over seeds of the mean over classes of the mean over images.
+
+    Where an image has the metric in one class or seed and not in another, that is no mean of one value an image. A class of which
+    a resample has no image does not count in it.
+    """
+    cells: dict[tuple[int, str], dict[str, float]] = {}  # one for each seed and class, which weigh alike
+    for result in results:
+        for row in result.rows:
+            if row[metric] is not None:
+                cells.setdefault((result.seed, row["class"]), {})[row["case"]] = row[metric]
+    cases = sorted({case for cell in cells.values() for case in cell})
+    group_of = [groups.get(case) for case in cases]
+    values = np.array([[cell.get(case, np.nan) for cell in cells.values()] for case in cases])  # (images, cells)
+    known = group_sums((~np.isnan(values)).astype(np.float64), group_of)  # (groups, cells)
+    filled = group_sums(np.nan_to_num(values), group_of)
+    if len(filled) < 2:
+        return None, None
+    means = []
+    for drawn in resamples(len(filled)):
+        counts = drawn @ known
+        sums = np.divide(drawn @ filled, counts, out=np.zeros(counts.shape), where=counts > 0)
+        means.append(sums.sum(1) / (counts > 0).sum(1))
+    low, high = np.percentile(np.concatenate(means), TAILS).tolist()
+    return low, high
+
+
+def paired_p(first: Sequence[Result], second: Sequence[Result], metric: str, groups: Mapping[str, str]) -> float | None:
+    """Two-sided p of Wilcoxon's signed-rank test over the images that two networks both have, averaged over seeds.
+
+    Images that are known to belong together are one: what is ranked is the mean difference of their group.
+
+    Equal images are ranked with the others and then left out, as Pratt does: leaving them out before, as Wilcoxon did, would make
+    few differences among many equal images look like more than they are.
+
+    Args:
+        first: runs of one network.
+        second: runs of another, with the same protocol and split.
+        metric: its name.
+        groups: of the images that are known to belong together, by case.
+
+    Returns:
+        The p value, 1 if no image (group) differs; None if the metric is no mean over images or no image has it.
+
+    Raises:
+        InputError: the results have different protocols or splits.
+    """
+    from scipy.stats import wilcoxon
+
+    check_comparable([*first, *second])
+    if not is_mean_over_images([*first, *second], metric):
+        return None
+    a, b = image_means(first, metric), image_means(second, metric)
+    pairs = {case: a[case] - b[case] for case in a if case in b}
+    group_of = [groups.get(case) for case in pairs]
+    columns = np.array([(difference, 1.0) for difference in pairs.values()]).reshape(-1, 2)
+    sums = group_sums(columns, group_of)  # (groups, 2)
+    differences = np.round(sums[:, 0] / sums[:, 1], DECIMALS)
+    if not differences.size:
+        return None
+    return float(wilcoxon(differences, zero_method="pratt").pvalue) if differences.any() else 1.0
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """Correct p values for their number, step by step from the smallest; in the given order.
+
+    >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
+    [0.03, 0.06, 0.06]
+    """
+    corrected = [0.0] * len(values)
+    highest = 0.0
+    for rank, index in enumerate(sorted(range(len(values)), key=values.__getitem__)):
+        highest = max(highest, min(1.0, (len(values) - rank) * values[index]))
+        corrected[index] = highest
+    return corrected

@@ -1,0 +1,82 @@
+"""Tables as CSV in the long form: one line for each network, data set, split, protocol and metric, with all that is known."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tmunet_lab.experiments.captions import settings
+from tmunet_lab.experiments.number_format import scaled, seeds, unit
+from tmunet_lab.experiments.run_list import relative
+from tmunet_lab.experiments.table import METRICS, Block, Row, Table
+
+COLUMNS = (
+    "target", "network", "model", "model_args", "settings", "paper_row", "data", "split", "protocol", "metric", "unit", "paper",
+    "mean", "sd_over_seeds", "seeds", "images", "images_ignored", "classes", "groups", "low", "high", "reference", "p", "p_holm",
+    "left_out_of_hd", "split_sha256", "weights_sha256", "runs", "missing", "parameters", "paper_flops_g", "gmac_thop", "gmac",
+    "paper_fps", "images_per_second", "machine",
+)  # fmt: skip
+
+
+def long_form(table: Table, folder: Path) -> Iterator[Mapping[str, Any]]:
+    """The lines, in the order of the blocks; several values of a cell are parted by "; ", in the order of the seeds.
+
+    Args:
+        table: what is printed.
+        folder: in which the file will lie; paths of run folders start there.
+    """
+    for block in table.blocks:
+        for row in block.rows:
+            yield from ({**_shared(table, block, row, folder), **_scores(row, metric)} for metric in METRICS)
+
+
+def _shared(table: Table, block: Block, row: Row, folder: Path) -> dict[str, Any]:
+    cost, printed = table.costs.get(row.network), table.printed[row.network]
+    return {
+        "target": table.target,
+        "network": row.network,
+        "model": row.planned.model,
+        "model_args": settings(row.planned.model_args) if row.planned.model_args else "",
+        "settings": settings(row.planned.settings) if row.planned.settings else "",
+        "paper_row": row.planned.row,
+        "data": block.data,
+        "split": block.split,
+        "protocol": block.protocol,
+        "seeds": _joined(result.seed for result in row.results),
+        "images_ignored": _joined(result.ignored for result in row.results),
+        "classes": _joined(len(result.classes) for result in row.results),
+        "reference": table.reference or "",
+        "left_out_of_hd": _joined(row.left_out),
+        "split_sha256": row.results[0].split_sha256 if row.results else "",
+        "weights_sha256": _joined(result.weights_sha256 for result in row.results),
+        "runs": _joined(relative(result.run, folder) for result in row.results),
+        "missing": _joined(f"{seeds(missed)}: {reason}" for reason, missed in row.reasons.items()),
+        "parameters": cost and cost.parameters,
+        "paper_flops_g": printed and printed.flops,
+        "gmac_thop": cost and cost.macs_thop / 1e9,
+        "gmac": cost and cost.macs / 1e9,
+        "paper_fps": printed and printed.fps,
+        "images_per_second": cost and cost.images_per_second,
+        "machine": cost.machine if cost else "",
+    }
+
+
+def _scores(row: Row, metric: str) -> dict[str, Any]:
+    cell = row.cells[metric]
+    ours = cell.ours
+    values: dict[str, float | None] = dict.fromkeys(("mean", "sd_over_seeds", "low", "high"))
+    if ours is not None:
+        values |= {"mean": ours.mean, "sd_over_seeds": ours.sd, "low": ours.low, "high": ours.high}
+    return {
+        "metric": metric,
+        "unit": unit(metric),
+        "paper": cell.paper,
+        "images": ours and ours.images,
+        "groups": ours and ours.groups,
+        **{name: None if value is None else scaled(metric, value) for name, value in values.items()},
+        "p": cell.test and cell.test.p,
+        "p_holm": cell.test and cell.test.corrected,
+    }
+
+
+def _joined(values: Any) -> str:
+    return "; ".join(map(str, values))

@@ -1,0 +1,68 @@
+"""From the original files to a data set folder, for the sets whose miniatures are in `originals_more`."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from tmunet.data.dataset import open_dataset
+from tmunet.data.io.images import read_image
+from tmunet.data.io.masks import read_mask
+from tmunet.datasets._build.build import build
+from tmunet.datasets._build.source import open_source
+from tmunet.datasets.registry import get_facts, get_importer
+from tmunet_lab.nnunet.raw_export import write_nnunet
+
+from .originals_more import make_dsb2018, make_glas, make_isic, make_kvasir, make_nnunet
+
+MINIATURES = {
+    "DSB2018": (make_dsb2018, ".png"),
+    "Kvasir-SEG": (make_kvasir, ".jpg"),
+    "ISIC2018": (make_isic, ".jpg"),
+    "GlaS": (make_glas, ".bmp"),
+    "nnunet": (make_nnunet, ".png"),
+}
+
+
+@pytest.mark.parametrize("name", MINIATURES)
+def test_a_miniature_in_an_archive_becomes_the_data_set_that_was_planned(tmp_path, name):
+    make, suffix = MINIATURES[name]
+    make(tmp_path / "original")
+    archive = shutil.make_archive(str(tmp_path / "download"), "zip", tmp_path / "original")
+    source = open_source(tmp_path / archive, tmp_path / "staging")
+    plan = get_importer(name)(source)
+    dataset = build(plan, source, tmp_path / "imported", f"tmunet import {name}")
+    assert dataset.info.classes == plan.facts.classes
+    assert dataset.info.ignore_label == plan.facts.ignore_label
+    assert [(case.name, case.group) for case in dataset.cases] == [(case.name, case.group) for case in plan.cases]
+    for case, planned in zip(dataset.cases, plan.cases, strict=True):
+        assert case.image.suffix == suffix
+        assert case.image.read_bytes() == source.files[planned.image].read_bytes()
+        assert case.mask is not None
+        labels = read_mask(case.mask, dataset.info.classes, dataset.info.ignore_label)
+        assert np.array_equal(labels, planned.draw(read_image(case.image).shape[:2]))
+        assert labels.any()
+    assert (dataset.folder / "official_split.json").exists() == bool(plan.official)
+
+
+def test_nnunet_there_and_back_keeps_the_official_split(tmp_path):
+    source = open_source(make_nnunet(tmp_path / "first"), tmp_path)
+    plan = get_importer("nnunet")(source)
+    folder = build(plan, source, tmp_path / "ours", "tmunet import nnunet").folder
+    raw = write_nnunet(open_dataset(folder, folder / "official_split.json"), tmp_path / "again", 120)
+    assert raw.folder.name == "Dataset120_Organs"
+    again = get_importer("nnunet")(open_source(raw.folder, tmp_path))
+    assert again.official == plan.official
+    assert again.facts.classes == plan.facts.classes
+    assert again.facts.ignore_label == plan.facts.ignore_label
+    for first, second in zip(plan.cases, again.cases, strict=True):
+        assert first.name == second.name
+        assert np.array_equal(first.draw((6, 8)), second.draw((6, 8)))
+
+
+@pytest.mark.parametrize("name", MINIATURES)
+def test_facts_name_license_and_citation(name):
+    facts = get_facts(name)
+    assert facts.name == name
+    assert facts.license
+    assert facts.citation

@@ -1,0 +1,279 @@
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from tmunet.data.cases import Case, DatasetInfo
+from tmunet.data.dataset import Dataset, open_dataset
+from tmunet.data.io.images import read_image, to_channels
+from tmunet.data.io.masks import read_mask
+from tmunet.data.split.splits import Split
+from tmunet.datasets import nnunet_raw as nnunet
+from tmunet.errors import DataError, InputError, UsageError
+from tmunet.files import write_json
+from tmunet_lab.nnunet.raw_export import write_nnunet
+
+from .originals import source_of
+from .originals_more import SIZE, box, make_nnunet, photograph, save
+
+HOSTILE = "a b", "c_0000", "ü.x", "d"
+
+
+def faults_of(folder):
+    with pytest.raises(DataError) as caught:
+        nnunet.plan(source_of(folder))
+    return caught.value.faults
+
+
+@pytest.mark.parametrize("ending", [".png", ".bmp", ".tif"])
+def test_labels_become_classes_and_pixels_to_ignore(tmp_path, ending):
+    make_nnunet(tmp_path, ending=ending)
+    plan = nnunet.plan(source_of(tmp_path))
+    assert (plan.facts.name, plan.facts.classes, plan.facts.ignore_label) == (
+        "Organs",
+        ("background", "liver", "spleen"),
+        255,
+    )
+    assert plan.facts.modality == "channels: R, G, B"
+    assert [case.name for case in plan.cases] == ["a", "b_0001", "c", "d"]
+    assert np.array_equal(plan.cases[1].draw(SIZE), np.maximum(box(0, 0, 2), box(3, 4, 255)))
+    assert plan.official == {"train": ["a", "b_0001", "c"], "test": ["d"]}
+    assert not plan.remarks
+
+
+def test_without_labels_the_test_images_are_no_cases(tmp_path):
+    home = make_nnunet(tmp_path)
+    (home / "labelsTs/d.png").unlink()
+    description = json.loads((home / "dataset.json").read_text())
+    description |= {"name": "Abdomen", "license": "CC0", "reference": "https://example.org"}
+    description["labels"] = {"background": 0, "a": 1, "b": 2, "c": 3}
+    write_json(home / "dataset.json", description)
+    plan = nnunet.plan(source_of(home))
+    assert (plan.facts.name, plan.facts.license, plan.facts.url) == ("Abdomen", "CC0", "https://example.org")
+    assert plan.facts.ignore_label is None
+    assert len(plan.cases) == 3
+    assert plan.official == {}
+    assert plan.remarks == ("Not used: imagesTs/d_0000.png.",)
+
+
+def test_the_name_may_come_from_the_folder_that_the_user_points_at(tmp_path):
+    assert nnunet.plan(source_of(make_nnunet(tmp_path))).facts.name == "Organs"
+
+
+@pytest.mark.parametrize(
+    ("description", "message"),
+    [
+        ({"file_ending": ".nii.gz"}, "3D images (NIfTI and the like) are not read"),
+        ({"labels": {"background": 0, "organ": [1, 2]}}, "organ are regions (lists of labels)"),
+        ({"labels": {"background": 0, "organ": 2}}, "expected `labels` to count up from 0 without a gap"),
+        ({"labels": {"background": 0, "ignore": 1, "organ": 2}}, "expected the label 'ignore' to be the highest, 2"),
+        ({"labels": {"background": 0, "ignore": 1}}, "expected 2 to 255 classes beside 'ignore', but found 1"),
+        ({"labels": {"0": "background"}}, "count up from 0"),
+        ({"labels": ["background"]}, "expected `labels` to be an object"),
+        ({"channel_names": ["R"]}, "expected `channel_names` to be an object"),
+        ({"numTraining": 4}, "expected 4 training images (numTraining), but found 3"),
+        ({"numTraining": "3"}, "expected `numTraining` to be a number above 0"),
+        ({"modality": {"0": "MR"}}, "nnUNetv2_convert_old_nnUNet_dataset"),
+        ({"dataset": {}}, "lists files under the key 'dataset'"),
+    ],
+)
+def test_what_is_not_read_is_told(tmp_path, description, message):
+    make_nnunet(tmp_path, description)
+    (fault,) = faults_of(tmp_path)
+    assert fault.startswith("nnUNet_raw/Dataset120_Organs/dataset.json: ")
+    assert message in fault
+
+
+def test_missing_keys_are_told_at_once(tmp_path):
+    write_json(tmp_path / "dataset.json", {"name": "discs", "labels": {}})
+    assert [fault.split("'")[1] for fault in faults_of(tmp_path)] == ["channel_names", "numTraining", "file_ending"]
+
+
+def test_files_that_do_not_fit_are_told_at_once(tmp_path):
+    home = make_nnunet(tmp_path)
+    save(home / "imagesTr" / "a_0001.png", photograph(0))
+    save(home / "imagesTr" / "e.png", photograph(0))
+    save(home / "imagesTs" / "a_0000.png", photograph(0))
+    save(home / "labelsTs" / "a.png", box(0, 0, 1))
+    (home / "labelsTr" / "c.png").unlink()
+    faults = faults_of(home)
+    for fragment in (
+        "imagesTr/a_0001.png: is channel 1 in a file of its own, but only one file for each image is read",
+        "imagesTr/e.png: expected a name such as CASE_0000.png",
+        "imagesTr/c_0000.png: the case 'c' has no mask",
+        "imagesTs/a_0000.png: the training case 'a' has this name too",
+    ):
+        assert any(fragment in fault for fault in faults), fragment
+    assert len(faults) == 4
+
+
+def test_a_source_without_or_with_two_data_sets_is_refused(tmp_path):
+    (fault,) = faults_of(tmp_path)
+    assert "expected nnunet as its source distributes it: DatasetNNN_NAME with dataset.json" in fault
+    make_nnunet(tmp_path / "a")
+    make_nnunet(tmp_path / "b")
+    (fault,) = faults_of(tmp_path)
+    assert "expected one data set, but found a/nnUNet_raw/Dataset120_Organs/dataset.json, b/" in fault
+
+
+def make_ours(folder, names=HOSTILE, channels=(1, 3, 3, 1), deep=False, ignore=False, split=None):
+    """A data set of ours: RGB JPEG and gray PNG, of 16 bits if `deep`."""
+    for place, (name, count) in enumerate(zip(names, channels, strict=True)):
+        image = photograph(place, count)
+        image = image.astype(np.uint16) * np.uint16(256) + np.uint16(place) if deep and count == 1 else image
+        save(folder / "images" / f"{name}{'.jpg' if count == 3 else '.png'}", image)
+        mask = np.maximum(box(0, 0, 1 + place % 2), box(3, 4, 255 if ignore else 2))
+        save(folder / "masks" / f"{name}.png", mask)
+    about = {"name": "my organs/2024", "classes": ["outside", "liver", "spleen"], "license": "CC0"}
+    write_json(folder / "dataset.json", about | ({"ignore_label": 255} if ignore else {}))
+    write_json(folder / "split.json", split or {"train": names[:2], "val": names[2:3], "test": names[3:]})
+    return open_dataset(folder)
+
+
+def assert_same(dataset: Dataset, folder: Path, channels: int) -> None:
+    source = source_of(folder)
+    plan = nnunet.plan(source)
+    exported = {name for side in dataset.split.to_dict().values() for name in side}
+    assert {case.name for case in plan.cases} == exported
+    back = {case.name: case for case in plan.cases}
+    for case in dataset.cases:
+        if case.name in exported:
+            image = read_image(case.image)
+            again = read_image(source.files[back[case.name].image])
+            assert again.dtype == image.dtype
+            assert np.array_equal(again, to_channels(image, channels))
+            mask = read_mask(case.mask, dataset.info.classes, dataset.info.ignore_label)
+            assert np.array_equal(back[case.name].draw(mask.shape), mask)
+    assert plan.facts.classes[1:] == dataset.info.classes[1:]
+    assert plan.facts.ignore_label == dataset.info.ignore_label
+
+
+def test_what_is_written_follows_the_format(tmp_path):
+    dataset = make_ours(tmp_path / "ours", ignore=True)
+    written = write_nnunet(dataset, tmp_path / "raw", 7)
+    home = tmp_path / "raw" / "Dataset007_my_organs_2024"
+    assert written.folder == home
+    assert str(written) == f"{home}: 3 training and 1 test image of 3 channels; repeated from gray into RGB: 2 images."
+    assert {path.relative_to(home).as_posix() for path in home.rglob("*.*")} == {
+        "dataset.json",
+        "splits_final.json",
+        *(f"imagesTr/{name}_0000.png" for name in HOSTILE[:3]),
+        *(f"labelsTr/{name}.png" for name in HOSTILE[:3]),
+        "imagesTs/d_0000.png",
+        "labelsTs/d.png",
+    }
+    assert json.loads((home / "dataset.json").read_text()) == {
+        "name": "my organs/2024",
+        "channel_names": {"0": "R", "1": "G", "2": "B"},
+        "labels": {"background": 0, "liver": 1, "spleen": 2, "ignore": 3},
+        "numTraining": 3,
+        "file_ending": ".png",
+        "license": "CC0",
+    }
+    assert json.loads((home / "splits_final.json").read_text()) == [{"train": ["a b", "c_0000"], "val": ["ü.x"]}]
+    with Image.open(home / "labelsTr" / "c_0000.png") as label:
+        assert label.mode == "L"
+        assert np.array_equal(label, np.maximum(box(0, 0, 2), box(3, 4, 3)))
+    assert_same(dataset, home, channels=3)
+    assert list((tmp_path / "raw").iterdir()) == [home], "nothing else is left there"
+
+
+def test_gray_images_of_16_bits_stay_so(tmp_path):
+    dataset = make_ours(tmp_path / "ours", channels=(1, 1, 1, 1), deep=True, split={"train": HOSTILE[:3]})
+    written = write_nnunet(dataset, tmp_path, 999)
+    assert (written.channels, written.repeated, written.test, written.left_out) == (1, 0, 0, 1)
+    assert "left out, on no side of the split: 1 case." in str(written)
+    assert not (written.folder / "imagesTs").exists()
+    assert not (written.folder / "splits_final.json").exists(), "without a val side nnU-Net makes its own folds"
+    assert json.loads((written.folder / "dataset.json").read_text())["channel_names"] == {"0": "gray"}
+    assert_same(dataset, written.folder, channels=1)
+
+
+def test_a_number_is_taken_once(tmp_path):
+    dataset = make_ours(tmp_path / "ours")
+    (tmp_path / "Dataset012_other").mkdir()
+    with pytest.raises(UsageError, match=r"Dataset012_other is there already, .* choose another number"):
+        write_nnunet(dataset, tmp_path, 12)
+    for number in (0, 1000):
+        with pytest.raises(UsageError, match="Expected `number` to be between 1 and 999"):
+            write_nnunet(dataset, tmp_path, number)
+
+
+def test_names_that_nnunet_keeps_for_itself_are_refused(tmp_path):
+    image = tmp_path / "x_seg.png"
+    info = DatasetInfo("set", ("cell", "ignore", "background"))
+    dataset = Dataset(tmp_path, info, (Case("x_seg", image, image),), Split(("x_seg",)))
+    with pytest.raises(DataError) as caught:
+        write_nnunet(dataset, tmp_path / "raw", 1)
+    assert [fault.split(",")[0].split(" has")[0] for fault in caught.value.faults] == [
+        "the case 'x_seg' ends in _seg",
+        "the class 'ignore' (label 1)",
+        "the class 'background' (label 2)",
+    ]
+    assert not (tmp_path / "raw").exists()
+
+
+def test_faults_of_files_are_told_at_once_and_nothing_is_left(tmp_path, png16):
+    dataset = make_ours(tmp_path / "ours")
+    (tmp_path / "ours/images/a b.png").write_bytes(b"")
+    (tmp_path / "ours/images/c_0000.jpg").write_bytes(png16(np.zeros((*SIZE, 3), np.uint16), 2))
+    save(tmp_path / "ours/masks/d.png", box(0, 0, 9))
+    with pytest.raises(DataError) as caught:
+        write_nnunet(dataset, tmp_path / "raw", 1)
+    for fault, fragment in zip(
+        caught.value.faults,
+        ("a b.png: the file is empty", "c_0000.jpg: expected 8 bits", "d.png: expected labels"),
+        strict=True,
+    ):
+        assert fragment in fault
+    assert not list((tmp_path / "raw").iterdir())
+
+
+def test_deep_gray_among_colors_is_refused(tmp_path):
+    dataset = make_ours(tmp_path / "ours", deep=True)
+    with pytest.raises(DataError, match=r"a b.png: expected 8 bits, since nnU-Net reads PNG of 16-bit color as 8 bits"):
+        write_nnunet(dataset, tmp_path / "raw", 1)
+
+
+def test_more_channels_are_refused(tmp_path):
+    dataset = make_ours(tmp_path / "ours", channels=(1, 1, 1, 1))
+    tifffile.imwrite(
+        tmp_path / "ours/images/d.png", np.zeros((*SIZE, 5), np.uint8), photometric="minisblack", planarconfig="contig"
+    )
+    with pytest.raises(DataError, match="expected an image of 1 or 3 channels, but found"):
+        write_nnunet(dataset, tmp_path / "raw", 1)
+
+
+def test_a_destination_that_cannot_be_written_is_named(tmp_path):
+    dataset = make_ours(tmp_path / "ours")
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="Dataset001_my_organs_2024: cannot be written"):
+        write_nnunet(dataset, tmp_path / "file", 1)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    names=st.lists(
+        st.text("abAB-0_. é", min_size=1, max_size=6).filter(str.strip), min_size=2, max_size=4, unique_by=str.casefold
+    ),
+    color=st.booleans(),
+    ignore=st.booleans(),
+    data=st.data(),
+)
+def test_a_round_trip_keeps_images_and_masks(names, color, ignore, data):
+    names = ("z", *(name for name in names if not name.startswith(".")))
+    sides = [data.draw(st.sampled_from(["train", "val", "test"])) for _ in names[1:]]
+    split = {side: [name for name, s in zip(names[1:], sides, strict=True) if s == side] for side in ("val", "test")}
+    split["train"] = [name for name in names if name not in split["val"] + split["test"]]
+    channels = [data.draw(st.sampled_from([1, 3])) if color else 1 for _ in names]
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = make_ours(Path(folder) / "ours", names, channels, ignore=ignore, split=split)
+        written = write_nnunet(dataset, Path(folder), 1)
+        assert written.training + written.test == len(names)
+        assert_same(dataset, written.folder, channels=max(channels))

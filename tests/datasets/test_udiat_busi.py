@@ -1,0 +1,114 @@
+from pathlib import PurePosixPath
+
+import numpy as np
+import pytest
+
+from tmunet.datasets import busi, udiat
+from tmunet.errors import DataError
+
+from .originals import POLYP, SIZE, polyp, source_of, write_picture
+from .originals import busi as original_busi
+from .originals import udiat as original_udiat
+
+BLACK = np.zeros(SIZE, np.uint8)
+LESION = polyp() * np.uint8(255)
+
+
+def bar(row: int) -> np.ndarray:
+    mask = BLACK.copy()
+    mask[row] = 255
+    return mask
+
+
+def test_busi_draws_the_union_of_all_masks_of_an_image(tmp_path):
+    drawn = {"benign (2)": [LESION], "benign (10)": [bar(1), bar(3), bar(5)], "malignant (1)": [LESION, bar(29)]}
+    plan = busi.plan(source_of(original_busi(tmp_path, drawn)))
+    assert [case.name for case in plan.cases] == ["benign_002", "benign_010", "malignant_001"]
+    folder = PurePosixPath("Dataset_BUSI_with_GT/benign")
+    assert plan.cases[1].image == folder / "benign (10).png"
+    assert plan.cases[1].masks == tuple(folder / f"benign (10)_mask{end}.png" for end in ("", "_1", "_2"))
+    assert np.flatnonzero(plan.cases[1].draw(SIZE).any(axis=1)).tolist() == [1, 3, 5]
+    assert np.array_equal(plan.cases[2].draw(SIZE), polyp() | (bar(29) > 0))
+    assert all(case.group is None for case in plan.cases)
+
+
+def test_a_normal_image_has_an_empty_mask(tmp_path):
+    (case,) = busi.plan(source_of(original_busi(tmp_path, {"normal (1)": [BLACK]}))).cases
+    assert case.name == "normal_001"
+    assert not case.draw(SIZE).any()
+
+
+def test_busi_says_how_many_images_are_missing_and_what_is_not_used(tmp_path):
+    folder = original_busi(tmp_path, {"benign (1)": [LESION]})
+    (folder / "Dataset_BUSI_with_GT" / "benign" / "notes.txt").touch()
+    assert busi.plan(source_of(folder)).remarks == (
+        "1 benign images are here; the full set has 437.",
+        "0 malignant images are here; the full set has 210.",
+        "0 normal images are here; the full set has 133.",
+        "Not used: Dataset_BUSI_with_GT/benign/notes.txt.",
+    )
+
+
+def test_all_of_busi_leaves_nothing_to_remark(tmp_path):
+    for kind, count in {"benign": 437, "malignant": 210, "normal": 133}.items():
+        (tmp_path / kind).mkdir()
+        for number in range(1, count + 1):
+            (tmp_path / kind / f"{kind} ({number}).png").touch()
+            (tmp_path / kind / f"{kind} ({number})_mask.png").touch()
+    plan = busi.plan(source_of(tmp_path))
+    assert len({case.name for case in plan.cases}) == 780
+    assert plan.remarks == ()
+
+
+def test_every_fault_of_busi_is_in_one_error(tmp_path):
+    folder = original_busi(tmp_path, {"benign (1)": [LESION], "malignant (3)": [LESION], "normal (7)": []})
+    place = folder / "Dataset_BUSI_with_GT"
+    (place / "malignant" / "malignant (3).png").unlink()
+    (place / "benign" / "malignant (5).png").touch()
+    (place / "benign" / "benign 8.png").touch()
+    with pytest.raises(DataError) as caught:
+        busi.plan(source_of(folder))
+    faults = "\n".join(caught.value.faults)
+    assert len(caught.value.faults) == 4
+    for fragment in (
+        "malignant (3)_mask.png: the case 'malignant_003' has no image",
+        "normal (7).png: the case 'normal_007' has no mask",
+        "malignant (5).png: expected a name such as `benign (1).png`",
+        "benign 8.png: expected a name such as `benign (1).png`",
+    ):
+        assert fragment in faults
+
+
+def test_udiat_pairs_by_name(tmp_path):
+    plan = udiat.plan(source_of(original_udiat(tmp_path / "BUS", ["000001", "000013"])))
+    assert [case.name for case in plan.cases] == ["000001", "000013"]
+    assert plan.cases[1].image == PurePosixPath("original/000013.png")
+    assert plan.cases[1].masks == (PurePosixPath("GT/000013.png"),)
+    assert np.array_equal(plan.cases[1].draw(SIZE), polyp())
+    assert plan.remarks == ("2 cases are here; the full set has 163.",)
+
+
+def test_the_full_udiat_leaves_only_its_lists_unused(tmp_path):
+    original_udiat(tmp_path, [f"{number:06d}" for number in range(1, 164)])
+    (tmp_path / "Benign.xlsx").touch()
+    assert udiat.plan(source_of(tmp_path)).remarks == ("Not used: Benign.xlsx.",)
+
+
+def test_every_fault_of_udiat_is_in_one_error(tmp_path):
+    original_udiat(tmp_path, ["000001", "000002"])
+    (tmp_path / "GT" / "000001.png").unlink()
+    (tmp_path / "original" / "000002.png").unlink()
+    write_picture(tmp_path / "GT" / "000002_mask.png", BLACK)
+    with pytest.raises(DataError) as caught:
+        udiat.plan(source_of(tmp_path))
+    assert len(caught.value.faults) == 4  # the odd name is said to be one, and to have no partner
+
+
+@pytest.mark.parametrize("importer", [busi, udiat])
+def test_another_folder_is_refused(tmp_path, importer):
+    with pytest.raises(DataError, match=f"expected {importer.FACTS.name} as its source distributes it"):
+        importer.plan(source_of(tmp_path))
+
+
+def test_the_miniatures_have_a_lesion():
+    assert polyp().sum() == polyp()[POLYP].size > 0

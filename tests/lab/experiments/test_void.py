@@ -1,0 +1,55 @@
+"""A plan whose numbers do not hold says so first on every page that is made of it, and pages in `results` are what is made."""
+
+import csv
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from tmunet_lab.experiments.pages import write_target
+from tmunet_lab.experiments.plan_files import read_plan
+
+from .made_results import COSTS, plan, whole_grid
+
+ROOT = Path(__file__).parents[2]
+RECIPE_PAGES = ("recipe", "combinations", "initial", "gate-cap", "base-size")
+
+
+@pytest.fixture(scope="module")
+def recipe() -> ModuleType:
+    """The script `benchmarks/recipe.py`."""
+    spec = importlib.util.spec_from_file_location("recipe", ROOT / "benchmarks" / "recipe.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("target", ["table1", "figure1"])
+def test_the_pages_of_a_void_plan_say_so_first(target: str, tmp_path: Path) -> None:
+    sound = plan(data=["MoNuSeg"], splits=["random"], protocols=["paper"])
+    of = replace(sound, void="2 % of start_weights is left.")
+    results = whole_grid(tmp_path, of)
+    changes: dict[str, Any] = {"missing": {}, "costs": COSTS, "command": "c", "data_root": tmp_path}
+    pages = {file.name: file.read_text("utf-8") for file in write_target(target, of, results, out=tmp_path, **changes)}
+    assert pages[f"{target}.md"].split("\n\n")[1] == r"**Void.** 2 % of start\_weights is left."
+    if target == "table1":
+        assert r": Void. 2 \% of start\_weights is left." in pages["table1.tex"]
+    for file in write_target(target, sound, results, out=tmp_path, **changes):
+        assert "Void" not in file.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", RECIPE_PAGES)
+def test_a_page_of_the_recipe_is_what_its_plan_and_its_runs_give(name: str, recipe: ModuleType) -> None:
+    page = (ROOT / "results" / f"{name}.md").read_text("utf-8")
+    of = read_plan(str(ROOT / "results" / f"{name}.yaml"))
+    with (ROOT / "results" / f"{name}.csv").open(newline="", encoding="utf-8") as file:
+        rows = [{**row, "seed": int(row["seed"]), "val_dice": float(row["val_dice"])} for row in csv.DictReader(file)]
+    missing = len(of.networks) * len(of.data) * len(of.seeds) - len(rows)
+    command = page.rsplit("Made by `", 1)[1].split("`")[0]
+    assert page == recipe.page(of, rows, missing, command)
+    assert page.split("\n\n")[1].startswith("**Void.** The MoNuSeg columns")

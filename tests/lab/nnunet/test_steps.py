@@ -1,0 +1,212 @@
+"""Training and prediction: the programs get our images and our split, and a step that is done is not repeated."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tmunet.data.dataset import open_dataset
+from tmunet.data.fingerprint import pixels_sha256, read_fingerprint
+from tmunet.data.io.images import read_image
+from tmunet.data.io.masks import read_mask
+from tmunet.errors import DataError, InputError, MissingExtraError, UsageError
+from tmunet.files import write_json
+from tmunet_lab.nnunet.programs import ProgramError
+from tmunet_lab.nnunet.resources import Machine
+from tmunet_lab.nnunet.steps import predict, train
+from tmunet_lab.nnunet.workspace import Workspace, begin, make_record
+
+from .stand_in import calls
+
+Make = Callable[..., Path]
+
+
+def programs(workspace: Workspace) -> list[str]:
+    return [call["program"].removeprefix("nnUNetv2_") for call in calls(Path(workspace.record.environment))]
+
+
+def order_failure(workspace: Workspace, when: str) -> Path:
+    order = Path(workspace.record.environment) / "fail"
+    order.write_text(when, "utf-8")
+    return order
+
+
+def test_training_runs_the_programs_on_our_split(begun: Workspace, machine: Machine, lines: list[str]) -> None:
+    train(begun, machine)
+    planning, training = calls(Path(begun.record.environment))
+    assert " ".join(planning["arguments"]) == (
+        "-d 1 -c 2d -np 2 -npfp 2 --verify_dataset_integrity --no_pbar -gpu_memory_target 0.5 "
+        "-overwrite_plans_name nnUNetPlans_0.5GB"
+    )
+    assert " ".join(training["arguments"]) == "1 2d 0 -tr nnUNetTrainer_1epoch -p nnUNetPlans_0.5GB -device cpu"
+    for name in ("raw", "preprocessed", "results"):
+        assert training["variables"][f"nnUNet_{name}"] == str(begun.folder / name)
+    assert training["variables"]["nnUNet_compile"] == "f"
+    assert training["variables"]["OMP_NUM_THREADS"] == "1"
+    assert training["variables"]["nnUNet_n_proc_DA"] == "2"
+    assert "nnUNet_extTrainer" not in training["variables"]
+    assert "This split has 3 training and 2 validation cases." in lines
+    folds = json.loads((begun.folder / "preprocessed" / "Dataset001_discs" / "splits_final.json").read_text("utf-8"))
+    split = begun.open_dataset().split
+    assert folds == [{"train": list(split.train), "val": list(split.val)}]
+    assert json.loads(begun.planned.read_text("utf-8"))["nnunetv2"] == "2.8.1"
+    assert "nnUNetv2_train begins" in begun.log("train").read_text("utf-8")
+
+
+def test_own_trainers_and_the_gpu(make_dataset: Make, environment: Path, tmp_path: Path) -> None:
+    data = make_dataset()
+    record = make_record(open_dataset(data), data, None, environment, "Mine", tmp_path, None)
+    train(begin(tmp_path / "work", record), Machine("cuda", None, print))
+    planning, training = calls(environment)
+    assert "-gpu_memory_target" not in planning["arguments"]
+    assert training["arguments"] == ["1", "2d", "0", "-tr", "Mine", "-p", "nnUNetPlans", "-device", "cuda"]
+    assert training["variables"]["nnUNet_extTrainer"] == str(tmp_path)
+    assert "nnUNet_compile" not in training["variables"]
+
+
+def test_the_images_are_remembered_by_their_pixels(begun: Workspace, machine: Machine) -> None:
+    train(begun, machine)
+    seen, dataset = read_fingerprint(begun.seen), begun.open_dataset()
+    for side, known in (("train", seen.train), ("val", seen.val)):
+        assert known == {case.name: pixels_sha256(read_image(case.image)) for case in dataset.subset(side)}
+
+
+def test_done_steps_are_not_repeated(begun: Workspace, machine: Machine, lines: list[str]) -> None:
+    for _ in range(2):
+        train(begun, machine)
+        assert predict(begun, machine) == 3
+    assert programs(begun) == ["plan_and_preprocess", "train", "predict"]
+    assert lines[-3:] == [
+        "Planning and preprocessing were done before.",
+        "Training was done before.",
+        "All masks were there before.",
+    ]
+
+
+@pytest.mark.parametrize(("when", "flag"), [("in the middle", "--c"), ("before validation", "--val")])
+def test_an_interrupted_training_goes_on(begun: Workspace, machine: Machine, when: str, flag: str) -> None:
+    order = order_failure(begun, when)
+    with pytest.raises(
+        ProgramError, match=f"nnUNetv2_train failed with exit code 7(.|\n)*RuntimeError: it broke {when}"
+    ):
+        train(begun, machine)
+    order.unlink()
+    train(begun, machine)
+    assert programs(begun) == ["plan_and_preprocess", "train", "train"]
+    first, second = (call["arguments"] for call in calls(Path(begun.record.environment))[1:])
+    assert second == [*first, flag]
+
+
+def test_planning_that_failed_is_done_again(begun: Workspace, machine: Machine) -> None:
+    order = order_failure(begun, "at once")
+    for _ in range(2):
+        with pytest.raises(ProgramError, match="nnUNetv2_plan_and_preprocess failed with exit code 7"):
+            train(begun, machine)
+    order.unlink()
+    train(begun, machine)
+    assert programs(begun) == ["plan_and_preprocess"] * 3 + ["train"]
+
+
+def test_a_training_without_weights_is_not_believed(begun: Workspace, machine: Machine) -> None:
+    program = Path(begun.record.environment) / "bin" / "nnUNetv2_train"
+    program.write_text("#!/bin/sh\nexit 0\n")
+    with pytest.raises(InputError, match=r"ended without an error, but there is no .*checkpoint_final\.pth"):
+        train(begun, machine)
+
+
+def test_masks_are_those_of_nnunet_under_our_names(begun: Workspace, machine: Machine) -> None:
+    train(begun, machine)
+    predict(begun, machine)
+    cases = begun.open_dataset().subset("test")
+    (call,) = (call for call in calls(Path(begun.record.environment)) if call["program"] == "nnUNetv2_predict")
+    assert " ".join(call["arguments"]) == (
+        f"-i {begun.folder / 'raw/Dataset001_discs/imagesTs'} -o {begun.folder / 'predicted'} -d 1 -c 2d -f 0 "
+        "-tr nnUNetTrainer_1epoch -p nnUNetPlans_0.5GB -device cpu -npp 2 -nps 2 "
+        "--continue_prediction --disable_progress_bar"
+    )
+    assert sorted(path.stem for path in begun.masks.iterdir()) == [case.name for case in cases]
+    for case, before in zip(cases, [cases[-1], *cases[:-1]], strict=True):  # what the stand-in predicts
+        assert before.mask is not None
+        mask = read_mask(begun.masks / f"{case.name}.png", ("background", "foreground"))
+        np.testing.assert_array_equal(mask, read_mask(before.mask, ("background", "foreground")))
+
+
+def test_labels_of_three_classes_stay_labels(
+    make_dataset: Make, environment: Path, tmp_path: Path, machine: Machine
+) -> None:
+    data = make_dataset(train=3, val=1, test=3, classes=3)
+    record = make_record(open_dataset(data), data, None, environment, "T", None, None)
+    workspace = begin(tmp_path / "work", record)
+    train(workspace, machine)
+    predict(workspace, machine)
+    found = {
+        value for path in workspace.masks.iterdir() for value in np.unique(read_mask(path, ("background", "a", "b")))
+    }
+    assert found == {0, 1, 2}
+
+
+def test_masks_that_are_damaged_or_missing_are_all_named(begun: Workspace, machine: Machine) -> None:
+    train(begun, machine)
+    predict(begun, machine)
+    first, second, _ = begun.open_dataset().subset("test")
+    for case in (first, second):
+        (begun.masks / f"{case.name}.png").unlink()
+    program = Path(begun.record.environment) / "bin" / "nnUNetv2_predict"
+    program.write_text("#!/bin/sh\nexit 0\n")
+    (begun.predicted / f"{first.name}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    (begun.predicted / f"{second.name}.png").unlink()
+    with pytest.raises(DataError) as caught:
+        predict(begun, machine)
+    assert f"{first.name}.png: cannot be decoded" in str(caught.value)
+    assert f"{second.name}.png: cannot be opened" in str(caught.value)
+
+
+def test_prediction_waits_for_the_training(begun: Workspace, machine: Machine) -> None:
+    order_failure(begun, "in the middle")
+    for _ in range(2):
+        with pytest.raises(InputError, match="the training is not finished"):
+            predict(begun, machine)
+        with pytest.raises(ProgramError):
+            train(begun, machine)
+
+
+@pytest.mark.parametrize("side", ["val", "test"])
+def test_every_side_of_the_split_is_needed(
+    make_dataset: Make, environment: Path, tmp_path: Path, machine: Machine, side: str
+) -> None:
+    data = make_dataset(**{"val": 2, "test": 2, side: 0})
+    record = make_record(open_dataset(data), data, None, environment, "T", None, None)
+    with pytest.raises(InputError, match=f"the split has no {side} images"):
+        train(begin(tmp_path / "work", record), machine)
+    assert calls(environment) == []
+
+
+def test_faults_of_the_images_stop_before_nnunet(begun: Workspace, machine: Machine) -> None:
+    for case in begun.open_dataset().subset("train")[:2]:
+        case.image.write_bytes(b"")
+    with pytest.raises(DataError, match="2 faults found"):
+        train(begun, machine)
+    assert calls(Path(begun.record.environment)) == []
+
+
+def test_without_nnunet_nothing_is_written(begun: Workspace, machine: Machine, tmp_path: Path) -> None:
+    without = replace(begun, record=replace(begun.record, environment=str(tmp_path / "none")))
+    with pytest.raises(MissingExtraError, match="pip install torch torchvision"):
+        train(without, machine)
+    assert begun.dataset_folder is None
+
+
+def test_a_record_that_lost_a_case_is_named(begun: Workspace, machine: Machine) -> None:
+    train(begun, machine)
+    write_json(begun.sources, {})
+    with pytest.raises(InputError, match=r"sources\.json: expected the hash of the image"):
+        predict(begun, machine)
+
+
+def test_at_least_one_process(machine: Machine) -> None:
+    with pytest.raises(UsageError, match="Expected `processes` to be at least 1, but got 0"):
+        replace(machine, processes=0)
+    assert int(replace(machine, processes=None).workers) in range(1, 9)

@@ -1,0 +1,219 @@
+"""Many images to many masks: which images are meant, and what becomes of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tmunet.data.io.images import read_image
+from tmunet.data.io.masks import read_mask
+from tmunet.errors import InputError, TMUNetWarning, UsageError
+from tmunet.prediction.folder import MANIFEST, find_images, predict_files
+from tmunet.prediction.overlay import overlay
+from tmunet.prediction.predictor import Predictor
+
+from ..small_models import THREE, bright_model, random_model
+
+Draw = Callable[..., np.ndarray]
+
+
+@pytest.fixture
+def scans(tmp_path: Path, noise: Draw, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of four images of different sizes, and things that are no images; its parent is where we stand."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for name, shape in {
+        "s10.png": (40, 50, 3),
+        "s9.jpg": (33, 47),
+        "S2.TIF": (64, 64, 3),
+        "s1.v2.bmp": (35, 61, 3),
+    }.items():
+        Image.fromarray(noise(*shape)).save(folder / name)
+    (folder / "notes.txt").write_text("no image")
+    (folder / ".hidden.png").write_bytes(b"")
+    (folder / "more").mkdir()
+    return folder
+
+
+def times(folder: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mtime_ns for file in folder.glob("**/*.png")}
+
+
+@pytest.mark.parametrize("word", ["scans", "scans/*", "scans/s*.*", "**/*"])
+def test_folders_and_patterns_mean_their_images_in_natural_order(scans: Path, word: str) -> None:
+    expected = ["s1.v2.bmp", "S2.TIF", "s9.jpg", "s10.png"]
+    if word == "scans/s*.*":
+        expected.remove("S2.TIF")
+    assert [image.name for image in find_images([word])] == expected
+
+
+def test_a_pattern_may_begin_at_the_root(scans: Path) -> None:
+    assert find_images([f"{scans}/*.png"]) == [scans / "s10.png"]
+
+
+def test_an_image_named_twice_is_one(scans: Path) -> None:
+    assert find_images(["scans/s9.jpg", "./scans/s9.jpg", "scans/s*9.jpg"]) == [Path("scans/s9.jpg")]
+
+
+def test_a_file_is_taken_at_its_word_whatever_its_suffix(scans: Path) -> None:
+    assert find_images(["scans/notes.txt"]) == [Path("scans/notes.txt")]
+
+
+@pytest.mark.parametrize("word", ["nowhere", "scans/*.gif", "scans/more", "nowhere.png"])
+def test_a_word_that_matches_nothing_is_an_error(scans: Path, word: str) -> None:
+    with pytest.raises(InputError, match=r"expected an image, a folder of images or a pattern, but found no image"):
+        find_images(["scans", word])
+
+
+def test_no_word_at_all_is_an_error() -> None:
+    with pytest.raises(UsageError, match="Expected images to predict"):
+        find_images([])
+
+
+def test_two_images_of_one_name_would_overwrite_each_other(scans: Path, noise: Draw) -> None:
+    Image.fromarray(noise(32, 32)).save(scans / "more" / "s9.png")
+    with pytest.raises(InputError, match=r"s9\.jpg, scans/more/s9\.png"):
+        find_images(["scans", "scans/more"])
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 8])
+def test_each_image_gives_a_mask_of_its_name_and_size(scans: Path, tmp_path: Path, batch_size: int) -> None:
+    predictor, images = Predictor(random_model(THREE)), find_images(["scans"])
+    outcome = predict_files(predictor, images, tmp_path / "out", batch_size=batch_size)
+    assert (outcome.done, outcome.done_before, outcome.faults) == (4, 0, ())
+    assert sorted(times(tmp_path / "out")) == ["S2.png", "s1.v2.png", "s10.png", "s9.png"]
+    for image in images:
+        assert np.array_equal(read_mask(tmp_path / "out" / f"{image.stem}.png", THREE), predictor(image).mask)
+
+
+def test_overlays_are_written_beside_the_masks(scans: Path, tmp_path: Path) -> None:
+    predictor, image = Predictor(bright_model()), scans / "s10.png"
+    predict_files(predictor, [image], tmp_path / "out", overlays=True)
+    drawn = read_image(tmp_path / "out" / "overlays" / "s10.png")
+    assert np.array_equal(drawn, overlay(read_image(image), predictor(image).mask))
+
+
+def test_a_second_call_does_only_what_is_missing(scans: Path, tmp_path: Path) -> None:
+    predictor, images, out = Predictor(bright_model()), find_images(["scans"]), tmp_path / "out"
+    predict_files(predictor, images[:2], out)
+    before = times(out)
+    outcome = predict_files(Predictor(bright_model()), images, out)
+    assert (outcome.done, outcome.done_before) == (4, 2)
+    assert before.items() < times(out).items()
+    complete = times(out)
+    assert predict_files(predictor, images, out).done_before == 4
+    assert times(out) == complete
+    assert predict_files(predictor, images, out, overlays=True).done_before == 0  # their overlays are missing
+
+
+def test_an_image_that_cannot_be_predicted_does_not_stop_the_others(scans: Path, tmp_path: Path, noise: Draw) -> None:
+    (scans / "s5.png").write_bytes((scans / "s10.png").read_bytes()[:200])
+    (scans / "s6.png").write_bytes(b"")
+    import tifffile
+
+    tifffile.imwrite(scans / "s7.tif", noise(40, 50, 5), photometric="minisblack", planarconfig="contig")
+    outcome = predict_files(Predictor(bright_model()), find_images(["scans"]), tmp_path / "out", batch_size=2)
+    assert (outcome.done, outcome.done_before) == (4, 0)
+    assert sorted(times(tmp_path / "out")) == ["S2.png", "s1.v2.png", "s10.png", "s9.png"]
+    for name, words in {
+        "s5.png": "cut short or damaged",
+        "s6.png": "0 bytes",
+        "s7.tif": "3 channels, but got 5",
+    }.items():
+        assert any(fault.startswith(str(Path("scans") / name)) and words in fault for fault in outcome.faults)
+
+
+@pytest.mark.parametrize("other", [Predictor(bright_model(gain=9)), Predictor(bright_model(), tta=True)])
+def test_masks_of_another_model_or_setting_are_not_mixed(scans: Path, tmp_path: Path, other: Predictor) -> None:
+    predict_files(Predictor(bright_model()), [scans / "s10.png"], tmp_path / "out")
+    before = times(tmp_path / "out")
+    with pytest.raises(InputError, match=r"out: holds masks of another model or of other settings; choose another"):
+        predict_files(other, find_images(["scans"]), tmp_path / "out")
+    assert times(tmp_path / "out") == before
+
+
+def test_a_place_that_holds_other_things_is_not_touched(scans: Path, tmp_path: Path) -> None:
+    before = sorted(tmp_path.glob("**/*"))
+    for out, found in ((scans, "other files"), (scans / "notes.txt", "a file")):
+        with pytest.raises(InputError, match=f"expected a new or empty folder, but found {found}"):
+            predict_files(Predictor(bright_model()), [scans / "s10.png"], out)
+    assert sorted(tmp_path.glob("**/*")) == before
+
+
+def test_a_damaged_manifest_is_an_error(scans: Path) -> None:
+    (scans / MANIFEST).write_text("{")
+    with pytest.raises(InputError, match="is not valid JSON"):
+        predict_files(Predictor(bright_model()), [scans / "s10.png"], scans)
+
+
+def test_a_batch_holds_at_least_one_image(scans: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="Expected `batch_size` to be at least 1, but got -1"):
+        predict_files(Predictor(bright_model()), [scans / "s10.png"], tmp_path / "out", batch_size=-1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mask_of_another_image_of_the_same_name_is_made_anew(scans: Path, noise: Draw, tmp_path: Path) -> None:
+    predictor, images, out = Predictor(bright_model()), find_images(["scans"]), tmp_path / "masks"
+    predict_files(predictor, images, out)
+    before = times(out)
+    Image.fromarray(noise(40, 50, 3) // 2 + 120).save(scans / "s10.png")
+    outcome = predict_files(predictor, images, out)
+    assert (outcome.done, outcome.done_before) == (4, 3)
+    changed = {name for name, when in times(out).items() if when != before[name]}
+    assert changed == {"s10.png"}
+    new = read_mask(out / "s10.png", ("background", "foreground"))
+    assert np.array_equal(new, predictor(scans / "s10.png").mask)
+
+
+def test_what_a_folder_holds_beside_its_images_is_told(scans: Path, noise: Draw) -> None:
+    Image.fromarray(noise(9, 9)).save(scans / "more" / "inside.png")
+    (scans / "film.gif").write_bytes(b"")
+    with pytest.warns(TMUNetWarning, match=r"scans: passed over film.gif, more: .*'\*\*/\*.png' takes folders inside"):
+        assert len(find_images(["scans"])) == 4
+
+
+def test_two_spellings_of_a_file_are_one_image(scans: Path) -> None:
+    assert find_images(["scans/s9.jpg", "scans/more/../s9.jpg", str(scans / "s9.jpg")]) == [Path("scans/s9.jpg")]
+
+
+def test_links_to_one_file_are_images_of_their_own(scans: Path, tmp_path: Path) -> None:
+    blob = tmp_path / "store" / "0a1b"
+    blob.parent.mkdir()
+    (scans / "s10.png").rename(blob)
+    for name in ("f1.png", "f2.png"):
+        (scans / name).symlink_to(blob)
+    (scans / "f3.png").symlink_to("f2.png")
+    (tmp_path / "way").symlink_to("scans")
+    names = ["f1.png", "f2.png", "f3.png"]
+    assert [image.name for image in find_images(["scans"])][:3] == names
+    assert [image.name for image in find_images(["scans/f*.png", "scans/f2.png", "way/f1.png", "scans"])][:3] == names
+    images = find_images(["scans/f1.png", "scans/f2.png", "scans/f3.png"])
+    outcome = predict_files(Predictor(bright_model()), images, tmp_path / "out")
+    assert (outcome.done, sorted(times(tmp_path / "out"))) == (3, names)
+
+
+def test_links_of_one_name_would_overwrite_each_other(scans: Path) -> None:
+    for part in ("one", "two"):
+        (scans / part).mkdir()
+        (scans / part / "a.png").symlink_to(scans / "s10.png")
+    with pytest.raises(InputError, match=r"one/a\.png, scans/two/a\.png"):
+        find_images(["scans/*/a.png"])
+
+
+def test_a_pattern_that_is_none_is_an_error(scans: Path) -> None:
+    with pytest.raises(InputError, match=r"^scans/\*\*\*: expected a pattern such as|found no image"):
+        find_images(["scans/***"])
+
+
+def test_the_overlay_of_a_former_image_goes_with_its_mask(scans: Path, tmp_path: Path, noise: Draw) -> None:
+    predictor, out = Predictor(random_model()), tmp_path / "out"
+    predict_files(predictor, [scans / "s10.png"], out, overlays=True)
+    Image.fromarray(noise(20, 30, 3)).save(scans / "s10.png")
+    predict_files(predictor, [scans / "s10.png"], out)
+    assert not (out / "overlays" / "s10.png").exists()
+    predict_files(predictor, [scans / "s10.png"], out, overlays=True)
+    with Image.open(out / "overlays" / "s10.png") as overlay:
+        assert overlay.size == (30, 20)
