@@ -13,7 +13,7 @@ from PIL import Image
 from tmunet.check.findings import CaseFacts, CheckReport, Finding
 from tmunet.check.run import check_dataset
 from tmunet.data.cases import DatasetInfo, find_cases
-from tmunet.data.class_fractions import class_fractions
+from tmunet.data.io.masks import class_fractions
 from tmunet.data.reader import load_case
 from tmunet.data.split.leakage import Comparison, Leak, LeakReport
 from tmunet.data.split.splits import Split

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image
 
 from tmunet.check.contents import SUFFIXES
-from tmunet.data.io.decoded import DecodedImage, Planes
+from tmunet.data.io.decoders import DecodedImage, StoredValues
 from tmunet.data.io.images import Pixels, decode_image, image_format, to_image
 from tmunet.data.io.masks import stored_values
 from tmunet.data.io.palettes import gray_levels
@@ -67,7 +67,7 @@ def _upright_image(image: Pixels) -> tuple[str, bytes]:
     return ".tif", buffer.getvalue()
 
 
-def _png(pixels: Planes, palette_of: DecodedImage | None = None) -> bytes:
+def _png(pixels: StoredValues, palette_of: DecodedImage | None = None) -> bytes:
     picture = Image.fromarray(pixels)
     if palette_of is not None and palette_of.palette is not None:
         picture = Image.fromarray(pixels.astype(np.uint8))

@@ -9,7 +9,7 @@ from tmunet.check.files import relative
 from tmunet.check.mask_stats import MaskFacts, mask_facts
 from tmunet.data.cases import DatasetInfo
 from tmunet.data.fingerprint import pixels_sha256
-from tmunet.data.io.decoded import DecodedImage
+from tmunet.data.io.decoders import DecodedImage
 from tmunet.data.io.images import ImageFormat, Pixels, decode_image, image_format, to_image
 from tmunet.data.split.near_duplicates import Signature, signature
 from tmunet.errors import InputError

@@ -6,8 +6,8 @@ from tmunet.check.findings import Finding
 from tmunet.check.inspect import Look
 from tmunet.check.mask_stats import MaskFacts
 from tmunet.data.cases import DatasetInfo
-from tmunet.data.io.masks import FEW_VALUES, UNCLEAR, advice
-from tmunet.data.io.palettes import MEND, find_conflict
+from tmunet.data.io.masks import FEW_VALUES, AMBIGUOUS_HINT, advice
+from tmunet.data.io.palettes import CONFLICT_HINT, find_conflict
 from tmunet.metrics.lesions import MIN_OBJECT_PIXELS
 
 _DARK, _BRIGHT = 63, 192
@@ -30,7 +30,7 @@ def _about_palettes(looks: Sequence[Look]) -> Iterator[Finding]:
             "palettes-differ",
             "fault",
             f"{_sentence(conflict.message)}.",
-            f"{_sentence(MEND)}.",
+            f"{_sentence(CONFLICT_HINT)}.",
             conflict.files,
             tuple(masks[file].name for file in conflict.files),
         )
@@ -117,7 +117,7 @@ def _refused(
         kind, message = "mask-colors", f"Expected one label for each pixel, but found colors: {mask.found}."
         mend = "Say which color is which class and save labels, as a gray or palette PNG."
     elif mask.refusal == "palette":
-        kind, message, mend = "palette-unclear", f"{_sentence(mask.found)}.", UNCLEAR
+        kind, message, mend = "palette-unclear", f"{_sentence(mask.found)}.", AMBIGUOUS_HINT
     else:
         assert info is not None
         fixable = len(info.classes) == 2 and info.ignore_label is None and _is_unambiguous(mask.values, seen)

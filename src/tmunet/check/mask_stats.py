@@ -8,12 +8,11 @@ import numpy as np
 
 from tmunet.check.tiny_components import Specks, find_specks
 from tmunet.data.cases import DatasetInfo
-from tmunet.data.class_fractions import class_fractions
 from tmunet.data.fingerprint import pixels_sha256
-from tmunet.data.io.decoded import DecodedImage
+from tmunet.data.io.decoders import DecodedImage
 from tmunet.data.io.images import Pixels, to_image
-from tmunet.data.io.masks import histogram, stored_values, to_labels
-from tmunet.data.io.palettes import Legend, legend, unclear
+from tmunet.data.io.masks import class_fractions, histogram, stored_values, to_labels
+from tmunet.data.io.palettes import Legend, find_ambiguity, legend
 from tmunet.errors import InputError
 from tmunet.labels import IGNORE_LABEL
 
@@ -70,7 +69,7 @@ def mask_facts(path: Path, raster: DecodedImage, info: DatasetInfo | None, image
     found, values = histogram(counts), tuple(np.flatnonzero(counts)[:_KEPT_VALUES].tolist())
     if info is None:
         return MaskFacts(None, found, values, is_image=is_image)
-    if reason := unclear(raster, info.classes, info.ignore_label):
+    if reason := find_ambiguity(raster, info.classes, info.ignore_label):
         return MaskFacts("palette", reason, values, is_image=is_image)
     try:
         labels = to_labels(path, raster, info.classes, info.ignore_label)
