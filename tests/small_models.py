@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.data.config import Preprocess
-from tmunet.data.normalize import IMAGENET_MEAN, IMAGENET_SD
+from tmunet.data.preprocess import IMAGENET_MEAN, IMAGENET_SD
 from tmunet.data.training_stats import Scale, Spread, Turns
 from tmunet.model import TrainedModel
 from tmunet.model_config import ModelConfig

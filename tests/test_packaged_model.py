@@ -12,8 +12,7 @@ from tmunet.cli.demo import sample_folder
 from tmunet.cli.main import main
 from tmunet.data.dataset import open_dataset
 from tmunet.data.io.images import read_image
-from tmunet.data.normalize import normalize, unit
-from tmunet.data.preprocess import prepare
+from tmunet.data.preprocess import normalize, prepare, unit
 from tmunet.evaluation import evaluate
 from tmunet.metrics import get_protocol
 from tmunet.nn.inference.optimize import optimize_for_inference

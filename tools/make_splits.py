@@ -13,10 +13,9 @@ import numpy as np
 
 from tmunet.data.cases import natural_key
 from tmunet.data.dataset import open_dataset
-from tmunet.data.split.official import OFFICIAL_SPLIT, read_official_split
 from tmunet.data.split.planner import SplitPlan, describe_split, make_splits
 from tmunet.data.split.scan import DatasetScan, scan_cases
-from tmunet.data.split.splits import Split, write_split
+from tmunet.data.split.splits import OFFICIAL_SPLIT, Split, read_official_split, write_split
 from tmunet.datasets._build.cvc_frames import read_frames
 from tmunet.files import write_json
 

@@ -16,7 +16,7 @@ from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
 from tmunet.data.io.images import to_channels
 from tmunet.data.preprocess import resize_image, resize_mask
-from tmunet.data.reader import LoadedCase, collect
+from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.labels import IGNORE_LABEL
@@ -139,7 +139,7 @@ def evaluate(
             scores.append(score_case(predictor, loaded, dataset.info.classes, protocol))
             bar.update()
 
-        faults = collect(cases, dataset.info, score)
+        faults = map_cases(cases, dataset.info, score)
     if faults:  # the files changed under our hands
         raise DataError(str(dataset.folder), faults)
     return Evaluation.of(dataset, subset, protocol, scores, seed, {**images.facts(), **(facts or {})})
@@ -181,7 +181,7 @@ def _look(cases: Sequence[Case], dataset: Dataset, predictor: Predictor) -> Scor
         unlike.add(str(cases[index].image), predictor.prepare(own))
         images.add(loaded)
 
-    faults = collect(cases, dataset.info, look)
+    faults = map_cases(cases, dataset.info, look)
     if faults:
         raise DataError(str(dataset.folder), faults)
     unlike.tell()

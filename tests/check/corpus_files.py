@@ -90,7 +90,7 @@ def decompression_bomb(folder: Folder) -> None:
     (folder.path / "images/bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + pixels)
 
 
-@defect(passed_over=("images/a.gif", "images/b.WEBP", "images/c.dcm", "masks/d.nii.gz", "masks/e.npy", "masks/f"))
+@defect(skipped=("images/a.gif", "images/b.WEBP", "images/c.dcm", "masks/d.nii.gz", "masks/e.npy", "masks/f"))
 def other_suffixes(folder: Folder) -> None:
     for name in ("images/a.gif", "images/b.WEBP", "images/c.dcm", "masks/d.nii.gz", "masks/e.npy", "masks/f"):
         (folder.path / name).write_bytes(b"x")
@@ -98,7 +98,7 @@ def other_suffixes(folder: Folder) -> None:
         (folder.path / "images" / name).write_bytes(b"x")
 
 
-@defect(passed_over="images/patient 7")
+@defect(skipped="images/patient 7")
 def folder_inside(folder: Folder) -> None:
     (folder.path / "images/patient 7").mkdir()
     folder.image("patient 7/a.png")
@@ -183,7 +183,7 @@ def values_of_other_classes(folder: Folder) -> None:
     folder.case("gray_128", mask=disc() * 128)
 
 
-@defect(empty_mask="masks/nothing.png", full_mask="masks/everything.png", specks="masks/speck.png")
+@defect(empty_mask="masks/nothing.png", full_mask="masks/everything.png", tiny_components="masks/speck.png")
 def odd_amounts(folder: Folder) -> None:
     folder.case("nothing", mask=disc() * 0)
     folder.case("everything", mask=disc() * 0 + 255)

@@ -28,7 +28,7 @@ def no_masks_folder(folder: Folder) -> None:
     shutil.rmtree(folder.path / "masks")
 
 
-@defect(no_images="images", missing_image=tuple(f"masks/{name}.png" for name in CONTROL), passed_over="images/scan.mha")
+@defect(no_images="images", missing_image=tuple(f"masks/{name}.png" for name in CONTROL), skipped="images/scan.mha")
 def only_unknown_suffixes(folder: Folder) -> None:
     for path in (folder.path / "images").iterdir():
         path.unlink()
@@ -50,11 +50,6 @@ def description_with_faults(folder: Folder) -> None:
 def records_that_are_not_true(folder: Folder) -> None:
     old = {"image_sha256": "0" * 64, "mask_sha256": "1" * 64}
     describe(folder, cases={"control0": old, "gone": {"group": "patient 3"}})
-
-
-@defect(unfinished_import=".import.jsonl")
-def import_that_was_stopped(folder: Folder) -> None:
-    (folder.path / ".import.jsonl").write_text("")
 
 
 @defect(unused_class="")
@@ -151,7 +146,7 @@ def split_through_a_group(folder: Folder) -> None:
 
 
 @defect(leak="split.json", near_duplicate=("images/frame1.png", "images/frame2.png"))
-def split_through_near_twins(folder: Folder) -> None:
+def split_through_a_scene(folder: Folder) -> None:
     frame = folder.noise()
     folder.case("frame1", frame)
     folder.case("frame2", np.where(frame > 250, 245, frame).astype(np.uint8))

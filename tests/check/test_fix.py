@@ -113,10 +113,10 @@ def test_masks_are_written_upright_with_their_labels_and_colors(folder: Folder) 
     picture.save(folder.path / "masks" / "a.png", exif=tag(3))
     folder.image("a.png")
     result = fixed(folder)
-    raster = decode_image(result.destination / "masks" / "a.png")
-    np.testing.assert_array_equal(raster.pixels[:, :, 0], labels[::-1, ::-1])
-    assert raster.palette is not None
-    np.testing.assert_array_equal(raster.palette[2], (0, 200, 0))
+    decoded = decode_image(result.destination / "masks" / "a.png")
+    np.testing.assert_array_equal(decoded.pixels[:, :, 0], labels[::-1, ::-1])
+    assert decoded.palette is not None
+    np.testing.assert_array_equal(decoded.palette[2], (0, 200, 0))
     assert result.left.findings == ()
 
 

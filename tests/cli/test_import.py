@@ -11,8 +11,7 @@ from PIL import Image
 
 from tmunet.data.dataset import open_dataset, verify
 from tmunet.data.io.images import read_image
-from tmunet.data.split.fixed import fixed_splits
-from tmunet.data.split.splits import read_split
+from tmunet.data.split.splits import fixed_splits, read_split
 from tmunet.files import write_text
 
 from .conftest import Answer

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tmunet.data.intensity import intensity
 from tmunet.data.training_stats import Intensity
 from tmunet.errors import TMUNetWarning
 from tmunet.prediction.folder import predict_files
@@ -32,7 +31,7 @@ def predictor(*trained: Intensity, normalize: Literal["imagenet", "image"] = "im
 
 @pytest.mark.parametrize("bits", [8, 10, 12, 16])
 def test_the_bits_that_are_used_are_counted(bits: int) -> None:
-    found = intensity(image(bits)[..., None])
+    found = Intensity.of(image(bits)[..., None])
     assert (found.bits, found.used_bits, found.brightest) == (16, bits, 2**bits - 1)
     assert found.is_dark == (bits < 13)
 

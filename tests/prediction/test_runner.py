@@ -15,9 +15,9 @@ import tifffile
 import torch
 from PIL import Image
 
-from tmunet.data.io.decoded import MAX_PIXELS
+from tmunet.data.io.decoders import MAX_PIXELS
 from tmunet.data.io.images import read_image, to_channels
-from tmunet.data.normalize import FLOOR, normalize, unit
+from tmunet.data.preprocess import FLOOR, normalize, unit
 from tmunet.data.training_stats import Intensity, Scale
 from tmunet.prediction import standalone as runner
 from tmunet.prediction.export import export_model

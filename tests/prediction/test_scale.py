@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from tmunet.data.config import Preprocess
-from tmunet.data.io.decoded import MAX_PIXELS
+from tmunet.data.io.decoders import MAX_PIXELS
 from tmunet.data.training_stats import Scale, Spread
 from tmunet.errors import InputError, TMUNetWarning
 from tmunet.model import TrainedModel

@@ -12,7 +12,7 @@ from torch import nn
 from tmunet.config import from_mapping
 from tmunet.data.cached_dataset import cache_cases
 from tmunet.data.dataset import open_dataset
-from tmunet.data.normalize import normalize, unit
+from tmunet.data.preprocess import normalize, unit
 from tmunet.model import load_model
 from tmunet.prediction.postprocess import decide
 from tmunet.training.config import TrainConfig

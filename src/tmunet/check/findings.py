@@ -1,4 +1,4 @@
-"""What a check says: findings, each with files, a reason and a mend."""
+"""Findings of `tmunet check`, and the report that holds them."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,22 +18,22 @@ SEVERITIES: tuple[Severity, ...] = ("fault", "warning", "note")
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong or worth knowing.
+    """A fault, warning or note about a data set.
 
     Attributes:
-        kind: a short name, such as "size-mismatch"; the same for all findings of its kind.
-        severity: how bad it is.
+        kind: stable code, such as "size-mismatch"; `tmunet.check.rules.RULES` has all of them.
+        severity: fault, warning or note.
         message: what was expected and what was found.
-        mend: what to do about it.
-        files: the files it is about, relative to the data set folder, with forward slashes.
-        cases: the names of the cases it is about.
-        fixable: whether ``tmunet check DATA --fix COPY`` mends it.
+        hint: what to do about it.
+        files: affected files, relative to the data set folder, with forward slashes.
+        cases: names of the affected cases.
+        fixable: whether ``tmunet check DATA --fix COPY`` fixes it.
     """
 
     kind: str
     severity: Severity
     message: str
-    mend: str
+    hint: str
     files: tuple[str, ...] = ()
     cases: tuple[str, ...] = ()
     fixable: bool = False
@@ -41,7 +41,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """What was seen of a case whose image and mask could be read.
+    """Facts about a case whose image and mask could be read.
 
     Attributes:
         name: of the case.
@@ -63,16 +63,16 @@ class CaseFacts:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """The result of checking a data set.
+    """Report of a check.
 
     Attributes:
         folder: of the data set.
-        info: what it says of itself; the defaults where its ``dataset.json`` is damaged.
+        info: content of ``dataset.json``; the defaults if it is damaged.
         findings: worst first, then by file.
         cases: that could be read, in natural order.
-        files: number of files looked at.
+        files: number of inspected files.
         split: if there is one that can be read.
-        leaks: of that split.
+        leaks: data leakage of that split.
     """
 
     folder: Path
@@ -84,15 +84,15 @@ class CheckReport:
     leaks: LeakReport | None
 
     def count(self, severity: Severity) -> int:
-        """Number of findings of a severity."""
+        """Count the findings of a severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
     def of_case(self, name: str) -> tuple[Finding, ...]:
-        """The findings about a case."""
+        """Return the findings about a case."""
         return tuple(finding for finding in self.findings if name in finding.cases)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give everything as JSON can hold it."""
+        """Return everything for JSON."""
         return {
             "folder": str(self.folder),
             "name": self.info.name,

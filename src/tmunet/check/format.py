@@ -1,19 +1,20 @@
-"""The report as text for a terminal."""
+"""Format the report of a check as text for a terminal."""
 
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from tmunet.check.findings import SEVERITIES, CheckReport, Finding
+from tmunet.check.rules import shortened
 from tmunet.text import pluralize
 
 _SHOWN_FINDINGS = 8
 _SHOWN_FILES = 3
-_SHOWN_MENDS = 3
+_SHOWN_HINTS = 3
 
 
 def as_text(report: CheckReport) -> str:
-    """Say what was found: by kind, worst first, at most eight findings of a kind, and the counts in the last line."""
+    """Format a report: findings by kind, worst first, at most eight of a kind, and the counts in the last line."""
     head = (
         f"{report.folder}: {pluralize(len(report.cases), 'case')} that can be read, {pluralize(report.files, 'file')}"
     )
@@ -25,7 +26,7 @@ def as_text(report: CheckReport) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Text that a terminal shows and does not obey: control characters and what is no Unicode as ``\x1b``.
+    r"""Escape control characters and invalid Unicode for a terminal.
 
     >>> printable("a\x1b[2Jb.png")
     'a\\x1b[2Jb.png'
@@ -38,7 +39,7 @@ def printable(text: str) -> str:
 
 
 def _by_kind(finding: Finding) -> tuple[int, str, str, bool]:
-    """What is mended otherwise is told apart."""
+    """Group by severity, kind and fixability."""
     return SEVERITIES.index(finding.severity), finding.severity, finding.kind, finding.fixable
 
 
@@ -48,18 +49,17 @@ def _block(severity: str, kind: str, findings: Sequence[Finding]) -> Iterator[st
         yield f"  {_place(finding)}{finding.message}"
     if len(findings) > _SHOWN_FINDINGS:
         yield f"  ... and {len(findings) - _SHOWN_FINDINGS:,} more (see --json)"
-    mends = list(dict.fromkeys(finding.mend for finding in findings))
-    for mend in mends[:_SHOWN_MENDS]:
-        yield f"  -> {mend}"
-    if len(mends) > _SHOWN_MENDS:
-        yield f"  -> ... and {len(mends) - _SHOWN_MENDS:,} more (see --json)"
+    hints = list(dict.fromkeys(finding.hint for finding in findings))
+    for hint in hints[:_SHOWN_HINTS]:
+        yield f"  -> {hint}"
+    if len(hints) > _SHOWN_HINTS:
+        yield f"  -> ... and {len(hints) - _SHOWN_HINTS:,} more (see --json)"
 
 
 def _place(finding: Finding) -> str:
     if not finding.files:
         return ""
-    more = len(finding.files) - _SHOWN_FILES
-    return ", ".join(finding.files[:_SHOWN_FILES]) + (f" and {more:,} more" if more > 0 else "") + ": "
+    return shortened(list(finding.files), _SHOWN_FILES) + ": "
 
 
 def _counts(report: CheckReport) -> str:
@@ -68,5 +68,5 @@ def _counts(report: CheckReport) -> str:
     counts = ", ".join(pluralize(report.count(severity), severity) for severity in SEVERITIES)
     fixable = sum(finding.fixable for finding in report.findings)
     return f"{counts}." + (
-        f" --fix COPY mends {fixable:,} of them, or sets the file aside, in a copy." if fixable else ""
+        f" --fix COPY fixes {fixable:,} of them, or sets the file aside, in a copy." if fixable else ""
     )

@@ -54,9 +54,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _make(config: SplitConfig, command: str) -> int:
-    from tmunet.data.split.official import read_official_split
     from tmunet.data.split.planner import SplitPlan, describe_split, make_splits
-    from tmunet.data.split.splits import write_split
+    from tmunet.data.split.splits import read_official_split, write_split
     from tmunet.files import write_json
 
     plan = SplitPlan(config.kind, config.folds, config.seed, _ratios(config.ratios), config.stratify)

@@ -1,4 +1,4 @@
-"""Cases decoded and resized once, kept in one array that every epoch reads."""
+"""Cache training cases: decoded and resized once into one array that every epoch reads."""
 
 import hashlib
 import tempfile
@@ -12,13 +12,12 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tmunet.data.cases import Case, DatasetInfo
-from tmunet.data.class_fractions import class_fractions
 from tmunet.data.config import Preprocess
 from tmunet.data.fingerprint import pixels_sha256
-from tmunet.data.intensity import intensity
 from tmunet.data.io.images import to_channels
+from tmunet.data.io.masks import class_fractions
 from tmunet.data.preprocess import resize_image, resize_mask
-from tmunet.data.reader import Legends, LoadedCase, collect
+from tmunet.data.reader import Legends, LoadedCase, map_cases
 from tmunet.data.split.near_duplicates import Signature, signature
 from tmunet.data.training_stats import Intensity
 
@@ -26,10 +25,10 @@ Batch = dict[str, Tensor]
 
 
 class CachedCases(Dataset[Batch]):
-    """Images (N, C, S, S) of 8 or 16 bits and masks (N, S, S), indexed by lists of case numbers.
+    """Cached images (N, C, S, S) of 8 or 16 bits and masks (N, S, S), indexed by lists of case numbers.
 
-    The arrays lie in unnamed files that the system keeps in memory while there is room and that vanish with the process, so
-    that a data set may be larger than the memory. Reading a batch is a copy: no worker processes are needed.
+    The arrays are memory-mapped temporary files, so a data set may be larger than the memory. Reading a batch is a copy: no
+    worker processes are needed.
     """
 
     def __init__(
@@ -43,9 +42,9 @@ class CachedCases(Dataset[Batch]):
         intensities: Sequence[Intensity],
     ) -> None:
         self.names, self.images, self.masks = tuple(names), images, masks
-        # of the images as they are in their files: hash by name, height and width, values
+        # of the images before they are resized: pixel hash by name, height and width, intensity range
         self.hashes, self.sizes, self.intensities = hashes, sizes, intensities
-        self.present = present  # classes besides the background in the masks as they are in their files, by name
+        self.present = present  # classes besides the background in the masks before they are resized, by name
 
     def __len__(self) -> int:
         return len(self.names)
@@ -62,7 +61,7 @@ class CachedCases(Dataset[Batch]):
         }
 
     def sha256(self) -> str:
-        """Hash of what training sees: names, images and masks."""
+        """Hash names, images and masks."""
         digest = hashlib.sha256("\n".join(self.names).encode())
         for array in (self.images, self.masks):
             for plane in array:
@@ -73,10 +72,10 @@ class CachedCases(Dataset[Batch]):
 def cache_cases(
     cases: Sequence[Case], info: DatasetInfo, preprocess: Preprocess, legends: Legends | None = None
 ) -> tuple[CachedCases, dict[str, Signature], list[str]]:
-    """Decode, check and resize all cases; `legends` as for `collect`.
+    """Decode, validate and resize all cases; `legends` as for `map_cases`.
 
     Returns:
-        The cases, the signature of each image by name, and every fault found; with a fault the arrays are incomplete.
+        The cached cases, the signature of each image by name, and every fault; with a fault the arrays are incomplete.
     """
     N, S, C = len(cases), preprocess.size, preprocess.channels
     images = _array((N, C, S, S), np.dtype(np.uint8))
@@ -91,18 +90,18 @@ def cache_cases(
         nonlocal images
         hashes[cases[index].name] = pixels_sha256(loaded.image)
         signatures[cases[index].name] = signature(loaded.image)
-        shares = class_fractions(loaded.mask, info.classes)
-        present[cases[index].name] = tuple(name for name, share in shares.items() if share > 0)
-        own = to_channels(loaded.image, C)
-        sizes.append((own.shape[0], own.shape[1]))
-        intensities.append(intensity(own))
-        image = resize_image(own, (S, S))
+        fractions = class_fractions(loaded.mask, info.classes)
+        present[cases[index].name] = tuple(name for name, fraction in fractions.items() if fraction > 0)
+        full_size = to_channels(loaded.image, C)
+        sizes.append((full_size.shape[0], full_size.shape[1]))
+        intensities.append(Intensity.of(full_size))
+        image = resize_image(full_size, (S, S))
         if image.dtype != images.dtype:
             images, image = _as_16_bit(images), _as_16_bit(image)
         images[index] = image.transpose(2, 0, 1)
         masks[index] = resize_mask(loaded.mask, (S, S))
 
-    faults = collect(cases, info, keep, legends)
+    faults = map_cases(cases, info, keep, legends)
     cached = CachedCases([case.name for case in cases], images, masks, hashes, present, sizes, intensities)
     return cached, signatures, faults
 

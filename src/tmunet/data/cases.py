@@ -1,11 +1,11 @@
-"""The cases of a data set folder: images, their masks, and what ``dataset.json`` says about them."""
+"""Cases of a data set folder: list ``images/`` and ``masks/``, pair them by name, read ``dataset.json``."""
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from tmunet.data.io.images import IMAGE_SUFFIXES
@@ -18,18 +18,18 @@ SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 DOCUMENTS = frozenset({".txt", ".md", ".csv", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".log"})
 SHOWN = 5  # names in a warning
 _KNOWN_KEYS = ("name", "classes", "ignore_label", "cases")
+_MAX_SUGGESTIONS = 10  # finding a close name takes long in a large data set
 
 
 @dataclass(frozen=True)
 class Case:
-    """One image and the mask drawn on it.
+    """One image with its mask.
 
     Attributes:
         name: the stem of both file names.
         image: the image file.
         mask: the mask file, or None for an image without a reference.
-        group: the video sequence, patient or slide that it belongs to, if that is known. Cases of a group show the same
-            thing: on two sides of a split they leak.
+        group: patient, video sequence or slide, if known. A group on two sides of a split is data leakage.
     """
 
     name: str
@@ -40,14 +40,14 @@ class Case:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a data set says about itself.
+    """Content of ``dataset.json``.
 
     Attributes:
         name: for titles and tables.
         classes: class names; the index of a name is its label in the masks.
         ignore_label: 255 if masks mark pixels to ignore with it, or None.
-        records: what is known of single cases, by name.
-        information: every other key of ``dataset.json`` (license, source, citation...), as it stands there.
+        records: entries of single cases, by name.
+        information: every other key (license, source, citation...), unchanged.
     """
 
     name: str
@@ -55,6 +55,32 @@ class DatasetInfo:
     ignore_label: int | None = None
     records: Mapping[str, CaseRecord] = field(default_factory=dict)
     information: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Entries of ``images/`` or ``masks/``, sorted; hidden files and files of operating systems are left out.
+
+    Attributes:
+        folder: the folder.
+        error: why it cannot be listed, or None.
+        images: files with the suffix of an image.
+        non_files: entries with the suffix of an image that are not files: folders, broken links, devices.
+        others: files and folders with other suffixes.
+    """
+
+    folder: Path
+    error: str | None = None
+    images: tuple[Path, ...] = ()
+    non_files: tuple[Path, ...] = ()
+    others: tuple[Path, ...] = ()
+
+    def by_name(self, non_files: bool = True) -> dict[str, list[Path]]:
+        """Group the entries with the suffix of an image by case name; more than one for a name is a fault."""
+        found: dict[str, list[Path]] = {}
+        for path in sorted((*self.images, *self.non_files)) if non_files else self.images:
+            found.setdefault(path.stem, []).append(path)
+        return found
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:
@@ -67,17 +93,32 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     return [int(part) if part.isdecimal() else part for part in parts], name
 
 
+def list_folder(folder: Path) -> Listing:
+    """List a folder of images or masks; an unreadable folder gives a `Listing` with an error."""
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        return Listing(folder, error=error.strerror or type(error).__name__)
+    shown = [p for p in entries if not p.name.startswith(".") and p.name.casefold() not in SYSTEM_FILES]
+    named = [p for p in shown if p.suffix.lower() in IMAGE_SUFFIXES]
+    files = frozenset(p for p in named if p.is_file())
+    return Listing(
+        folder,
+        images=tuple(p for p in named if p in files),
+        non_files=tuple(p for p in named if p not in files),
+        others=tuple(p for p in shown if p.suffix.lower() not in IMAGE_SUFFIXES),
+    )
+
+
 def find_cases(folder: Path) -> tuple[tuple[Case, ...], list[str]]:
     """Pair ``folder/images/NAME.*`` with ``folder/masks/NAME.*``; the two suffixes may differ.
-
-    Hidden files and files that are no images by their suffix are passed over.
 
     Returns:
         The cases in natural order of their names, those without a mask included, and every fault: a missing folder, no
         images, two files of one name, a missing partner.
     """
     faults: list[str] = []
-    images, masks = _by_name(folder / "images", faults), _by_name(folder / "masks", faults)
+    images, masks = _unique_by_name(folder / "images", faults), _unique_by_name(folder / "masks", faults)
     if not faults and not images:
         suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
         faults.append(f"{folder / 'images'}: holds no images; expected files with the suffixes {suffixes}.")
@@ -91,40 +132,53 @@ def find_cases(folder: Path) -> tuple[tuple[Case, ...], list[str]]:
     return tuple(Case(name, images[name], masks.get(name)) for name in names), faults
 
 
+def _unique_by_name(folder: Path, faults: list[str]) -> dict[str, Path] | None:
+    listing = list_folder(folder)
+    if listing.error is not None:
+        faults.append(
+            f"{folder}: cannot be listed: {listing.error}; expected a folder of images. `tmunet import` makes one from "
+            "images and masks under other names, and from data sets as they were downloaded."
+        )
+        return None
+    for path in listing.non_files:
+        faults.append(f"{path}: is named like an image but is a folder or a broken link; remove or rename it.")
+    by_name = listing.by_name()
+    for name, (first, *rest) in by_name.items():
+        faults += [f"{path}: {first.name} has the same name {name!r}; keep one of the two." for path in rest]
+    return {name: paths[0] for name, paths in by_name.items()}
+
+
 def warn_skipped_files(folder: Path, entries: Iterable[Path], advice: str) -> None:
-    """Warn of what lies in a folder of images, may be one or hold some, and is not taken."""
-    names = sorted(path.name for path in entries if _may_be_missed(path))
+    """Warn of files and folders beside the images that may be images and are skipped; documents and hidden files are not."""
+    names = sorted(path.name for path in entries if _may_be_image(path))
     if names:
         more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
         shown = ", ".join(names[:SHOWN])
         warnings.warn(f"{folder}: passed over {shown}{more}: no images by name; {advice}.", TMUNetWarning, stacklevel=2)
 
 
-def _may_be_missed(path: Path) -> bool:
+def _may_be_image(path: Path) -> bool:
     if path.name.startswith(".") or path.name.casefold() in SYSTEM_FILES or path.suffix.lower() in DOCUMENTS:
         return False
     return not path.is_dir() or any(inside.suffix.lower() in IMAGE_SUFFIXES for inside in path.rglob("*"))
 
 
-def _by_name(folder: Path, faults: list[str]) -> dict[str, Path] | None:
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        faults.append(
-            f"{folder}: cannot be listed: {error.strerror}; expected a folder of images. `tmunet import` makes one from "
-            "images and masks under other names, and from data sets as they were downloaded."
-        )
-        return None
-    found: dict[str, Path] = {}
-    for path in entries:
-        if path.name.startswith(".") or path.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
-        if not path.is_file():
-            faults.append(f"{path}: is named like an image but is a folder or a broken link; remove or rename it.")
-        elif path.stem in found:
-            faults.append(f"{path}: {found[path.stem].name} has the same name {path.stem!r}; keep one of the two.")
-        found.setdefault(path.stem, path)
-    return found
+def match_name(entry: str, known: Mapping[str, str]) -> str | None:
+    """Find the case that an entry of a split file or a group table means.
+
+    Args:
+        entry: a case name, a file name with its suffix, or a path that ends in one of the two.
+        known: case name by every name that stands for it.
+    """
+    file = PurePosixPath(entry.replace("\\", "/"))
+    stem = file.stem if file.suffix.lower() in IMAGE_SUFFIXES else file.name
+    return next((known[name] for name in (entry, file.name, stem) if name in known), None)
+
+
+def unknown_case(entry: object, names: Sequence[str], number: int) -> str:
+    """Write the fault of an entry that is not a case; the first ones, by their number from 0, get a suggestion."""
+    close = get_close_matches(str(entry), names, n=1) if number < _MAX_SUGGESTIONS else []
+    return f"there is no case {entry!r}" + (f"; did you mean {close[0]!r}?" if close else ".")
 
 
 def read_dataset_info(folder: Path) -> DatasetInfo:
@@ -132,7 +186,7 @@ def read_dataset_info(folder: Path) -> DatasetInfo:
 
     Raises:
         InputError: the file cannot be read or is not a JSON object.
-        DataError: all faults of its `name`, `classes`, `ignore_label` and `cases`, and keys that look like them.
+        DataError: all faults of its `name`, `classes`, `ignore_label` and `cases`, and misspelled keys.
     """
     path = folder / "dataset.json"
     default = DatasetInfo(folder.resolve().name)

@@ -1,4 +1,4 @@
-"""Settings of what happens to images before a network sees them. Plain data, so that flags and files load nothing heavy."""
+"""Settings of preprocessing and augmentation. Plain data, so that flags and files load nothing heavy."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ MAX_SIZE = 16_384  # pixels; a model file that asks for more is damaged or hosti
 
 @dataclass(frozen=True)
 class Preprocess:
-    """How images are prepared; saved with every model."""
+    """Preprocessing of images; saved with every model."""
 
     size: int = 512
     """Images are resized to this many pixels in height and width (paper, section 3.1)."""
@@ -33,14 +33,14 @@ class Preprocess:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How far training images are changed; the defaults change nothing."""
+    """Augmentation of training images; the defaults change nothing."""
 
     horizontal_flip: float = 0.0
     """Probability of a left-right flip."""
     vertical_flip: float = 0.0
     """Probability of an upside-down flip."""
     quarter_turns: bool = False
-    """Turn by 0, 90, 180 or 270 degrees."""
+    """Rotate by 0, 90, 180 or 270 degrees."""
     zoom: float = 1.0
     """Enlarge or shrink by a factor of at most this, and shift what was enlarged."""
     brightness: float = 0.0

@@ -1,31 +1,28 @@
-"""Open a data set: its cases, what it says of itself, and its split."""
+"""Open a data set folder: cases, ``dataset.json`` and the train/val/test split."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info, warn_skipped_files
-from tmunet.data.io.images import IMAGE_SUFFIXES
+from tmunet.data.cases import Case, DatasetInfo, find_cases, list_folder, read_dataset_info, warn_skipped_files
 from tmunet.data.reader import check_cases, collect_errors
 from tmunet.data.records import originals
 from tmunet.data.split.splits import Split, read_split
 from tmunet.data.split.strategies import random_split
-from tmunet.datasets._build.journal import unfinished
-from tmunet.errors import DataError, InputError, UsageError
+from tmunet.errors import DataError, UsageError
 
 Unsplit = Literal["random", "test"]
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set folder that is in order by its file names; `verify` looks into the files.
+    """A data set folder whose file names have no fault; `verify` decodes the files.
 
     Attributes:
         folder: holds ``images/`` and ``masks/``.
         info: name and classes.
         cases: all cases, in natural order; the split may leave some out.
-        split: which of them train, validate and test.
+        split: train, val and test.
     """
 
     folder: Path
@@ -34,7 +31,7 @@ class Dataset:
     split: Split
 
     def subset(self, name: str) -> tuple[Case, ...]:
-        """Give the cases of ``"train"``, ``"val"`` or ``"test"``, in natural order of their names.
+        """Return the cases of ``"train"``, ``"val"`` or ``"test"``, in natural order of their names.
 
         Raises:
             UsageError: another name.
@@ -47,23 +44,22 @@ class Dataset:
 
 
 def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: Unsplit = "random") -> Dataset:
-    """Find the cases of a data set and their split.
+    """Open a data set: find its cases and its split.
 
-    No image is decoded as long as the file names are in order; if they are not, every file is looked into, so that the
+    No image is decoded unless a file name, ``dataset.json`` or the split has a fault; then all files are, so that the
     report holds all faults at once.
 
     Args:
-        data: the folder, or the split file (``.json``) that lies in it.
+        data: the folder, or a split file (``.json``) in it.
         split: a split file; by default ``split.json`` of the folder, and without that file a random split.
         seed: of the random split; not used if there is a split file.
-        unsplit: what a data set without a split file is: "random" splits it 7:1:2, "test" has all its cases to test.
+        unsplit: without a split file, "random" splits 7:1:2, "test" puts all cases into test.
 
     Warns:
-        TMUNetWarning: of what lies beside the images and masks and is not taken for one.
+        TMUNetWarning: of skipped files beside the images and masks.
 
     Raises:
-        UsageError: `data` and `split` both name a split file, or `data` names one that does not lie in a data set.
-        InputError: the folder is an import that was interrupted.
+        UsageError: `data` and `split` both name a split file, or `data` is a split file outside a data set.
         DataError: all faults of the folder, of ``dataset.json``, of the split file, and then of the files.
     """
     folder = data
@@ -78,10 +74,6 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
             )
     elif split is None and (folder / "split.json").exists():
         split = folder / "split.json"
-    if unfinished(folder):
-        raise InputError(
-            f"{folder}: the import is not finished. Run the same `tmunet import` again: it goes on where it stopped."
-        )
     faults: list[str] = []
     info = collect_errors(faults, lambda: read_dataset_info(folder))
     cases, found = find_cases(folder)
@@ -89,25 +81,21 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
     records = {} if info is None else info.records
     cases = tuple(replace(case, group=records[case.name].group) if case.name in records else case for case in cases)
     names = [case.name for case in cases]
-    chosen = None
-    if names:
-        chosen = collect_errors(
-            faults,
-            lambda: _unsplit(names, seed, unsplit) if split is None else read_split(split, names, originals(records)),
-        )
+
+    def choose() -> Split:
+        if split is not None:
+            return read_split(split, names, originals(records))
+        return random_split(names, seed) if unsplit == "random" else Split(train=(), test=tuple(names))
+
+    chosen = collect_errors(faults, choose) if names else None
     if faults and info is not None:
         complete = [case for case in cases if case.image.is_file() and case.mask is not None and case.mask.is_file()]
         faults += check_cases(complete, info)
     if faults or info is None or chosen is None:
         raise DataError(str(data), faults)
-    for part in ("images", "masks"):
-        others = [path for path in (folder / part).iterdir() if path.suffix.lower() not in IMAGE_SUFFIXES]
-        warn_skipped_files(folder / part, others, "`tmunet check` lists all of them")
+    for part in (folder / "images", folder / "masks"):
+        warn_skipped_files(part, list_folder(part).others, "`tmunet check` lists all of them")
     return Dataset(folder, info, cases, chosen)
-
-
-def _unsplit(names: Sequence[str], seed: int, how: Unsplit) -> Split:
-    return random_split(names, seed) if how == "random" else Split(train=(), test=tuple(names))
 
 
 def verify(dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""The images that a model has seen, known by their pixels: names change, and folders are shuffled."""
+"""Fingerprint the training images of a model by the hashes of their pixels, to detect contamination of a test set."""
 
 import hashlib
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from tmunet.errors import InputError
 
 
 def pixels_sha256(image: Pixels) -> str:
-    """Hash of an image's shape, depth and values (H, W, C); the same for a copy in another lossless format."""
+    """Hash shape, dtype and values of an image (H, W, C); the same for a copy in another lossless format."""
     digest = hashlib.sha256(f"{image.shape} {image.dtype.name}".encode())
     digest.update(np.ascontiguousarray(image).data)
     return digest.hexdigest()
@@ -21,33 +21,33 @@ def pixels_sha256(image: Pixels) -> str:
 
 @dataclass(frozen=True)
 class TrainingFingerprint:
-    """What a model was trained on and chosen by.
+    """Pixel hashes of the images in train and val.
 
     Attributes:
         train: `pixels_sha256` of each training image, by the name of its case.
-        val: the same of the images that chose the best epoch.
+        val: the same of the images that select the checkpoint.
     """
 
     train: Mapping[str, str] = field(default_factory=dict)
     val: Mapping[str, str] = field(default_factory=dict)
 
     def side_of(self) -> dict[str, str]:
-        """Give "train" or "val" by hash."""
+        """Map each hash to "train" or "val"."""
         return {digest: side for side in ("val", "train") for digest in getattr(self, side).values()}
 
     def without_names(self) -> "TrainingFingerprint":
-        """The same hashes under numbers: names of cases may name patients, and nothing but the hashes is compared."""
+        """Replace case names by numbers: names may identify patients, and only the hashes are compared."""
         return TrainingFingerprint(
             *({str(number): digest for number, digest in enumerate(side.values())} for side in (self.train, self.val))
         )
 
     def to_dict(self) -> dict[str, dict[str, str]]:
-        """Give the content of the file."""
+        """Return the content of the file."""
         return {"train": dict(self.train), "val": dict(self.val)}
 
 
 def read_fingerprint(path: Path) -> TrainingFingerprint:
-    """Read the file that a model folder keeps; without it nothing is known to be seen.
+    """Read the fingerprint file of a model folder; without it the fingerprint is empty.
 
     Raises:
         InputError: the file is there, but is not what training writes.

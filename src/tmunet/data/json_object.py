@@ -1,4 +1,4 @@
-"""JSON written by people: one object, no key twice, and errors that say where."""
+"""Read JSON written by people: one object, no duplicate keys."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,11 @@ from tmunet.errors import InputError
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """Read a file that holds one JSON object (UTF-8, with or without a byte order mark).
+    """Read a JSON object (UTF-8, with or without a byte order mark).
 
     Raises:
-        InputError: the file cannot be read, is not JSON, is not an object, or has a key twice (of which
-            Python would keep only the last).
+        InputError: the file cannot be read, is not JSON, is not an object, or has a duplicate key (of which Python would
+            keep only the last).
     """
     try:
         content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_without_repeats)

@@ -1,22 +1,28 @@
-"""From an image as read to what a network sees: channels and size. The same in training, evaluation and prediction."""
+"""Preprocess images: channels, resize, scale to [0, 1], normalize. The same in training, evaluation and prediction."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from tmunet.data.config import Preprocess
 from tmunet.data.io.images import to_channels
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_SD = (0.229, 0.224, 0.225)
+FLOOR = 1e-3 / 257  # of a standard deviation: a quarter of a gray level of 16 bits; an empty image stays empty
+
 
 def prepare(image: NDArray[Any], preprocess: Preprocess) -> NDArray[Any]:
-    """(H, W, C) of 8 or 16 bits -> (size, size, channels) of the same type."""
+    """Convert channels and resize: (H, W, C) of 8 or 16 bits -> (size, size, channels) of the same dtype."""
     return resize_image(to_channels(image, preprocess.channels), (preprocess.size, preprocess.size))
 
 
 def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
-    """Bilinear with anti-aliasing, each channel by itself: (H, W, C) of 8 or 16 bits -> (*size, C) of the same type."""
+    """Resize bilinearly with anti-aliasing, channel by channel: (H, W, C) of 8 or 16 bits -> (*size, C) of the same dtype."""
     if image.shape[:2] == size:
         return image
     planes = []
@@ -29,5 +35,20 @@ def resize_image(image: NDArray[Any], size: tuple[int, int]) -> NDArray[Any]:
 
 
 def resize_mask(mask: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Nearest neighbor, so that no label is invented: (H, W) -> size."""
+    """Resize labels by nearest neighbor, so that no label is invented: (H, W) -> size."""
     return np.array(Image.fromarray(mask).resize(size[::-1], Image.Resampling.NEAREST))
+
+
+def unit(images: Tensor) -> Tensor:
+    """Scale 8- or 16-bit images (B, C, H, W) to float32 in [0, 1]."""
+    return images.to(torch.float32) / torch.iinfo(images.dtype).max
+
+
+def normalize(images: Tensor, by: Literal["imagenet", "image"]) -> Tensor:
+    """Normalize images (B, C, H, W) in [0, 1] to mean 0 and standard deviation 1: of ImageNet, or of each image."""
+    if by == "image":
+        sd, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True)
+        return (images - mean) / sd.clamp(min=FLOOR)
+    C = images.shape[1]
+    mean, sd = (images.new_tensor(values).reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_SD))
+    return (images - mean) / sd if C == 3 else (images - mean.mean()) / sd.mean()

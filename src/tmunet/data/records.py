@@ -1,4 +1,4 @@
-"""What ``dataset.json`` says of single cases: their group, where they come from, the hashes of their files."""
+"""Read the case records of ``dataset.json``: group, source files, SHA-256 hashes."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """One entry of the key ``cases`` of ``dataset.json``; every part may be missing.
+    """Record of one case; every part may be missing.
 
     Attributes:
-        group: the video sequence, patient or slide that the case belongs to.
-        source: the original files, relative to the distribution; the image first.
-        image_sha256: of the image file, when it was imported.
-        mask_sha256: of the mask file, when it was imported.
+        group: patient, video sequence or slide.
+        source: the original files, relative to the download; the image first.
+        image_sha256: of the imported image file.
+        mask_sha256: of the imported mask file.
     """
 
     group: str | None = None
@@ -24,14 +24,14 @@ class CaseRecord:
     mask_sha256: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the entry without the parts that are missing."""
+        """Return the entry for JSON, without missing parts."""
         entry = {"group": self.group, "source": list(self.source)}
         hashes = {"image_sha256": self.image_sha256, "mask_sha256": self.mask_sha256}
         return {key: value for key, value in {**entry, **hashes}.items() if value}
 
 
 def originals(records: Mapping[str, CaseRecord]) -> dict[str, str]:
-    """Give case names by the stem of their original image; stems that two cases share are left out.
+    """Map the stem of each original image to its case name; stems that two cases share are left out.
 
     >>> originals({"001": CaseRecord(source=("Original/1.tif", "Ground Truth/1.tif"))})
     {'1': '001'}
@@ -42,7 +42,7 @@ def originals(records: Mapping[str, CaseRecord]) -> dict[str, str]:
 
 
 def read_records(content: object, faults: list[str]) -> dict[str, CaseRecord]:
-    """Read the key ``cases``; what is wrong with it is added to the faults."""
+    """Read the key ``cases``; append its faults to the list."""
     if not isinstance(content, Mapping):
         faults.append(f"expected `cases` to be an object with an entry for each case, but got {content!r}.")
         return {}

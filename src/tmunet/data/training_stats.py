@@ -1,11 +1,15 @@
-"""What a model keeps of the images it was trained on, so that it can say which later ones are unlike them. Plain data."""
+"""Statistics of the training images, saved with a model to detect domain shift: scale, intensity, flips. Plain data."""
 
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TYPE_CHECKING
 
 from tmunet.data.config import MAX_SIZE, AugmentConfig
+
+if TYPE_CHECKING:
+    from tmunet.data.io.images import Pixels
 
 TAIL = 0.05  # share of the images beyond each end of a spread: one odd image widens nothing
 SMALL_PART = 8  # a 16-bit image should use at least this part of its range: 12-bit data use a sixteenth
@@ -13,7 +17,7 @@ SMALL_PART = 8  # a 16-bit image should use at least this part of its range: 12-
 
 @dataclass(frozen=True)
 class Spread:
-    """How a number is distributed over the training images."""
+    """Distribution of a number over the training images: 5 % quantile, median, 95 % quantile."""
 
     lowest: float
     """5 % of the images have less."""
@@ -30,24 +34,24 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> "Spread":
-        """The spread of at least one number."""
+        """Compute the spread of at least one number."""
         ordered = sorted(values)
         tail = round(TAIL * (len(ordered) - 1))
         return cls(ordered[tail], median(ordered), ordered[-1 - tail])
 
     def factor(self, value: float) -> float:
-        """By how much a value lies outside: above 1 if it is larger than all, below 1 if it is smaller, 1 inside."""
+        """Return value / nearest bound: above 1 if the value exceeds the spread, below 1 if it falls short, 1 inside."""
         return value / min(max(value, self.lowest), self.highest)
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How large training images were to the network: pixels of the network for a pixel of the image, along each axis."""
+    """Resize factors of the training images along each axis: pixels of the network for a pixel of the image."""
 
     height: Spread
-    """Size of training divided by the heights of the images."""
+    """Training size divided by the heights of the images."""
     width: Spread
-    """Size of training divided by the widths of the images."""
+    """Training size divided by the widths of the images."""
     mm_per_network_pixel: float | None = None
     """Millimeters that a pixel of the network covers; null where the spacing of the images is not known."""
 
@@ -57,16 +61,16 @@ class Scale:
 
     @classmethod
     def of(cls, sizes: Sequence[tuple[int, int]], side: int) -> "Scale":
-        """The scale of images of these heights and widths, at least one, that are resized to a square of this side."""
+        """Compute the scale of images of these (height, width), at least one, resized to a square of this side."""
         return cls(Spread.of(side / height for height, _ in sizes), Spread.of(side / width for _, width in sizes))
 
 
 @dataclass(frozen=True)
 class Intensity:
-    """The values of an image, or the typical ones (medians) of the training images of one depth."""
+    """Intensity range of an image, or the medians of the training images of one bit depth."""
 
     bits: int
-    """8 or 16, of a value."""
+    """Bit depth, 8 or 16."""
     lowest: float
     """The darkest value, black being 0 and white 1."""
     highest: float
@@ -78,24 +82,31 @@ class Intensity:
                 f"Expected 8 or 16 bits and 0 <= lowest <= highest <= 1, but got {self.bits}, {self.lowest}, {self.highest}."
             )
 
+    @classmethod
+    def of(cls, image: "Pixels") -> "Intensity":
+        """Measure the bit depth and the range of an image (H, W, C) of 8 or 16 bits."""
+        bits = 8 * image.dtype.itemsize
+        white = 2**bits - 1
+        return cls(bits, int(image.min()) / white, int(image.max()) / white)
+
     @property
     def brightest(self) -> int:
-        """The brightest value as the file stores it."""
+        """Brightest value as the file stores it."""
         return round(self.highest * (255 if self.bits == 8 else 65535))
 
     @property
     def used_bits(self) -> int:
-        """How many of the bits the brightest value needs."""
+        """Number of bits that the brightest value needs."""
         return self.brightest.bit_length()
 
     @property
     def is_dark(self) -> bool:
-        """Whether it is 16-bit and uses so small a part of its range that it is nearly black where white is 65,535."""
+        """Whether the image has 16 bits but uses so small a part of its range that it is nearly black."""
         return self.bits == 16 and self.highest < 1 / SMALL_PART
 
     @classmethod
     def typical(cls, images: Iterable["Intensity"]) -> tuple["Intensity", ...]:
-        """The medians of images, one for each depth; those of one value say nothing of a range and are left out."""
+        """Compute the medians of images, one for each bit depth; images of a single value are left out."""
         known = [image for image in images if image.lowest < image.highest]
         return tuple(
             cls(
@@ -109,22 +120,22 @@ class Intensity:
 
 @dataclass(frozen=True)
 class Turns:
-    """How training images were turned at random."""
+    """Random flips and rotations of the training images."""
 
     horizontal_flip: bool
-    """Left-right."""
+    """Left-right flip."""
     vertical_flip: bool
-    """Upside down."""
+    """Upside-down flip."""
     quarter_turns: bool
-    """By 90, 180 and 270 degrees."""
+    """Rotation by 90, 180 and 270 degrees."""
 
     @classmethod
     def of(cls, augment: AugmentConfig) -> "Turns":
-        """The turns of an augmentation."""
+        """Return the flips and rotations of an augmentation."""
         return cls(augment.horizontal_flip > 0, augment.vertical_flip > 0, augment.quarter_turns)
 
     def flips(self) -> tuple[tuple[int, ...], ...]:
-        """The axes of the flips that training images went through, or a sequence of turns; the first is no flip.
+        """Return the axes of each flip that augmentation can produce, for tta; the first is no flip.
 
         >>> Turns(False, True, True).flips()  # a left-right flip is an upside-down one, turned by 180 degrees
         ((), (-1,), (-2,), (-2, -1))
@@ -133,4 +144,4 @@ class Turns:
         vertical = self.vertical_flip or (self.horizontal_flip and self.quarter_turns)
         both = self.quarter_turns or (self.horizontal_flip and self.vertical_flip)
         possible = {(): True, (-1,): horizontal, (-2,): vertical, (-2, -1): both}
-        return tuple(axes for axes, seen in possible.items() if seen)
+        return tuple(axes for axes, is_possible in possible.items() if is_possible)

@@ -1,7 +1,7 @@
-"""Augmentation: random changes of images and masks.
+"""Augment images and masks: flips, rotations, zoom, shift, brightness, contrast, gamma, color.
 
-Every image's changes are drawn by seed, epoch and case alone, so they do not depend on its batch, on the number of processes
-or on an interruption; they are applied to a whole batch on its device.
+The parameters of an image depend on seed, epoch and case alone, not on its batch, the number of processes or an
+interruption; they are applied to a whole batch on its device.
 """
 
 import math
@@ -17,7 +17,7 @@ from tmunet.data.config import AugmentConfig
 
 @dataclass(frozen=True)
 class Draw:
-    """The changes of one image in one epoch."""
+    """Augmentation parameters of one image in one epoch."""
 
     horizontal_flip: bool
     vertical_flip: bool
@@ -31,7 +31,7 @@ class Draw:
 
 
 def draw(config: AugmentConfig, channels: int, seed: int, epoch: int, case: int) -> Draw:
-    """The changes of case number `case`; the same four numbers always give the same ones."""
+    """Draw the augmentation parameters of case number `case`; reproducible by seed, epoch and case."""
     random = np.random.Generator(np.random.Philox(key=[seed, epoch << 32 | case]))
     zoom = math.exp(random.uniform(-1, 1) * math.log(config.zoom))
     slack = max(0.0, 1 - 1 / zoom)  # how far an enlarged image can be shifted without showing its border
@@ -49,11 +49,11 @@ def draw(config: AugmentConfig, channels: int, seed: int, epoch: int, case: int)
 
 
 def augment(images: Tensor, masks: Tensor, draws: Sequence[Draw]) -> tuple[Tensor, Tensor]:
-    """Apply one draw to each image of a batch.
+    """Augment a batch, one draw for each image.
 
     Args:
         images: (B, C, S, S) in [0, 1].
-        masks: (B, S, S) labels; they are moved with their images, and no label is invented.
+        masks: (B, S, S) labels; moved with their images by nearest neighbor.
         draws: B of them.
 
     Returns:

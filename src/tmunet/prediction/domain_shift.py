@@ -4,7 +4,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tmunet.data.intensity import intensity
 from tmunet.data.training_stats import Intensity
 from tmunet.model_config import ModelConfig
 from tmunet.prediction.intensity import warn_of_intensity
@@ -27,7 +26,7 @@ class Unlike:
     def add(self, name: str, image: NDArray[Any]) -> None:
         """Take note of an image (H, W, C) of the model's channels, at its own size."""
         self._sizes.append((image.shape[0], image.shape[1]))
-        self._intensities[name] = intensity(image)
+        self._intensities[name] = Intensity.of(image)
 
     def tell(self) -> None:
         """Warn of what is unlike training.

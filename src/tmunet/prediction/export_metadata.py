@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
-from tmunet.data.normalize import IMAGENET_MEAN, IMAGENET_SD
+from tmunet.data.preprocess import IMAGENET_MEAN, IMAGENET_SD
 from tmunet.files import sha256
 from tmunet.model import TrainedModel, serialize
 from tmunet.nn.input_size import InputSize

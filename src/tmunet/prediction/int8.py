@@ -24,8 +24,7 @@ from torch import Tensor
 
 from tmunet.data.config import Preprocess
 from tmunet.data.io.images import read_image
-from tmunet.data.normalize import normalize, unit
-from tmunet.data.preprocess import prepare
+from tmunet.data.preprocess import normalize, prepare, unit
 from tmunet.errors import BackendError, InputError, TMUNetError
 from tmunet.extras import require
 

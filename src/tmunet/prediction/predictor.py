@@ -16,8 +16,7 @@ from torch import Tensor
 
 from tmunet.data.config import MIN_SIZE
 from tmunet.data.io.images import read_image, to_channels
-from tmunet.data.normalize import normalize, unit
-from tmunet.data.preprocess import prepare
+from tmunet.data.preprocess import normalize, prepare, unit
 from tmunet.device import Device, choose_device
 from tmunet.errors import BackendError, InputError, ModelError, UsageError
 from tmunet.extras import require

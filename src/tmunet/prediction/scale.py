@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tmunet.data.io.decoded import MAX_PIXELS
+from tmunet.data.io.decoders import MAX_PIXELS
 from tmunet.data.preprocess import resize_image
 from tmunet.data.training_stats import Scale
 from tmunet.errors import InputError, TMUNetWarning

@@ -55,7 +55,7 @@ class Chapter:
     @property
     def mends(self) -> list[str]:
         """What to do, each way once."""
-        return list(dict.fromkeys(finding.mend for finding in self.findings))
+        return list(dict.fromkeys(finding.hint for finding in self.findings))
 
     @property
     def fixable(self) -> int:

@@ -9,8 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
-from tmunet.data.class_fractions import class_fractions
-from tmunet.data.io.masks import read_mask_and_legend
+from tmunet.data.io.masks import class_fractions, read_mask_and_legend
 from tmunet.data.io.palettes import Legend
 from tmunet.data.reader import collect_errors, palette_faults
 from tmunet.data.split.splits import Split, read_split

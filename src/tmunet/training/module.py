@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.data.cached_dataset import Batch
-from tmunet.data.normalize import normalize, unit
+from tmunet.data.preprocess import normalize, unit
 from tmunet.data.transforms import augment, draw
 from tmunet.errors import NonFiniteLossError
 from tmunet.labels import IGNORE_LABEL

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tmunet.data.dataset import open_dataset
-from tmunet.data.split.fixed import fixed_splits
+from tmunet.data.split.splits import fixed_splits
 from tmunet.errors import InputError
 
 OWN = "own"

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from tmunet.data.dataset import Dataset
 from tmunet.data.io.images import Pixels, read_image, to_channels
-from tmunet.data.reader import LoadedCase, collect
+from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json
 from tmunet.labels import IGNORE_LABEL
@@ -144,7 +144,7 @@ def _write_cases(dataset: Dataset, folder: Path) -> tuple[int, int]:
         bar.update()
 
     with tqdm(total=len(cases), desc="nnU-Net", unit="image", disable=None) as bar:
-        faults = collect(cases, dataset.info, write)
+        faults = map_cases(cases, dataset.info, write)
     if not faults and {1, 3} <= {channels for channels, _ in kinds}:
         gray = [index for index, (channels, _) in enumerate(kinds) if channels == 1]
         faults = [f"{cases[i].image}: {_TOO_DEEP}" for i in gray if kinds[i][1] == 2]

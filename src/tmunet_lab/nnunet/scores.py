@@ -12,7 +12,7 @@ from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint
 from tmunet.data.io.masks import read_mask
 from tmunet.data.preprocess import resize_mask
-from tmunet.data.reader import LoadedCase, collect
+from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.errors import DataError, InputError
 from tmunet.evaluation import Evaluation, ScoredImages, check_contamination, class_scores
 from tmunet.files import sha256
@@ -58,7 +58,7 @@ def score_masks(
         prediction = _read_prediction(masks, cases[index], dataset, loaded.mask.shape)
         scores.append(_score_case(prediction, loaded.mask, classes, protocol))
 
-    faults = collect(cases, dataset.info, score)
+    faults = map_cases(cases, dataset.info, score)
     if faults:
         raise DataError(str(masks), faults)
     if not allow_train_images:

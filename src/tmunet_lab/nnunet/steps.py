@@ -2,7 +2,7 @@
 
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
-from tmunet.data.reader import LoadedCase, collect
+from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.errors import DataError, InputError
 from tmunet.files import sha256, write_bytes, write_json
 from tmunet_lab.nnunet.label_files import is_current, write_masks
@@ -52,7 +52,7 @@ def _hashes(dataset: Dataset, side: str, faults: list[str]) -> dict[str, str]:
     def note(index: int, loaded: LoadedCase) -> None:
         hashes[cases[index].name] = pixels_sha256(loaded.image)
 
-    faults += collect(cases, dataset.info, note)
+    faults += map_cases(cases, dataset.info, note)
     return hashes
 
 

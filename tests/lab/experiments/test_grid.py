@@ -8,8 +8,7 @@ import pytest
 
 from tmunet.cli.arguments import parse
 from tmunet.cli.evaluate import EvaluateConfig
-from tmunet.data.split.fixed import fixed_splits
-from tmunet.data.split.splits import read_split
+from tmunet.data.split.splits import fixed_splits, read_split
 from tmunet.errors import UsageError
 from tmunet.training.config import TrainConfig, read_recipe
 from tmunet_lab.experiments.commands import evaluate_command, resume_command, train_command

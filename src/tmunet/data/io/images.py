@@ -1,4 +1,4 @@
-"""Read an image file into an array: by its content, upright, with no value changed on the way."""
+"""Read PNG, JPEG, BMP and TIFF images into arrays: format by content, upright, values unchanged."""
 
 from pathlib import Path
 from typing import Literal
@@ -6,9 +6,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tmunet.data.io.decoded import MAX_PIXELS, DecodedImage
-from tmunet.data.io.pillow_decoder import decode_with_pillow
-from tmunet.data.io.tiff_decoder import decode_tiff
+from tmunet.data.io.decoders import MAX_PIXELS, DecodedImage, decode_tiff, decode_with_pillow
 from tmunet.errors import InputError
 from tmunet.text import pluralize
 
@@ -43,7 +41,7 @@ _FIRST_BYTES: dict[bytes, ImageFormat] = {
 
 
 def read_image(path: Path) -> Pixels:
-    """Read a PNG, JPEG, BMP or TIFF image; the format is recognized by the content, not by the suffix.
+    """Read a PNG, JPEG, BMP or TIFF image; the content decides the format, not the suffix.
 
     The image is turned upright by its orientation tag. 1-bit images become 0 and 255. A palette becomes RGB,
     or gray if all its colors are gray. CMYK becomes RGB. An alpha plane is left out, without blending.
@@ -55,38 +53,38 @@ def read_image(path: Path) -> Pixels:
         (H, W, C) values as stored, 8 or 16 bits; C is 1 for gray, 3 for RGB, or the channels of the TIFF.
 
     Raises:
-        InputError: the file is missing, damaged, of another format, of more than `MAX_PIXELS` pixels (seen in
-            the header, before decoding), of several pages, or of float, signed or odd-bit values.
+        InputError: the file is missing, damaged, of another format, of more than `MAX_PIXELS` pixels, of several pages, or
+            of float, signed or odd-bit values.
     """
     return to_image(path, decode_image(path))
 
 
-def to_image(path: Path, raster: DecodedImage) -> Pixels:
-    """Give a decoded file its meaning as an image; `read_image` says what that is.
+def to_image(path: Path, decoded: DecodedImage) -> Pixels:
+    """Convert a decoded file to an image, as `read_image` does.
 
     Raises:
         InputError: a pixel asks for a color that the palette does not have; `path` is named.
     """
-    if raster.palette is not None:
-        return _colored(path, raster.pixels, raster.palette)
-    if raster.pixels.dtype == np.bool_:
-        return raster.pixels.astype(np.uint8) * np.uint8(255)
-    return raster.pixels  # type: ignore[return-value]  # bool is ruled out above
+    if decoded.palette is not None:
+        return _colored(path, decoded.pixels, decoded.palette)
+    if decoded.pixels.dtype == np.bool_:
+        return decoded.pixels.astype(np.uint8) * np.uint8(255)
+    return decoded.pixels  # type: ignore[return-value]  # bool is ruled out above
 
 
 def _colored(path: Path, indices: NDArray[np.generic], palette: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    place = indices[:, :, 0].astype(np.intp)
-    if place.max() >= len(palette):
+    index = indices[:, :, 0].astype(np.intp)
+    if index.max() >= len(palette):
         raise InputError(
-            f"{path}: the palette has {len(palette)} colors, but a pixel asks for number {place.max()}; "
+            f"{path}: the palette has {len(palette)} colors, but a pixel asks for number {index.max()}; "
             "the file is damaged: save it anew."
         )
     gray = bool((palette == palette[:, :1]).all())
-    return palette[:, :1][place] if gray else palette[place]
+    return palette[:, :1][index] if gray else palette[index]
 
 
 def to_channels(image: Pixels, channels: int) -> Pixels:
-    """Give an image the number of channels that a network takes.
+    """Convert an image between gray and RGB.
 
     Args:
         image: (H, W, C) values.
@@ -120,7 +118,7 @@ def to_channels(image: Pixels, channels: int) -> Pixels:
 
 
 def decode_image(path: Path) -> DecodedImage:
-    """Decode a file into what it stores; `read_image` and `read_mask` give it its meaning.
+    """Decode an image file into stored values.
 
     Raises:
         InputError: as for `read_image`; no other exception leaves this function.
@@ -139,7 +137,7 @@ def decode_image(path: Path) -> DecodedImage:
 
 
 def image_format(path: Path) -> ImageFormat:
-    """Recognize the format of a file by its first bytes.
+    """Detect the format of a file by its first bytes.
 
     Raises:
         InputError: the file cannot be opened, is empty, or is none of the formats.

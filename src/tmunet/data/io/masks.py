@@ -1,4 +1,4 @@
-"""Read a label mask: exact values only, or an error that shows the values found."""
+"""Read label masks: exact values or an error, never a threshold."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,24 +6,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tmunet.data.io.decoded import DecodedImage, Planes
+from tmunet.data.io.decoders import DecodedImage, StoredValues
 from tmunet.data.io.images import decode_image
-from tmunet.data.io.palettes import Legend, gray_levels, legend, unclear
+from tmunet.data.io.palettes import Legend, find_ambiguity, gray_levels, legend
 from tmunet.errors import InputError, UsageError
 from tmunet.labels import IGNORE_LABEL
 from tmunet.text import pluralize
 
-FEW_VALUES = 8  # that many may be labels; more are gray
+FEW_VALUES = 8  # up to that many may be labels; more are gray levels
 _SHOWN_VALUES = 8
-UNCLEAR = (
+AMBIGUOUS_HINT = (
     "Look at it, and save it as a gray PNG; or say what each value is: `tmunet import folders SOURCE --values ...`, where the "
     "values of a palette of grays are its gray levels, and those of any other its indices."
 )
-"""What to do about a mask whose palette can be read in two ways."""
+"""Hint for a mask with an ambiguous palette."""
 
 
 def read_mask(path: Path, classes: Sequence[str], ignore_label: int | None = None) -> NDArray[np.uint8]:
-    """Read a mask file as class labels; nothing is thresholded, rounded or guessed.
+    """Read a mask file as class labels; nothing is thresholded or rounded.
 
     Of a palette image the index is the label, unless all colors of the palette are gray: then its gray levels
     are the values (`tmunet.data.io.palettes` says why). Of a 1-bit image black is 0 and white is 1. An RGB image is
@@ -49,27 +49,27 @@ def read_mask(path: Path, classes: Sequence[str], ignore_label: int | None = Non
 def read_mask_and_legend(
     path: Path, classes: Sequence[str], ignore_label: int | None = None
 ) -> tuple[NDArray[np.uint8], Legend | None]:
-    """As `read_mask`, with how a palette shows the labels, so that the masks of a set can be compared; None without one."""
+    """Read a mask as `read_mask` does, with the legend of its palette, or None without a palette."""
     if not 2 <= len(classes) <= 255:
         raise UsageError(f"Expected `classes` to be 2 to 255 names, but got {len(classes)}.")
     if ignore_label not in (None, IGNORE_LABEL):
         raise UsageError(f"Expected `ignore_label` to be {IGNORE_LABEL} or None, but got {ignore_label!r}.")
-    raster = decode_image(path)
-    labels = to_labels(path, raster, classes, ignore_label)
-    return labels, legend(raster, labels)
+    decoded = decode_image(path)
+    labels = to_labels(path, decoded, classes, ignore_label)
+    return labels, legend(decoded, labels)
 
 
 def to_labels(
-    path: Path, raster: DecodedImage, classes: Sequence[str], ignore_label: int | None = None
+    path: Path, decoded: DecodedImage, classes: Sequence[str], ignore_label: int | None = None
 ) -> NDArray[np.uint8]:
-    """Give a decoded file its meaning as a mask; `read_mask` says what that is.
+    """Convert a decoded file to labels, as `read_mask` does.
 
     Raises:
-        InputError: the values are not those of the classes, or its palette can be read in two ways; `path` is named.
+        InputError: the values are not those of the classes, or its palette is ambiguous; `path` is named.
     """
-    stored = stored_values(path, raster)
-    if reason := unclear(raster, classes, ignore_label):
-        raise InputError(f"{path}: {reason}. {UNCLEAR}")
+    stored = stored_values(path, decoded)
+    if reason := find_ambiguity(decoded, classes, ignore_label):
+        raise InputError(f"{path}: {reason}. {AMBIGUOUS_HINT}")
     counts = np.bincount(stored.ravel())
     values = np.flatnonzero(counts)
     if len(classes) == 2 and ignore_label is None:
@@ -78,18 +78,20 @@ def to_labels(
                 return np.not_equal(stored, 0).astype(np.uint8)
     elif np.all((values < len(classes)) | (values == ignore_label)):
         return stored.astype(np.uint8)
-    mend = advice(values.tolist(), classes, ignore_label)
-    raise InputError(f"{path}: {_expected(classes, ignore_label)}, but found {histogram(counts)}. {mend}")
+    hint = advice(values.tolist(), classes, ignore_label)
+    raise InputError(
+        f"{path}: expected {expected_values(classes, ignore_label)}, but found {histogram(counts)}. {hint}"
+    )
 
 
-def stored_values(path: Path, raster: DecodedImage) -> Planes:
-    """Give the one value of each pixel of a decoded mask, (H, W), whatever the values mean: of a palette of grays the gray level.
+def stored_values(path: Path, decoded: DecodedImage) -> StoredValues:
+    """Return the stored value of each pixel of a decoded mask, (H, W); of a palette of grays the gray level.
 
     Raises:
         InputError: the mask is inverted or partly transparent, or its color channels differ; `path` is named.
     """
-    pixels, alpha = raster.pixels, raster.alpha
-    if raster.inverted:
+    pixels, alpha = decoded.pixels, decoded.alpha
+    if decoded.inverted:
         raise InputError(
             f"{path}: this TIFF declares that 0 is white (MinIsWhite), and some programs write that without "
             "turning the values round, so it is unclear which pixels are foreground; save the mask as PNG."
@@ -105,19 +107,20 @@ def stored_values(path: Path, raster: DecodedImage) -> Planes:
             f"{path}: expected one label for each pixel, but the {pixels.shape[2]} color channels differ in "
             f"{different:,} pixels; map the colors to labels yourself and save a gray or palette PNG."
         )
-    levels = gray_levels(raster)
+    levels = gray_levels(decoded)
     return pixels[:, :, 0] if levels is None else levels
 
 
-def _expected(classes: Sequence[str], ignore_label: int | None) -> str:
+def expected_values(classes: Sequence[str], ignore_label: int | None) -> str:
+    """Describe the values that a mask of these classes may hold."""
     if len(classes) == 2 and ignore_label is None:
-        return f"expected a mask of {classes[0]} and {classes[1]} with the values {{0, 1}} or {{0, 255}} only"
+        return f"a mask of {classes[0]} and {classes[1]} with the values {{0, 1}} or {{0, 255}} only"
     ignored = f" or {ignore_label} (ignore)" if ignore_label is not None else ""
-    return f"expected labels 0 to {len(classes) - 1}{ignored} for the {len(classes)} classes"
+    return f"labels 0 to {len(classes) - 1}{ignored} for the {len(classes)} classes"
 
 
 def histogram(counts: NDArray[np.intp]) -> str:
-    """Say which values were found, given the number of pixels of each value: ``"0 (990 pixels), 7 (34 pixels)"``."""
+    """Describe the values of a mask by their pixel counts: ``"0 (990 pixels), 7 (34 pixels)"``."""
     values = np.flatnonzero(counts)
     shown = [f"{value} ({pluralize(int(counts[value]), 'pixel')})" for value in values[:_SHOWN_VALUES]]
     more = len(values) - len(shown)
@@ -125,11 +128,11 @@ def histogram(counts: NDArray[np.intp]) -> str:
 
 
 def advice(values: Sequence[int], classes: Sequence[str], ignore_label: int | None = None) -> str:
-    """Say what to do about a mask with other values than those of its classes; never to threshold what may be labels.
+    """Write the hint for a mask with unexpected values; it never proposes to threshold what may be labels.
 
     Args:
-        values: that it holds, ascending.
-        classes: that were expected.
+        values: of the mask, ascending.
+        classes: expected.
         ignore_label: 255 if the data set declares it.
     """
     if len(classes) == 2 and len(values) > FEW_VALUES:
@@ -149,3 +152,21 @@ def advice(values: Sequence[int], classes: Sequence[str], ignore_label: int | No
         f"If they are labels of several classes, {several}, or map them: `tmunet import folders SOURCE --values ...`; "
         "tmunet does not guess."
     )
+
+
+def class_fractions(mask: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, float]:
+    """Compute the share of each class but the background in the pixels that are not ignored.
+
+    Args:
+        mask: ``(H, W)`` labels 0..K-1, and 255 where ignored.
+        classes: names of the labels.
+
+    Returns:
+        0 to 1 by class name, in order of the labels; nothing where every pixel is ignored.
+
+    >>> class_fractions(np.array([[0, 1, 1, 255]], np.uint8), ("background", "polyp"))
+    {'polyp': 0.6666666666666666}
+    """
+    counts = np.bincount(mask.ravel(), minlength=IGNORE_LABEL + 1)[: len(classes)]
+    total = int(counts.sum())
+    return {name: int(counts[label]) / total for label, name in enumerate(classes) if label > 0 and total}

@@ -1,4 +1,4 @@
-"""What the palette of a mask says: gray levels in any order, or a legend of labels.
+"""Interpret the palette of a mask: gray levels, or a legend of labels.
 
 The rule, for PNG, BMP and TIFF alike: **if every color of the palette is gray, the file is a gray picture, and its gray levels
 are the values; if any of them is not, the palette is a legend, and the index is the label.** A program that reduces a black
@@ -7,8 +7,7 @@ every viewer and every conversion to gray shows the levels; that holds for 0, 12
 labelme and `tmunet predict` write it, shows label 3 in some color of its own. The whole palette is asked, not only what a mask
 uses of it: a legend may show a label in gray, and a mask may hold nothing else.
 
-A palette that shows two of the indices in use alike, or has no color for one, cannot be what tells them apart: there the index
-is the value too.
+Where a palette has the same color for two of the indices in use, or no color for one, the index is the value too.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tmunet.data.io.decoded import DecodedImage
+from tmunet.data.io.decoders import DecodedImage
 from tmunet.text import pluralize
 
 Color = tuple[int, int, int]
@@ -27,12 +26,12 @@ _BLACK, _WHITE = (0, 0, 0), 255
 
 @dataclass(frozen=True)
 class Legend:
-    """How the palette of a mask shows the labels that the mask holds.
+    """Colors and labels of the palette indices in use.
 
     Attributes:
         color_of: RGB color of each index in use.
         label_of: label of each index in use.
-        is_gray: the labels were read from gray levels, so that the order of the palette does not matter.
+        is_gray: the labels are gray levels, so the order of the palette does not matter.
     """
 
     color_of: Mapping[int, Color]
@@ -42,51 +41,51 @@ class Legend:
 
 @dataclass(frozen=True)
 class Conflict:
-    """Two masks whose palettes contradict each other; `message` says in what."""
+    """Two masks with contradicting palettes."""
 
     files: tuple[str, str]
     message: str
 
 
-def gray_levels(raster: DecodedImage) -> NDArray[np.uint8] | None:
-    """The gray levels (H, W) for which the palette of a mask stands; None if the stored values count as they are."""
-    palette = raster.palette
+def gray_levels(decoded: DecodedImage) -> NDArray[np.uint8] | None:
+    """Return the gray levels (H, W) of a palette of grays; None if the stored values are the values of the mask."""
+    palette = decoded.palette
     if palette is None or (palette != palette[:, :1]).any():
         return None
-    used = _used(raster)
+    used = _used(decoded)
     if used[-1] >= len(palette) or len(np.unique(palette[used, 0])) < len(used):
         return None
-    levels: NDArray[np.uint8] = palette[:, 0][raster.pixels[:, :, 0].astype(np.intp)]
+    levels: NDArray[np.uint8] = palette[:, 0][decoded.pixels[:, :, 0].astype(np.intp)]
     return levels
 
 
-def legend(raster: DecodedImage, labels: NDArray[np.uint8]) -> Legend | None:
-    """The legend of a mask; None if it has no palette.
+def legend(decoded: DecodedImage, labels: NDArray[np.uint8]) -> Legend | None:
+    """Return the legend of a mask; None without a palette.
 
     Args:
-        raster: the decoded mask.
-        labels: (H, W), as it was read.
+        decoded: the decoded mask.
+        labels: (H, W) of the mask.
     """
-    if raster.palette is None:
+    if decoded.palette is None:
         return None
-    color_of = _colors(raster, raster.palette)
-    label_of = np.zeros(int(_used(raster)[-1]) + 1, np.uint8)
-    label_of[raster.pixels[:, :, 0].astype(np.intp)] = labels
-    return Legend(color_of, {index: int(label_of[index]) for index in color_of}, gray_levels(raster) is not None)
+    color_of = _colors(decoded, decoded.palette)
+    label_of = np.zeros(int(_used(decoded)[-1]) + 1, np.uint8)
+    label_of[decoded.pixels[:, :, 0].astype(np.intp)] = labels
+    return Legend(color_of, {index: int(label_of[index]) for index in color_of}, gray_levels(decoded) is not None)
 
 
-def unclear(raster: DecodedImage, classes: Sequence[str], ignore_label: int | None) -> str | None:
-    """Say why the palette of a mask can be read in two ways, both of them legal; None if it cannot.
+def find_ambiguity(decoded: DecodedImage, classes: Sequence[str], ignore_label: int | None) -> str | None:
+    """Describe why the palette of a mask has two legal readings; None if it has one.
 
     Args:
-        raster: the decoded mask.
-        classes: that are expected.
+        decoded: the decoded mask.
+        classes: expected.
         ignore_label: 255 if the data set declares it.
     """
-    if raster.palette is None:
+    if decoded.palette is None:
         return None
-    color_of = _colors(raster, raster.palette)
-    if gray_levels(raster) is not None:
+    color_of = _colors(decoded, decoded.palette)
+    if gray_levels(decoded) is not None:
         white = [index for index, color in color_of.items() if color[0] == _WHITE]
         plain = all(color[0] in (0, _WHITE) for color in color_of.values())
         if ignore_label is not None and plain and white and white[0] < len(classes):
@@ -104,13 +103,13 @@ def unclear(raster: DecodedImage, classes: Sequence[str], ignore_label: int | No
 
 
 def find_conflict(legends: Iterable[tuple[str, Legend | None]]) -> Conflict | None:
-    """Find the first contradiction among the palettes of the masks of one set.
+    """Find the first contradiction among the palettes of the masks of a data set.
 
-    Two legends contradict each other if they show one index in different colors: in one of them the index cannot be the label.
-    A legend and a picture of grays do if the same gray stands for different labels.
+    Two legends contradict each other if an index has different colors, a legend and a palette of grays if a gray stands for
+    different labels.
 
     Args:
-        legends: of each mask, with its name; None for a mask without a palette.
+        legends: name of each mask with its legend, or None without a palette.
     """
     known = [(name, one) for name, one in legends if one is not None]
     colors: dict[int, dict[Color, list[str]]] = {}
@@ -133,14 +132,14 @@ def find_conflict(legends: Iterable[tuple[str, Legend | None]]) -> Conflict | No
     return None
 
 
-def _used(raster: DecodedImage) -> NDArray[np.intp]:
-    """The indices in use, ascending."""
-    return np.flatnonzero(np.bincount(raster.pixels.ravel()))
+def _used(decoded: DecodedImage) -> NDArray[np.intp]:
+    """Return the indices in use, ascending."""
+    return np.flatnonzero(np.bincount(decoded.pixels.ravel()))
 
 
-def _colors(raster: DecodedImage, palette: NDArray[np.uint8]) -> dict[int, Color]:
-    """The color of each index in use, ascending; those for which the palette has none are left out."""
-    rows = {int(index): palette[index].tolist() for index in _used(raster) if index < len(palette)}
+def _colors(decoded: DecodedImage, palette: NDArray[np.uint8]) -> dict[int, Color]:
+    """Return the color of each index in use, ascending, without those beyond the palette."""
+    rows = {int(index): palette[index].tolist() for index in _used(decoded) if index < len(palette)}
     return {index: (row[0], row[1], row[2]) for index, row in rows.items()}
 
 
@@ -153,5 +152,5 @@ def _conflict(what: str, one: tuple[list[str], str], other: tuple[list[str], str
     )
 
 
-MEND = "say which color is which class, and save all masks as gray PNG or with one palette"
-"""What to do about a `Conflict`."""
+CONFLICT_HINT = "say which color is which class, and save all masks as gray PNG or with one palette"
+"""Hint for a `Conflict`."""

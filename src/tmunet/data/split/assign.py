@@ -1,19 +1,18 @@
-"""Deal cases out to the sides of a split, those that belong together to the same side.
+"""Assign groups of cases to the subsets of a split: stratified by foreground fraction and by class.
 
-What belongs together is a unit: the cases of a group, or images that are near twins. The sides shall have the sizes asked for,
-and each stratum (cases of about the same foreground share) and each class shall lie on every side in proportion. Whole units
-seldom allow all of it to the last case. So the units are shuffled, each is given to the side where it mends most, and of many
-such deals the best is taken: the one with the least
+A group is a set of cases that must not be separated: of one patient, or images of the same scene. Each bin (train, val, test, or
+a fold) shall have its share of the cases, of each stratum (cases of similar foreground fraction) and of each class. Groups are
+shuffled, each is added to the bin where the statistic grows least, and of many such assignments the one with the least
 
     X² = sum over b of [ sum over s of (n_bs - e_bs)² / e_bs  +  S · (n_b - size_b)² / size_b ],   e_bs = size_b · n_s / n
 
-Here n_bs cases of stratum s, or with class s, lie on side b, S is the number of strata and classes, and an index left out is
-summed over: Pearson's statistic of strata and classes by sides, with the sizes of the sides weighing as much as all of those.
+is taken. Here n_bs cases of stratum s, or with class s, are in bin b, S is the number of strata and classes, and a missing index
+is summed over: Pearson's statistic of strata and classes by bins, with the sizes of the bins weighing as much as all of those.
 
-Classes are dealt as in iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011), in units instead of cases: the units
-with the rarest class first. Before, each side gets a unit of each class, again the rarest class first; of a class with fewer
-units than there are sides, the sides that take precedence. A deal in which a class is absent from fewer sides, counted on the
-first side, then on the second and so on, is better than any with a smaller X².
+Classes are balanced as in iterative stratification (Sechidis, Tsoumakas and Vlahavas, 2011), by groups instead of cases: groups
+with the rarest class first. Before, each bin gets a group of each class, again the rarest class first; of a class with fewer
+groups than there are bins, in the order of precedence. An assignment in which a class is missing in fewer bins, compared at the
+first bin, then at the second and so on, is better than any with a smaller X².
 """
 
 import random
@@ -23,17 +22,17 @@ from fractions import Fraction
 
 from tmunet.errors import InputError
 
-_LEAST_TRIES = 5
-_UNITS_DEALT = 4_000  # in all tries together: few units need many tries and take little time each
+_MIN_TRIES = 5
+_GROUPS_ASSIGNED = 4_000  # in all tries together: few groups need many tries, of little time each
 _ALL = None  # the key of all cases, beside those of the strata and classes
 
 _Key = int | str | None
 _Profile = Mapping[_Key, int]  # number of cases by stratum, by class, and of all under _ALL
-_Step = tuple[int, int, int]  # a unit, the side that gives it and the side that gets it
+_Move = tuple[int, int, int]  # a group, its bin and the new bin
 
 
 def largest_remainder(count: int, ratios: Sequence[float]) -> list[int]:
-    """Sizes by the method of largest remainder: each is less than one off its share, and their sum is the count.
+    """Divide a count by ratios with the method of largest remainder: each size is less than one off its share.
 
     >>> largest_remainder(12, (7, 1, 2))
     [9, 1, 2]
@@ -48,144 +47,144 @@ def largest_remainder(count: int, ratios: Sequence[float]) -> list[int]:
 
 
 def assign_groups(
-    units: Sequence[Sequence[str]],
+    groups: Sequence[Sequence[str]],
     ratios: Sequence[float],
-    chance: random.Random,
+    rng: random.Random,
     strata: Mapping[str, int] | None = None,
     classes: Mapping[str, Collection[str]] | None = None,
     precedence: Sequence[int] = (),
 ) -> list[list[str]]:
-    """Deal units out to sides.
+    """Assign groups to bins of given ratios, stratified.
 
-    The size wanted of a side is its share of the cases, by `largest_remainder`. Without classes no side gets more than that
-    and one case less than the largest unit; so if all units are single cases, the sizes are exact. With classes a side may
-    get more, where it would lack a class otherwise. A side of a size above 0 gets a unit.
+    The target size of a bin is its share of the cases, by `largest_remainder`. Without classes a bin exceeds it by less than the
+    size of the largest group, so groups of one case give exact sizes. With classes a bin may get more, where it would lack a
+    class otherwise. A bin of a size above 0 gets a group.
 
-    Of one class, and of two, each is on every side of a size above 0 if it has as many units as there are such sides. Of
-    more classes this may be impossible, where they share their few units.
+    One class, or each of two, is in every bin of a size above 0 if it has as many groups as there are such bins. Of more
+    classes this may be impossible, where they share few groups.
 
     Args:
-        units: names of the cases that stay together; no name twice.
-        ratios: shares of the sides, one of them above 0.
-        chance: shuffles; the same state and the same units in the same order give the same sides.
-        strata: stratum of each case; without it only the sizes and classes count.
-        classes: the classes that are on each case, to be balanced between the sides.
-        precedence: the sides in the order in which they get a class that is too rare for all; by default as they come.
+        groups: names of the cases of each group; no name twice.
+        ratios: shares of the bins, one of them above 0.
+        rng: shuffles; the same state and the same groups in the same order give the same bins.
+        strata: stratum of each case; without it only sizes and classes are balanced.
+        classes: the classes on each case.
+        precedence: the bins in the order in which they get a class that is too rare for all; by default as they come.
 
     Returns:
-        The names on each side.
+        The names in each bin.
 
     Raises:
-        InputError: fewer units than sides, or a unit larger than the largest side.
+        InputError: fewer groups than bins, or a group larger than the largest bin.
     """
-    cases = sum(map(len, units))
-    wanted = {side: size for side, size in enumerate(largest_remainder(cases, ratios)) if size > 0}
-    _check_units(units, sum(ratio > 0 for ratio in ratios), max(wanted.values(), default=0))
-    profiles = [_profile(unit, strata, classes) for unit in units]
+    cases = sum(map(len, groups))
+    sizes = {bin: size for bin, size in enumerate(largest_remainder(cases, ratios)) if size > 0}
+    _check_groups(groups, sum(ratio > 0 for ratio in ratios), max(sizes.values(), default=0))
+    profiles = [_profile(group, strata, classes) for group in groups]
     present = Counter[_Key]()
     for profile in profiles:
         present.update(profile)
-    expected = {side: {s: size * n / cases for s, n in present.items()} for side, size in wanted.items()}
+    expected = {bin: {s: size * n / cases for s, n in present.items()} for bin, size in sizes.items()}
     rarest = _rarest_first(profiles)
-    first = [side for side in precedence or range(len(ratios)) if side in wanted]
-    order = list(range(len(units)))
+    first = [bin for bin in precedence or range(len(ratios)) if bin in sizes]
+    order = list(range(len(groups)))
     least: tuple[tuple[int, ...], float] | None = None
     best = dict[int, list[int]]()
-    for _ in range(max(_LEAST_TRIES, _UNITS_DEALT // len(units))):
-        chance.shuffle(order)
-        dealt = _Assignment(expected, profiles)
-        left = dealt.seat(order, rarest, first) if rarest else order
-        for place, unit in enumerate(left):
-            dealt.give(unit, left=len(left) - place)
-        dealt.mend(rarest, first)
-        rank = dealt.missing(rarest, first), dealt.statistic()
+    for _ in range(max(_MIN_TRIES, _GROUPS_ASSIGNED // len(groups))):
+        rng.shuffle(order)
+        assignment = _Assignment(expected, profiles)
+        rest = assignment.seed_classes(order, rarest, first) if rarest else order
+        for place, group in enumerate(rest):
+            assignment.add(group, remaining=len(rest) - place)
+        assignment.repair(rarest, first)
+        rank = assignment.missing(rarest, first), assignment.statistic()
         if least is None or rank < least:
-            least, best = rank, dealt.hands
+            least, best = rank, assignment.bins
         if rank[1] == 0:
             break
-    return [[name for unit in best.get(side, ()) for name in units[unit]] for side in range(len(ratios))]
+    return [[name for group in best.get(bin, ()) for name in groups[group]] for bin in range(len(ratios))]
 
 
-def _check_units(units: Sequence[Sequence[str]], sides: int, most: int) -> None:
-    cases = sum(map(len, units))
-    rule = "Cases of one group and near twins stay on one side"
-    if len(units) < sides:
+def _check_groups(groups: Sequence[Sequence[str]], bins: int, most: int) -> None:
+    cases = sum(map(len, groups))
+    rule = "Cases of one group and images of the same scene stay in one subset"
+    if len(groups) < bins:
         raise InputError(
-            f"{rule}: expected at least {sides} such units for {sides} sides or folds, but {cases} cases make "
-            f"{len(units)}. Add cases of other groups, ask for fewer sides or folds, or give finer groups."
+            f"{rule}: expected at least {bins} groups for {bins} subsets or folds, but {cases} cases make "
+            f"{len(groups)}. Add cases of other groups, ask for fewer subsets or folds, or give finer groups."
         )
-    largest = max(units, key=len)
+    largest = max(groups, key=len)
     if len(largest) > most:
         raise InputError(
-            f"{rule}: expected at most {most} cases to belong together, the size of the largest side or fold, but "
-            f"{len(largest)} of {cases} do ({', '.join(largest[:3])} ...). Ask for a larger side or for fewer folds, add "
+            f"{rule}: expected at most {most} cases in a group, the size of the largest subset or fold, but "
+            f"{len(largest)} of {cases} are ({', '.join(largest[:3])} ...). Ask for a larger subset or for fewer folds, add "
             "cases of other groups, or give finer groups."
         )
 
 
 def _profile(
-    unit: Sequence[str], strata: Mapping[str, int] | None, classes: Mapping[str, Collection[str]] | None
+    group: Sequence[str], strata: Mapping[str, int] | None, classes: Mapping[str, Collection[str]] | None
 ) -> Counter[_Key]:
-    profile = Counter[_Key](strata[name] for name in unit) if strata is not None else Counter[_Key]()
+    profile = Counter[_Key](strata[name] for name in group) if strata is not None else Counter[_Key]()
     if classes is not None:
-        profile.update(name for case in unit for name in sorted(classes[case]))
-    profile[_ALL] = len(unit)
+        profile.update(name for case in group for name in sorted(classes[case]))
+    profile[_ALL] = len(group)
     return profile
 
 
 def _rarest_first(profiles: Sequence[_Profile]) -> list[str]:
-    """The classes by their number of units; names break ties, so that nothing depends on the order of cases."""
-    units = Counter(key for profile in profiles for key in profile if isinstance(key, str))
-    return sorted(units, key=lambda name: (units[name], name))
+    """Sort the classes by their number of groups; names break ties, so that the order of cases has no effect."""
+    counts = Counter(key for profile in profiles for key in profile if isinstance(key, str))
+    return sorted(counts, key=lambda name: (counts[name], name))
 
 
 class _Assignment:
-    """One deal: which units each side holds so far, and how far its cases of each kind are from what is expected."""
+    """Groups in each bin so far, with the difference of its counts from the expected ones."""
 
     def __init__(self, expected: Mapping[int, Mapping[_Key, float]], profiles: Sequence[_Profile]) -> None:
         self.profiles = profiles
-        self.off = {side: {s: -e for s, e in kinds.items()} for side, kinds in expected.items()}  # n - e
-        self.hands: dict[int, list[int]] = {side: [] for side in expected}
+        self.excess = {bin: {s: -e for s, e in kinds.items()} for bin, kinds in expected.items()}  # n - e
+        self.bins: dict[int, list[int]] = {bin: [] for bin in expected}
         self.weight = {
-            side: {s: (max(1, len(kinds) - 1) if s is _ALL else 1) / e for s, e in kinds.items()}
-            for side, kinds in expected.items()
+            bin: {s: (max(1, len(kinds) - 1) if s is _ALL else 1) / e for s, e in kinds.items()}
+            for bin, kinds in expected.items()
         }
 
-    def seat(self, order: Sequence[int], rarest: Sequence[str], first: Sequence[int]) -> list[int]:
-        """Give each side a unit of each class as far as there are any; returns the others, those with rare classes first."""
-        left = list(order)
+    def seed_classes(self, order: Sequence[int], rarest: Sequence[str], first: Sequence[int]) -> list[int]:
+        """Add a group of each class to each bin as far as there are any; return the rest, those with rare classes first."""
+        rest = list(order)
         for name in rarest:
-            for side in first:
-                empty = sum(not hand for hand in self.hands.values())
-                if self._shows(side, name) or (self.hands[side] and len(left) <= empty):
+            for bin in first:
+                empty = sum(not groups for groups in self.bins.values())
+                if self._has(bin, name) or (self.bins[bin] and len(rest) <= empty):
                     continue
-                if having := [unit for unit in left if name in self.profiles[unit]]:
-                    room = -self.off[side][_ALL]
-                    unit = min(having, key=lambda unit: max(0.0, self.profiles[unit][_ALL] - room))
-                    self._put(unit, side)
-                    left.remove(unit)
+                if candidates := [group for group in rest if name in self.profiles[group]]:
+                    room = -self.excess[bin][_ALL]
+                    group = min(candidates, key=lambda group: max(0.0, self.profiles[group][_ALL] - room))
+                    self._put(group, bin)
+                    rest.remove(group)
         ranks = {name: rank for rank, name in enumerate(rarest)}
         return sorted(
-            left,
-            key=lambda unit: min((ranks[s] for s in self.profiles[unit] if isinstance(s, str)), default=len(ranks)),
+            rest,
+            key=lambda group: min((ranks[s] for s in self.profiles[group] if isinstance(s, str)), default=len(ranks)),
         )
 
-    def give(self, unit: int, left: int) -> None:
-        """Give a unit to the side that it suits best among those that have room; `left` units are not dealt yet."""
-        profile = self.profiles[unit]
-        sides = [side for side, hand in self.hands.items() if not hand]
-        if left > len(sides):
+    def add(self, group: int, remaining: int) -> None:
+        """Add a group to the bin with room where the statistic grows least; `remaining` groups are not assigned yet."""
+        profile = self.profiles[group]
+        bins = [bin for bin, groups in self.bins.items() if not groups]
+        if remaining > len(bins):
             size = profile[_ALL]
-            sides = [side for side, off in self.off.items() if off[_ALL] + size <= 0]
-            sides = sides or [min(self.off, key=lambda side: self.off[side][_ALL])]
-        best = min(sides, key=lambda side: self._growth(side, profile)) if len(sides) > 1 else sides[0]
-        self._put(unit, best)
+            bins = [bin for bin, excess in self.excess.items() if excess[_ALL] + size <= 0]
+            bins = bins or [min(self.excess, key=lambda bin: self.excess[bin][_ALL])]
+        best = min(bins, key=lambda bin: self._growth(bin, profile)) if len(bins) > 1 else bins[0]
+        self._put(group, best)
 
-    def mend(self, rarest: Sequence[str], first: Sequence[int]) -> None:
-        """Move units, one at a time, as long as that makes a class absent from fewer sides."""
+    def repair(self, rarest: Sequence[str], first: Sequence[int]) -> None:
+        """Move groups, one at a time, as long as a class is then missing in fewer bins."""
         least = self.missing(rarest, first)
         while any(least):
-            lacking = [name for name in rarest if not all(self._shows(side, name) for side in first)]
+            lacking = [name for name in rarest if not all(self._has(bin, name) for bin in first)]
             moves = [move for name in lacking for move in self._moves(name)]
             ranked = sorted((self._after(move, rarest, first), move) for move in moves)
             if not ranked or ranked[0][0][0] >= least:
@@ -194,45 +193,45 @@ class _Assignment:
             self._move(*best)
 
     def missing(self, rarest: Sequence[str], first: Sequence[int]) -> tuple[int, ...]:
-        """How many classes are absent from each side."""
-        return tuple(sum(not self._shows(side, name) for name in rarest) for side in first)
+        """Count the classes that are missing in each bin."""
+        return tuple(sum(not self._has(bin, name) for name in rarest) for bin in first)
 
     def statistic(self) -> float:
-        """X²."""
-        return sum(self.weight[side][s] * d * d for side, off in self.off.items() for s, d in off.items())
+        """Compute X²."""
+        return sum(self.weight[bin][s] * d * d for bin, excess in self.excess.items() for s, d in excess.items())
 
-    def _growth(self, side: int, profile: _Profile) -> float:
-        """What X² grows by if the side gets the unit: (d + u)² - d² = u (2 d + u) of each term, where d = n - e."""
-        off, weight = self.off[side], self.weight[side]
+    def _growth(self, bin: int, profile: _Profile) -> float:
+        """Growth of X² if the bin gets the group: (d + u)² - d² = u (2 d + u) of each term, where d = n - e."""
+        excess, weight = self.excess[bin], self.weight[bin]
         growth = 0.0
         for s, u in profile.items():
-            growth += weight[s] * u * (2 * off[s] + u)
+            growth += weight[s] * u * (2 * excess[s] + u)
         return growth
 
-    def _put(self, unit: int, side: int) -> None:
-        self.hands[side].append(unit)
-        for s, u in self.profiles[unit].items():
-            self.off[side][s] += u
+    def _put(self, group: int, bin: int) -> None:
+        self.bins[bin].append(group)
+        for s, u in self.profiles[group].items():
+            self.excess[bin][s] += u
 
-    def _shows(self, side: int, name: str) -> bool:
-        return any(name in self.profiles[unit] for unit in self.hands[side])
+    def _has(self, bin: int, name: str) -> bool:
+        return any(name in self.profiles[group] for group in self.bins[bin])
 
-    def _moves(self, name: str) -> Iterator[_Step]:
-        """What could be moved: a unit with the class, the side that holds it beside others, and another side."""
-        for side, hand in self.hands.items():
-            for unit in hand if len(hand) > 1 else ():
-                if name in self.profiles[unit]:
-                    yield from ((unit, side, other) for other in self.hands if other != side)
+    def _moves(self, name: str) -> Iterator[_Move]:
+        """Every group with the class in a bin of several groups, with that bin and another one."""
+        for bin, groups in self.bins.items():
+            for group in groups if len(groups) > 1 else ():
+                if name in self.profiles[group]:
+                    yield from ((group, bin, other) for other in self.bins if other != bin)
 
-    def _move(self, unit: int, side: int, other: int) -> None:
-        self.hands[side].remove(unit)
-        for s, u in self.profiles[unit].items():
-            self.off[side][s] -= u
-        self._put(unit, other)
+    def _move(self, group: int, bin: int, other: int) -> None:
+        self.bins[bin].remove(group)
+        for s, u in self.profiles[group].items():
+            self.excess[bin][s] -= u
+        self._put(group, other)
 
-    def _after(self, move: _Step, rarest: Sequence[str], first: Sequence[int]) -> tuple[tuple[int, ...], float]:
-        unit, side, other = move
-        self._move(unit, side, other)
+    def _after(self, move: _Move, rarest: Sequence[str], first: Sequence[int]) -> tuple[tuple[int, ...], float]:
+        group, bin, other = move
+        self._move(group, bin, other)
         after = self.missing(rarest, first), self.statistic()
-        self._move(unit, other, side)
+        self._move(group, other, bin)
         return after

@@ -1,4 +1,4 @@
-"""How many images of each side of a split show each class, and what follows where none does."""
+"""Count the images with each class in train, val and test; report classes that are absent."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -6,22 +6,22 @@ from dataclasses import dataclass, replace
 from tmunet.data.split.splits import Split
 from tmunet.text import pluralize
 
-_HARM = {
+_CONSEQUENCE = {
     "train": "training cannot learn it",
-    "val": "the epoch that is kept is chosen without it",
-    "test": "test scores say nothing of it",
+    "val": "the best checkpoint is selected without it",
+    "test": "test scores do not cover it",
 }
 
 
 @dataclass(frozen=True)
 class ClassCount:
-    """A class on the sides of a split.
+    """Images with a class in each subset of a split.
 
     Attributes:
         name: of the class.
-        images: number of images with it by side: train, val, test.
-        absent: sides that have images, but none with it.
-        units: number of groups (or near twins, or images by themselves) with it; None if that was not looked at.
+        images: number of images with it in train, val and test.
+        absent: subsets that have images, but none with it.
+        units: number of groups with it (a single image is a group); None if not counted.
     """
 
     name: str
@@ -29,17 +29,17 @@ class ClassCount:
     absent: tuple[str, ...]
     units: int | None = None
 
-    def told(self, places: str) -> str:
-        """Say in a line on how many images the class is, that it is absent from these places, and what follows."""
-        harm = ", ".join(_HARM[side] for side in _HARM if side in self.absent)
+    def describe(self, where: str) -> str:
+        """Describe the absence of the class, from the places named by `where`, with its consequence."""
+        consequence = ", ".join(_CONSEQUENCE[side] for side in _CONSEQUENCE if side in self.absent)
         total = sum(self.images.values())
         if not total:
-            return f"the class {self.name!r} is on no image of the split: {harm}"
-        within = "" if self.units is None else f" in {pluralize(self.units, 'unit')}"
-        return f"the class {self.name!r}, on {pluralize(total, 'image')}{within}, is absent from {places}: {harm}"
+            return f"the class {self.name!r} is on no image of the split: {consequence}"
+        within = "" if self.units is None else f" in {pluralize(self.units, 'group')}"
+        return f"the class {self.name!r}, on {pluralize(total, 'image')}{within}, is absent from {where}: {consequence}"
 
     def __str__(self) -> str:
-        return self.told(" and ".join(self.absent) or "no side")
+        return self.describe(" and ".join(self.absent) or "no side")
 
 
 def count_classes(
@@ -48,13 +48,13 @@ def count_classes(
     present: Mapping[str, Collection[str]],
     units: Sequence[Sequence[str]] | None = None,
 ) -> tuple[ClassCount, ...]:
-    """Count the images with each class on each side.
+    """Count the images with each class in each subset.
 
     Args:
-        split: names on three sides.
+        split: case names of train, val and test.
         classes: names of all classes but the background.
-        present: those of them that are on each case of the split.
-        units: the cases that belong together, if that is known.
+        present: those of them on each case of the split.
+        units: the cases of each group, if known.
     """
     sides = split.to_dict()
     counts = []
@@ -68,10 +68,10 @@ def count_classes(
 
 
 def absences(splits: Mapping[str, Sequence[ClassCount]]) -> list[str]:
-    """Say of each class that is absent from a side in which split that is; a line a class.
+    """Describe each class that is absent from a subset, one line for each class.
 
     Args:
-        splits: counts of the same classes in one split, or in each fold, by its name.
+        splits: counts of the same classes by the name of the split or fold.
     """
     lines = []
     for counts in zip(*splits.values(), strict=True):
@@ -83,5 +83,5 @@ def absences(splits: Mapping[str, Sequence[ClassCount]]) -> list[str]:
                 for name, count in zip(splits, counts, strict=True)
                 if count.absent
             ]
-            lines.append(whole.told("; ".join(places)) if len(splits) > 1 else str(whole))
+            lines.append(whole.describe("; ".join(places)) if len(splits) > 1 else str(whole))
     return lines

@@ -1,26 +1,23 @@
-"""Read which cases belong together from a table that the user wrote."""
+"""Read groups (patient, video sequence, slide) of cases from a CSV table."""
 
 import csv
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from tmunet.data.io.images import IMAGE_SUFFIXES
+from tmunet.data.cases import match_name, unknown_case
 from tmunet.errors import DataError, InputError
-
-_SUGGESTIONS = 10  # finding a close name takes long in a large data set
 
 
 def read_groups(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """Read a CSV file with the columns ``case`` and ``group``; other columns are passed over.
+    """Read a CSV file with the columns ``case`` and ``group``; other columns are ignored.
 
     Args:
         path: the file, in UTF-8.
-        names: of all cases of the data set. The table may name a case by its file (``12.png``); a case that it does not
-            name has no group.
+        names: of all cases of the data set. The table may name a case by its file (``12.png``); a case that is not in the
+            table has no group.
 
     Returns:
-        The group (video sequence, patient, slide) of each case that the table names.
+        The group of each case in the table.
 
     Raises:
         InputError: the file cannot be read as a table.
@@ -47,18 +44,15 @@ def read_groups(path: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def _groups(path: Path, rows: Sequence[tuple[int, Mapping[str, str | None]]], names: Sequence[str]) -> dict[str, str]:
-    known, faults, unknown = frozenset(names), list[str](), 0
+    known, faults, unknown = {name: name for name in names}, list[str](), 0
     groups: dict[str, str] = {}
     line_of: dict[str, int] = {}
     for line, row in rows:
         entry, group = ((row[column] or "").strip() for column in ("case", "group"))
-        case = _case(entry, known)
+        case = match_name(entry, known)
         if case is None:
+            faults.append(f"line {line}: {unknown_case(entry, names, unknown)}")
             unknown += 1
-            close = get_close_matches(entry, names, n=1) if unknown <= _SUGGESTIONS else []
-            faults.append(
-                f"line {line}: there is no case {entry!r}" + (f"; did you mean {close[0]!r}?" if close else ".")
-            )
         elif case in line_of:
             faults.append(f"line {line}: the case {case!r} stands on line {line_of[case]} already; keep it once.")
         elif not group:
@@ -69,9 +63,3 @@ def _groups(path: Path, rows: Sequence[tuple[int, Mapping[str, str | None]]], na
     if faults:
         raise DataError(str(path), faults)
     return groups
-
-
-def _case(entry: str, known: frozenset[str]) -> str | None:
-    file = PurePosixPath(entry)
-    stem = file.stem if file.suffix.lower() in IMAGE_SUFFIXES else file.name
-    return next((name for name in (entry, stem) if name in known), None)

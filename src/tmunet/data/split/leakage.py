@@ -1,4 +1,4 @@
-"""What a split lets through: test and validation images that training has seen in all but name."""
+"""Detect data leakage of a split: groups, or images of the same scene, in more than one of train, val and test."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,11 +14,11 @@ _COMPARED = (("test", "train"), ("test", "val"), ("val", "train"))
 
 @dataclass(frozen=True)
 class Leak:
-    """A case that has a relative on another side of the split.
+    """A case with a related case in another subset of the split.
 
     Attributes:
         case: its name.
-        relative: the most alike near twin on the other side, or else the first case of its group there.
+        relative: the most similar image of the same scene in the other subset, or else the first case of its group there.
         likeness: correlation of the two images, or None if they only share a group.
         group: the group that they share, or None.
     """
@@ -31,13 +31,13 @@ class Leak:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One side of a split looked at from another.
+    """Leakage from one subset of a split into another.
 
     Attributes:
         side: "test" or "val".
         other: "train" or "val".
         images: number of cases of `side`.
-        leaks: those of them with a relative on `other`.
+        leaks: those of them with a related case in `other`.
     """
 
     side: str
@@ -47,12 +47,12 @@ class Comparison:
 
     @property
     def same_group(self) -> int:
-        """Number of cases whose group lies on the other side too."""
+        """Number of cases whose group is in the other subset too."""
         return sum(leak.group is not None for leak in self.leaks)
 
     @property
     def same_scene(self) -> int:
-        """Number of cases with a near twin on the other side."""
+        """Number of cases with an image of the same scene in the other subset."""
         return sum(leak.likeness is not None for leak in self.leaks)
 
     def __str__(self) -> str:
@@ -61,8 +61,8 @@ class Comparison:
             share = "shares" if self.same_group == 1 else "share"
             parts.append(f"{self.same_group} {share} a group (video sequence, patient, slide) with {self.other} images")
         if self.same_scene:
-            have = "has" if self.same_scene == 1 else "have"
-            parts.append(f"{self.same_scene} {have} a near twin among the {self.other} images")
+            show = "shows" if self.same_scene == 1 else "show"
+            parts.append(f"{self.same_scene} {show} the same scene as {self.other} images")
         return f"of {pluralize(self.images, f'{self.side} image')}, " + (
             " and ".join(parts) or f"none leaks into {self.other}"
         )
@@ -70,7 +70,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class LeakReport:
-    """What `find_leaks` found: test against train and val, val against train."""
+    """Data leakage of a split: test against train and val, val against train."""
 
     comparisons: tuple[Comparison, ...]
 
@@ -80,18 +80,18 @@ class LeakReport:
         return tuple(comparison for comparison in self.comparisons if comparison.leaks)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Give the numbers without the pairs: ``{"test in train": {"images": 61, "same_group": 0, "same_scene": 3}}``."""
+        """Return the numbers without the pairs: ``{"test in train": {"images": 61, "same_group": 0, "same_scene": 3}}``."""
         return {
-            f"{seen.side} in {seen.other}": {
-                "images": seen.images,
-                "same_group": seen.same_group,
-                "same_scene": seen.same_scene,
+            f"{comparison.side} in {comparison.other}": {
+                "images": comparison.images,
+                "same_group": comparison.same_group,
+                "same_scene": comparison.same_scene,
             }
-            for seen in self.comparisons
+            for comparison in self.comparisons
         }
 
     def to_dict(self) -> list[dict[str, Any]]:
-        """Give counts and pairs, for JSON."""
+        """Return counts and pairs, for JSON."""
         return [
             {**asdict(comparison), "same_group": comparison.same_group, "same_scene": comparison.same_scene}
             for comparison in self.comparisons
@@ -99,19 +99,19 @@ class LeakReport:
 
     def __str__(self) -> str:
         found = [str(comparison) for comparison in self.leaking]
-        return "; ".join(found) if found else "no group and no near twin lies on two sides"
+        return "; ".join(found) if found else "no group and no scene is in two subsets"
 
 
 def find_leaks(
     split: Split, groups: Mapping[str, str | None], signatures: Mapping[str, Signature], above: float = SAME_SCENE
 ) -> LeakReport:
-    """Compare each side of a split with the sides that choose the model.
+    """Find data leakage: test into train and val, val into train.
 
     Args:
-        split: names on three sides.
+        split: case names of train, val and test.
         groups: of the cases, where known.
         signatures: `tmunet.data.split.near_duplicates.signature` of every case of the split.
-        above: correlation above which two images are near twins.
+        above: correlation above which two images show the same scene.
     """
     sides = {side: sorted(names, key=natural_key) for side, names in split.to_dict().items()}
     return LeakReport(
@@ -134,12 +134,12 @@ def _leaks(
         if (group := groups.get(name)) is not None:
             members.setdefault(group, name)
     pairs = find_nearest([signatures[name] for name in side], [signatures[name] for name in other], above)
-    twins = {side[i]: (other[j], likeness) for i, j, likeness in pairs}
+    similar = {side[i]: (other[j], likeness) for i, j, likeness in pairs}
     leaks = []
     for name in side:
-        twin, likeness = twins.get(name, (None, None))
+        nearest, likeness = similar.get(name, (None, None))
         group = groups.get(name)
         shared = group if group in members else None
-        if twin is not None or shared is not None:
-            leaks.append(Leak(name, twin or members[shared or ""], likeness, shared))
+        if nearest is not None or shared is not None:
+            leaks.append(Leak(name, nearest or members[shared or ""], likeness, shared))
     return tuple(leaks)

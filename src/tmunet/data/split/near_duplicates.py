@@ -1,8 +1,8 @@
-"""Images that show the same thing: near-duplicates and near twins, found by comparing small gray copies.
+"""Find near-duplicate images, and images of the same scene, by the correlation of small gray copies.
 
-The likeness of two images is the correlation of their gray values at 64 x 64 pixels. What the two limits mean was measured:
-above 0.995 (near-duplicate) lie 24 pairs of BUSI, which are the same picture exported again, and no pair of MoNuSeg or
-DSB 2018; above 0.97 (near twin) lie neighboring frames of CVC-ClinicDB, and none of its 180,000 pairs of different videos.
+The similarity of two images is the correlation of their gray values at 64 x 64 pixels. The thresholds were measured: above 0.995
+(near-duplicate) are 24 pairs of BUSI, the same picture exported again, and no pair of MoNuSeg or DSB 2018; above 0.97 (same
+scene) are neighboring frames of CVC-ClinicDB, and none of its 180,000 pairs from different videos.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,23 +20,23 @@ NEAR_DUPLICATE = 0.995
 SAME_SCENE = 0.97
 """Correlation above which two images show the same scene, such as neighboring frames of a video."""
 
-_SIDE = 64  # pixels
+_SIZE = 64  # pixels
 _ROWS = 1024  # signatures compared with all others at a time: 1024 x N correlations in memory
 
 Signature = NDArray[np.float32]
 
 
 def signature(image: Pixels) -> Signature:
-    """Small gray copy of an image (H, W, C) -> (4096,), of mean 0 and length 1; all 0 for an image of one value."""
+    """Compute the signature of an image (H, W, C): a small gray copy (4096,) of mean 0 and norm 1, or 0 if it is uniform."""
     gray = Image.fromarray(to_rgb8(image)).convert("L")
-    small = np.asarray(gray.resize((_SIDE, _SIDE), Image.Resampling.BICUBIC), np.float32).ravel()
-    centerd = small - small.mean()
-    length = float(np.linalg.norm(centerd))
-    return centerd / np.float32(length) if length > _SIDE / 4 else np.zeros_like(centerd)
+    small = np.asarray(gray.resize((_SIZE, _SIZE), Image.Resampling.BICUBIC), np.float32).ravel()
+    centered = small - small.mean()
+    norm = float(np.linalg.norm(centered))
+    return centered / np.float32(norm) if norm > _SIZE / 4 else np.zeros_like(centered)
 
 
 def find_similar_pairs(signatures: Sequence[Signature], above: float) -> Iterator[tuple[int, int, float]]:
-    """Pairs of images whose correlation lies above a limit.
+    """Find all pairs of images with a correlation above a threshold.
 
     Args:
         signatures: of N images.
@@ -49,19 +49,19 @@ def find_similar_pairs(signatures: Sequence[Signature], above: float) -> Iterato
         return
     stack = np.stack(signatures)
     for start in range(0, len(stack), _ROWS):
-        likeness = stack[start : start + _ROWS] @ stack[start:].T
-        for i, j in np.argwhere(np.triu(likeness, 1) > above):
-            yield start + int(i), start + int(j), min(1.0, float(likeness[i, j]))
+        similarity = stack[start : start + _ROWS] @ stack[start:].T
+        for i, j in np.argwhere(np.triu(similarity, 1) > above):
+            yield start + int(i), start + int(j), min(1.0, float(similarity[i, j]))
 
 
 def find_nearest(
     signatures: Sequence[Signature], others: Sequence[Signature], above: float
 ) -> Iterator[tuple[int, int, float]]:
-    """The image of another set that is most like each image of a set, if its correlation lies above a limit.
+    """Find the nearest neighbor of each image in another set, if their correlation is above a threshold.
 
     Args:
         signatures: of N images.
-        others: of M other images; of several that are equally alike the first one counts.
+        others: of M other images; of equally similar ones the first is taken.
         above: `NEAR_DUPLICATE` or `SAME_SCENE`.
 
     Yields:
@@ -69,16 +69,16 @@ def find_nearest(
     """
     if not signatures or not others:
         return
-    there = np.stack(others)
+    stack = np.stack(others)
     for start in range(0, len(signatures), _ROWS):
-        likeness = np.stack(signatures[start : start + _ROWS]) @ there.T
-        best = likeness.argmax(1)
-        for i in np.flatnonzero(likeness[np.arange(len(best)), best] > above):
-            yield start + int(i), int(best[i]), min(1.0, float(likeness[i, best[i]]))
+        similarity = np.stack(signatures[start : start + _ROWS]) @ stack.T
+        best = similarity.argmax(1)
+        for i in np.flatnonzero(similarity[np.arange(len(best)), best] > above):
+            yield start + int(i), int(best[i]), min(1.0, float(similarity[i, best[i]]))
 
 
 def clusters(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
-    """Number the groups of items that are joined by pairs, also through others: the cluster of each of `count` items.
+    """Label the connected components of `count` items joined by pairs, in order of their first items.
 
     >>> clusters(5, [(0, 2), (2, 3)])
     [0, 1, 0, 0, 2]

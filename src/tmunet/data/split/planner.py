@@ -1,4 +1,4 @@
-"""From the wish for a split to the split, and what there is to say about it."""
+"""Make a split by a plan, and report its sizes, groups, classes and data leakage."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -7,12 +7,22 @@ from statistics import fmean
 from typing import Any, Literal
 
 from tmunet.data.split.class_counts import ClassCount, count_classes
-from tmunet.data.split.folds import check_folds, cross_validation, cross_validation_with_fixed_test
 from tmunet.data.split.leakage import LeakReport, find_leaks
-from tmunet.data.split.official import official_split
 from tmunet.data.split.scan import DatasetScan
 from tmunet.data.split.splits import Split
-from tmunet.data.split.strategies import RATIOS, Ratios, check_ratios, grouped_split, one_by_one, random_split, within
+from tmunet.data.split.strategies import (
+    RATIOS,
+    Ratios,
+    check_folds,
+    check_ratios,
+    cross_validation,
+    cross_validation_with_fixed_test,
+    grouped_split,
+    official_split,
+    random_split,
+    restrict,
+    singletons,
+)
 from tmunet.errors import UsageError
 
 Kind = Literal["grouped", "random", "official"]
@@ -20,18 +30,18 @@ Kind = Literal["grouped", "random", "official"]
 
 @dataclass(frozen=True)
 class SplitPlan:
-    """How to split.
+    """Settings of a split.
 
     Attributes:
-        kind: "grouped" keeps groups and near twins on one side; "random" does not; "official" is the split that the data set
-            comes with, a missing val side taken from its train side as "grouped" does.
-        folds: how many splits for cross-validation, or None for a single split.
+        kind: "grouped" keeps groups and images of the same scene in one subset; "random" does not; "official" is the split of
+            the data set, a missing val taken from its train as "grouped" does.
+        folds: number of folds for cross-validation, or None for a single split.
         seed: of every shuffle.
         ratios: shares of train, val and test.
-        stratified: whether the sides are balanced in their foreground shares and, of several classes, in the images with each.
+        stratified: balance foreground fractions and, of several classes, the number of images with each.
 
     Raises:
-        UsageError: ratios or a number of folds that do not fit.
+        UsageError: invalid ratios or number of folds.
     """
 
     kind: Kind = "grouped"
@@ -46,49 +56,49 @@ class SplitPlan:
             check_folds(self.folds)
 
 
-def make_splits(plan: SplitPlan, survey: DatasetScan, official: Split | None = None) -> tuple[Split, ...]:
-    """Split as planned.
+def make_splits(plan: SplitPlan, scan: DatasetScan, official: Split | None = None) -> tuple[Split, ...]:
+    """Make a split, or folds.
 
-    Folds of the official split keep its test side, and each case of its other sides validates once; in folds of the other
-    kinds each case is tested once.
+    Folds of the official split keep its test, and each other case is in val once; in folds of the other kinds each case is in
+    test once.
 
     Args:
-        plan: how.
-        survey: of all cases.
-        official: the split that the data set comes with; the kind "official" needs it.
+        plan: settings.
+        scan: of all cases.
+        official: the split of the data set; needed for the kind "official".
 
     Returns:
         One split, or one for each fold.
 
     Raises:
-        InputError: the groups are too few or too large for the sides.
+        InputError: the groups are too few or too large for the subsets.
         UsageError: the kind is "official", but there is no such split.
     """
-    balance = (survey.strata, survey.to_balance) if plan.stratified else (None, None)
+    balance = (scan.strata, scan.to_balance) if plan.stratified else (None, None)
     if plan.kind == "official":
         if official is None:
             raise UsageError("Expected `official` to be a split for the kind 'official', but got None.")
         if plan.folds is None:
-            return (official_split(official, survey.units, plan.seed, plan.ratios, *balance),)
-        rest = within(survey.units, official.train + official.val)
+            return (official_split(official, scan.clusters, plan.seed, plan.ratios, *balance),)
+        rest = restrict(scan.clusters, official.train + official.val)
         return cross_validation_with_fixed_test(rest, official.test, plan.folds, plan.seed, *balance)
     if plan.folds is not None:
-        units = survey.units if plan.kind == "grouped" else one_by_one(survey.signatures)
+        units = scan.clusters if plan.kind == "grouped" else singletons(scan.signatures)
         return cross_validation(units, plan.folds, plan.seed, plan.ratios, *balance)
     if plan.kind == "random":
-        return (random_split(survey.signatures, plan.seed, plan.ratios, *balance),)
-    return (grouped_split(survey.units, plan.seed, plan.ratios, *balance),)
+        return (random_split(scan.signatures, plan.seed, plan.ratios, *balance),)
+    return (grouped_split(scan.clusters, plan.seed, plan.ratios, *balance),)
 
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a split.
+    """Statistics of train, val or test.
 
     Attributes:
-        cases: their number.
+        cases: number of cases.
         share: of all cases of the split, 0 to 1.
         groups: number of different groups, cases without one apart.
-        mean_foreground_share: over its cases, 0 to 1; None if it has no case or no image was looked at.
+        mean_foreground_share: over its cases, 0 to 1; None without cases, or if no image was decoded.
     """
 
     cases: int
@@ -99,16 +109,16 @@ class Side:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """What there is to say about a split.
+    """Report of a split.
 
     Attributes:
-        split: which case lies where.
-        sides: by name: train, val, test.
-        units: number of parts of the split's cases that could lie on different sides without a leak.
-        without_group: number of the split's cases whose group is not known.
-        left_out: number of cases that were looked at and lie on no side.
-        classes: how many images of each side show each class.
-        leaks: what lies on two sides.
+        split: train, val and test.
+        sides: statistics of train, val and test.
+        units: number of groups, by common group or scene, that can be split without leakage.
+        without_group: number of cases of the split whose group is not known.
+        left_out: number of scanned cases that are not in the split.
+        classes: images with each class in each subset.
+        leaks: data leakage.
     """
 
     split: Split
@@ -120,7 +130,7 @@ class SplitReport:
     leaks: LeakReport
 
     def to_dict(self, pairs: bool = True) -> dict[str, Any]:
-        """Give everything but the names of the sides, for JSON; leaks with their pairs of cases, or only their counts."""
+        """Return everything but the case names, for JSON; leaks with their pairs of cases, or only their counts."""
         return {
             "sha256": self.split.sha256,
             "sides": {name: asdict(side) for name, side in self.sides.items()},
@@ -132,28 +142,28 @@ class SplitReport:
         }
 
 
-def describe_split(split: Split, survey: DatasetScan) -> SplitReport:
-    """Look at a split with what is known of its cases.
+def describe_split(split: Split, scan: DatasetScan) -> SplitReport:
+    """Report a split.
 
     Args:
-        split: names that the survey knows.
-        survey: of these cases, and perhaps of others.
+        split: names of scanned cases.
+        scan: of these cases, and perhaps of others.
     """
     sides = split.to_dict()
     used = [name for names in sides.values() for name in names]
-    units = within(survey.units, used)
+    units = restrict(scan.clusters, used)
     return SplitReport(
         split,
-        {side: _side(names, len(used), survey) for side, names in sides.items()},
+        {side: _side(names, len(used), scan) for side, names in sides.items()},
         len(units),
-        sum(name not in survey.groups for name in used),
-        len(survey.signatures) - len(used),
-        count_classes(split, survey.classes, survey.present, units),
-        find_leaks(split, survey.groups, survey.signatures),
+        sum(name not in scan.groups for name in used),
+        len(scan.signatures) - len(used),
+        count_classes(split, scan.classes, scan.present, units),
+        find_leaks(split, scan.groups, scan.signatures),
     )
 
 
-def _side(names: list[str], cases: int, survey: DatasetScan) -> Side:
-    groups = Counter(survey.groups[name] for name in names if name in survey.groups)
-    shares = [survey.foreground_shares[name] for name in names if name in survey.foreground_shares]
+def _side(names: list[str], cases: int, scan: DatasetScan) -> Side:
+    groups = Counter(scan.groups[name] for name in names if name in scan.groups)
+    shares = [scan.foreground_shares[name] for name in names if name in scan.foreground_shares]
     return Side(len(names), len(names) / cases, len(groups), fmean(shares) if shares else None)

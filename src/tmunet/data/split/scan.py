@@ -1,4 +1,4 @@
-"""What splitting needs to know of each case, found in one pass over a data set."""
+"""Scan a data set for splitting: groups, signatures, foreground fractions and classes of every case, in one pass."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,25 +7,25 @@ from functools import cached_property
 from tqdm import tqdm
 
 from tmunet.data.cases import Case, DatasetInfo, natural_key
-from tmunet.data.class_fractions import class_fractions
-from tmunet.data.reader import LoadedCase, collect
+from tmunet.data.io.masks import class_fractions
+from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.data.split.near_duplicates import SAME_SCENE, Signature, clusters, find_similar_pairs, signature
 from tmunet.errors import DataError
 
-_MOST_STRATA = 5  # of masks with foreground
-_LEAST_CASES = 10  # in a stratum
+_MAX_STRATA = 5  # of masks with foreground
+_MIN_CASES = 10  # in a stratum
 
 
 @dataclass(frozen=True)
 class DatasetScan:
-    """What is known of the cases of a data set, by name.
+    """Facts about the cases of a data set, by case name.
 
     Attributes:
-        groups: video sequence, patient or slide, of those cases of which it is known.
-        signatures: small copies of the images, to find near twins.
+        groups: patient, video sequence or slide, where known.
+        signatures: small copies of the images, to find images of the same scene.
         foreground_shares: share of everything but the background in the pixels that are not ignored, 0 to 1.
         classes: names of all classes but the background, in order of their labels.
-        present: those of them that are on each case.
+        present: those of them on each case.
     """
 
     groups: Mapping[str, str]
@@ -35,47 +35,47 @@ class DatasetScan:
     present: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     @cached_property
-    def units(self) -> tuple[tuple[str, ...], ...]:
-        """The cases that belong together, directly or through others: those of a group, and near twins."""
+    def clusters(self) -> tuple[tuple[str, ...], ...]:
+        """Cases that must not be separated: connected components of common groups and images of the same scene."""
         names = sorted(self.signatures, key=natural_key)
         pairs = [(i, j) for i, j, _ in find_similar_pairs([self.signatures[name] for name in names], SAME_SCENE)]
         first: dict[str, int] = {}
         pairs += [(first.setdefault(self.groups[name], i), i) for i, name in enumerate(names) if name in self.groups]
-        units: dict[int, list[str]] = {}
+        members: dict[int, list[str]] = {}
         for name, cluster in zip(names, clusters(len(names), pairs), strict=True):
-            units.setdefault(cluster, []).append(name)
-        return tuple(map(tuple, units.values()))
+            members.setdefault(cluster, []).append(name)
+        return tuple(map(tuple, members.values()))
 
     @cached_property
     def strata(self) -> dict[str, int]:
-        """The stratum of each case, as `strata_of` its foreground share."""
+        """Stratum of each case by its foreground fraction."""
         return strata_of(self.foreground_shares)
 
     @property
     def to_balance(self) -> Mapping[str, Collection[str]] | None:
-        """The classes on each case, if there are several; a single one is balanced by the strata, as it always was."""
+        """Classes on each case, if there are several; a single class is balanced by the strata."""
         return self.present if len(self.classes) > 1 else None
 
 
-def strata_of(shares: Mapping[str, float]) -> dict[str, int]:
-    """Sort cases into strata of about the same foreground share.
+def strata_of(fractions: Mapping[str, float]) -> dict[str, int]:
+    """Bin cases into strata of similar foreground fraction.
 
-    Empty masks are stratum 0. The others are cut at quantiles into as many strata as there are tens of them, 5 at most.
+    Empty masks are stratum 0. The others are cut at quantiles, into one stratum for ten cases, at most 5.
 
     >>> strata_of({"a": 0.0, "b": 0.1, "c": 0.2})
     {'a': 0, 'b': 1, 'c': 1}
     """
-    filled = sorted((share, natural_key(name), name) for name, share in shares.items() if share > 0)
-    count = min(_MOST_STRATA, max(1, len(filled) // _LEAST_CASES))
+    filled = sorted((share, natural_key(name), name) for name, share in fractions.items() if share > 0)
+    count = min(_MAX_STRATA, max(1, len(filled) // _MIN_CASES))
     rank = {name: place * count // len(filled) for place, (_, _, name) in enumerate(filled)}
-    return {name: rank.get(name, -1) + 1 for name in shares}
+    return {name: rank.get(name, -1) + 1 for name in fractions}
 
 
 def scan_cases(cases: Sequence[Case], info: DatasetInfo, where: str) -> DatasetScan:
-    """Decode every image and mask once; a progress bar tells how far it is.
+    """Decode every image and mask once, with a progress bar.
 
     Args:
-        cases: what to look at; their groups are taken over.
+        cases: with their groups.
         info: of the data set.
         where: the data set, as the user named it; for messages.
 
@@ -85,17 +85,17 @@ def scan_cases(cases: Sequence[Case], info: DatasetInfo, where: str) -> DatasetS
     signatures: dict[str, Signature] = {}
     shares: dict[str, float] = {}
     present: dict[str, tuple[str, ...]] = {}
-    with tqdm(total=len(cases), desc="look at images", unit="image", disable=None) as bar:
+    with tqdm(total=len(cases), desc="scan images", unit="image", disable=None) as bar:
 
-        def note(index: int, loaded: LoadedCase) -> None:
+        def add(index: int, loaded: LoadedCase) -> None:
             name = cases[index].name
             signatures[name] = signature(loaded.image)
-            covered = class_fractions(loaded.mask, info.classes)
-            shares[name] = sum(covered.values())
-            present[name] = tuple(label for label, share in covered.items() if share > 0)
+            fractions = class_fractions(loaded.mask, info.classes)
+            shares[name] = sum(fractions.values())
+            present[name] = tuple(label for label, fraction in fractions.items() if fraction > 0)
             bar.update()
 
-        faults = collect(cases, info, note)
+        faults = map_cases(cases, info, add)
     if faults:
         raise DataError(where, faults)
     groups = {case.name: case.group for case in cases if case.group is not None}

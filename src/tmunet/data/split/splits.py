@@ -1,29 +1,32 @@
-"""Which cases train, which choose the model, which are held back for the test."""
+"""Train/val/test splits: read and write split files, the official split of a data set, the packaged fixed splits."""
 
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
-from pathlib import Path, PurePosixPath
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-from tmunet.data.io.images import IMAGE_SUFFIXES
+from tmunet.data.cases import match_name, unknown_case
 from tmunet.data.json_object import read_json_object
-from tmunet.errors import DataError, InputError
-from tmunet.files import write_json
+from tmunet.errors import DataError, InputError, UsageError
+from tmunet.files import write_bytes, write_json
+
+OFFICIAL_SPLIT = "official_split.json"
+"""File of a data set folder with the split of its publishers, written by `tmunet import`."""
 
 _SIDE_OF_KEY = {"train": "train", "val": "val", "valid": "val", "test": "test"}
-_SUGGESTIONS = 10  # finding a close name takes long in a large data set
+_REPORT = ".report.json"
 
 
 @dataclass(frozen=True)
 class Split:
-    """Case names on three sides; no name stands twice.
+    """Case names of train, val and test.
 
     Raises:
-        InputError: a name stands twice.
+        InputError: a name appears twice.
     """
 
     train: tuple[str, ...]
@@ -36,22 +39,22 @@ class Split:
             raise InputError(f"Expected each case once in a split, but got more than once: {', '.join(repeated[:5])}.")
 
     def to_dict(self) -> dict[str, list[str]]:
-        """Give the content of a split file."""
+        """Return the content of a split file."""
         return {"train": list(self.train), "val": list(self.val), "test": list(self.test)}
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the canonical JSON (keys and names sorted, ASCII); the order of names has no part."""
-        content = {side: sorted(names) for side, names in self.to_dict().items()}
+        """SHA-256 of the canonical JSON: keys train, valid, test and names sorted, ASCII; independent of the order of names."""
+        # The key is "valid", as in the first release: published hashes of splits stay comparable.
+        content = {"train": sorted(self.train), "valid": sorted(self.val), "test": sorted(self.test)}
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def read_split(path: Path, names: Sequence[str], originals: Mapping[str, str] | None = None) -> Split:
     """Read a split file: ``{"train": [...], "val": [...], "test": [...]}``.
 
-    `valid` stands for `val`; sides may be left out, but not all. An entry is a case name, a file name with
-    its suffix, or a path that ends in one (``"images/12.png"``); of an imported data set also the original's file name,
-    so that a split made for the original files can be read.
+    `valid` is accepted for `val`; keys may be missing, but not all. An entry is a case name, a file name with
+    its suffix, or a path that ends in one (``"images/12.png"``); of an imported data set also the original file name.
 
     Args:
         path: the JSON file.
@@ -60,17 +63,17 @@ def read_split(path: Path, names: Sequence[str], originals: Mapping[str, str] | 
 
     Raises:
         InputError: the file cannot be read or is not a JSON object.
-        DataError: all faults at once: unknown keys or names, a name given twice or on two sides, no case at all.
+        DataError: all faults at once: unknown keys or names, a name twice, no case at all.
     """
     content = read_json_object(path)
     faults = _key_faults(content)
     known = {**(originals or {}), **{name: name for name in names}}
     side_of: dict[str, str] = {}
-    unknown: list[tuple[str, str]] = []
+    unknown: list[tuple[str, object]] = []
     for key, side in _SIDE_OF_KEY.items():
         entries = content.get(key, [])
         for entry in entries if isinstance(entries, list) else []:
-            name = _case_name(entry, known)
+            name = match_name(entry, known) if isinstance(entry, str) else None
             if name is None:
                 unknown.append((key, entry))
             elif name in side_of:
@@ -78,9 +81,7 @@ def read_split(path: Path, names: Sequence[str], originals: Mapping[str, str] | 
                 faults.append(f"{name!r} is {where}; keep it once.")
             else:
                 side_of[name] = side
-    for place, (key, entry) in enumerate(unknown):
-        close = get_close_matches(str(entry), names, n=1) if place < _SUGGESTIONS else []
-        faults.append(f"{key}: there is no case {entry!r}" + (f"; did you mean {close[0]!r}?" if close else "."))
+    faults += [f"{key}: {unknown_case(entry, names, number)}" for number, (key, entry) in enumerate(unknown)]
     if not side_of and not faults:
         faults.append("all sides are empty; a split needs at least one case to train or test.")
     if faults:
@@ -104,14 +105,72 @@ def _key_faults(content: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _case_name(entry: object, known: Mapping[str, str]) -> str | None:
-    if not isinstance(entry, str):
-        return None
-    file = PurePosixPath(entry.replace("\\", "/"))
-    stem = file.stem if file.suffix.lower() in IMAGE_SUFFIXES else file.name
-    return next((known[name] for name in (entry, file.name, stem) if name in known), None)
-
-
 def write_split(path: Path, split: Split) -> None:
-    """Write a split file, whole or not at all; `read_split` reads it back."""
+    """Write a split file atomically."""
     write_json(path, split.to_dict())
+
+
+def read_official_split(folder: Path, names: Sequence[str]) -> Split:
+    """Read the split that the publishers of a data set defined.
+
+    Args:
+        folder: of the data set.
+        names: of its cases.
+
+    Raises:
+        UsageError: the data set has none.
+        InputError: the file cannot be read or is not a JSON object.
+        DataError: all faults of its content, as for `read_split`.
+    """
+    path = folder / OFFICIAL_SPLIT
+    if not path.exists():
+        raise UsageError(
+            f"{folder}: has no official split: there is no {OFFICIAL_SPLIT} in it. Of the data sets that `tmunet import` knows, "
+            "MoNuSeg, ISIC 2018, GlaS and some editions of Kvasir-SEG come with one. Make one: --kind grouped."
+        )
+    return read_split(path, names)
+
+
+def fixed_splits(name: str) -> Mapping[str, Path]:
+    """Find the packaged fixed splits of a public data set, made so that scores on them are comparable.
+
+    Args:
+        name: of the data set, as `tmunet import` spells it.
+
+    Returns:
+        Split files by name, such as "random", "grouped" or "grouped-fold-1"; empty for a data set without fixed splits.
+
+    >>> list(fixed_splits("MoNuSeg"))[-2:]
+    ['official', 'random']
+    """
+    folder = Path(str(files("tmunet") / "splits" / name))
+    found = {path.stem: path for path in folder.glob("*.json") if not path.name.endswith(_REPORT)}
+    return dict(sorted(found.items()))
+
+
+def copy_fixed_splits(name: str, cases: Sequence[str], folder: Path) -> tuple[str, ...]:
+    """Copy the fixed splits of a data set with their reports to ``folder/splits/``, and one to ``folder/split.json``.
+
+    A split with names that are not cases of the folder is left out. ``split.json`` is the official split, else the grouped one.
+
+    Args:
+        name: of the data set, as `tmunet import` spells it.
+        cases: names of its cases.
+        folder: of the data set.
+
+    Returns:
+        The names of the copied splits.
+    """
+    known = frozenset(cases)
+    copied = {
+        split: path
+        for split, path in fixed_splits(name).items()
+        if known.issuperset(case for side in read_json_object(path).values() for case in side)
+    }
+    for path in copied.values():
+        for file in (path, path.with_suffix(_REPORT)):
+            write_bytes(folder / "splits" / file.name, file.read_bytes())
+    default = next((split for split in ("official", "grouped") if split in copied), None)
+    if default is not None:
+        write_bytes(folder / "split.json", copied[default].read_bytes())
+    return tuple(copied)

@@ -1,4 +1,4 @@
-"""Make a split: at random, as papers often do, or grouped, so that nothing of a patient or a video lies on two sides."""
+"""Split strategies: random, grouped, official, cross-validation. Grouped ones keep a patient or video in one subset."""
 
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -9,39 +9,40 @@ from tmunet.data.split.splits import Split
 from tmunet.errors import InputError, UsageError
 
 Ratios = tuple[float, float, float]
-"""Shares of train, val and test; only their proportions count."""
+"""Shares of train, val and test; only their proportions matter."""
 
 RATIOS: Ratios = (7, 1, 2)
-"""The shares of the paper."""
+"""Ratios of the paper."""
 
-_PRECEDENCE = (0, 2, 1)  # a class that is on too few units is learned first, then tested, then it chooses the epoch
+Groups = Sequence[Sequence[str]]
+"""Names of the cases of each group that stays in one subset, such as `tmunet.data.split.scan.DatasetScan.clusters`."""
 
-Units = Sequence[Sequence[str]]
-"""Names of the cases that stay together: one group, or near twins; `tmunet.data.split.scan.DatasetScan.units` are these."""
+Strata = Mapping[str, int] | None
+"""Stratum of each case, to be balanced between the subsets; None to leave strata unbalanced."""
+
+Classes = Mapping[str, Collection[str]] | None
+"""Classes on each case, to be balanced between the subsets; None to leave classes unbalanced."""
+
+_PRECEDENCE = (0, 2, 1)  # a class on too few groups goes to train first, then to test, then to val
 
 
 def random_split(
-    names: Iterable[str],
-    seed: int,
-    ratios: Ratios = RATIOS,
-    strata: Mapping[str, int] | None = None,
-    classes: Mapping[str, Collection[str]] | None = None,
+    names: Iterable[str], seed: int, ratios: Ratios = RATIOS, strata: Strata = None, classes: Classes = None
 ) -> Split:
-    """Split at random; the same set of names and the same seed give the same split, in any order.
+    """Split cases at random, stratified if `strata` or `classes` are given; independent of the order of the names.
 
-    The sizes follow the ratios by largest remainder, so each is less than one case off its share. At 7:1:2,
-    a set of 3 to 5 cases leaves none for validation.
+    The sizes follow the ratios by largest remainder. At 7:1:2, a set of 3 to 5 cases leaves none for val.
 
     Args:
         names: case names; at least 3 different ones.
         seed: of ``random.Random``.
-        ratios: shares of train, val and test; train above 0, the others not below.
-        strata: stratum of each case; every side then gets its share of each stratum, as near as whole cases allow.
-        classes: the classes that are on each case, to be balanced between the sides as in `grouped_split`.
+        ratios: train above 0, the others not below.
+        strata: see `Strata`.
+        classes: see `Classes`.
 
     Raises:
         InputError: fewer than 3 cases.
-        UsageError: ratios that are no shares.
+        UsageError: invalid ratios.
     """
     check_ratios(ratios)
     shuffled = sorted(set(names))
@@ -51,45 +52,114 @@ def random_split(
             'split file such as {"train": ["a"], "test": ["b"]}.'
         )
     if strata is not None or classes is not None:
-        return grouped_split(one_by_one(shuffled), seed, ratios, strata, classes)
+        return grouped_split(singletons(shuffled), seed, ratios, strata, classes)
     random.Random(seed).shuffle(shuffled)
     train, val, _ = largest_remainder(len(shuffled), ratios)
     return to_split(shuffled[:train], shuffled[train : train + val], shuffled[train + val :])
 
 
 def grouped_split(
-    units: Units,
-    seed: int,
-    ratios: Ratios = RATIOS,
-    strata: Mapping[str, int] | None = None,
-    classes: Mapping[str, Collection[str]] | None = None,
+    groups: Groups, seed: int, ratios: Ratios = RATIOS, strata: Strata = None, classes: Classes = None
 ) -> Split:
-    """Split whole units; the same units and the same seed give the same split, in any order.
-
-    How near the sizes come to the ratios, and how alike the sides are, depends on the units: see `tmunet.data.split.assign.deal`.
+    """Split whole groups, stratified; independent of the order of groups and cases.
 
     Args:
-        units: the cases that stay together.
+        groups: the cases that stay in one subset.
         seed: of ``random.Random``.
-        ratios: shares of train, val and test; train above 0, the others not below.
-        strata: stratum of each case, to be balanced between the sides.
-        classes: the classes that are on each case, to be balanced too; a class on too few units for all sides is put into
-            train first, then into test, then into val.
+        ratios: train above 0, the others not below.
+        strata: see `Strata`.
+        classes: see `Classes`; a class on too few groups for all subsets is put into train first, then into test.
 
     Raises:
-        InputError: fewer units than sides, or a unit larger than the largest side.
-        UsageError: ratios that are no shares.
+        InputError: fewer groups than subsets, or a group larger than the largest subset.
+        UsageError: invalid ratios.
 
     >>> split = grouped_split([["a1", "a2", "a3"], ["b1", "b2"], ["c1"]], seed=0, ratios=(3, 1, 2))
     >>> (split.train, split.val, split.test)
     (('a1', 'a2', 'a3'), ('c1',), ('b1', 'b2'))
     """
     check_ratios(ratios)
-    return to_split(*assign_groups(in_order(units), ratios, random.Random(seed), strata, classes, _PRECEDENCE))
+    return to_split(*assign_groups(sort_groups(groups), ratios, random.Random(seed), strata, classes, _PRECEDENCE))
+
+
+def official_split(
+    official: Split, groups: Groups, seed: int, ratios: Ratios = RATIOS, strata: Strata = None, classes: Classes = None
+) -> Split:
+    """Complete an official split: a missing val is taken from its train in whole groups; test is unchanged.
+
+    Args:
+        official: the split of the data set.
+        groups: the cases that stay in one subset.
+        seed: of ``random.Random``.
+        ratios: of train and val; that of test is not used.
+        strata: see `Strata`.
+        classes: see `Classes`.
+
+    Raises:
+        InputError: too few groups in train, or one too large.
+        UsageError: invalid ratios.
+    """
+    check_ratios(ratios)
+    if official.val:
+        return official
+    groups = sort_groups(restrict(groups, official.train))
+    train, val = assign_groups(groups, ratios[:2], random.Random(seed), strata, classes)
+    return to_split(train, val, official.test)
+
+
+def cross_validation(
+    groups: Groups, folds: int, seed: int, ratios: Ratios = RATIOS, strata: Strata = None, classes: Classes = None
+) -> tuple[Split, ...]:
+    """Make folds for cross-validation: every case is in test exactly once; the rest of a fold is split into train and val.
+
+    Args:
+        groups: the cases that stay in one subset.
+        folds: at least 2.
+        seed: of ``random.Random``.
+        ratios: of train and val; that of test is not used.
+        strata: see `Strata`.
+        classes: see `Classes`; a class on at least as many groups as there are folds is in every test.
+
+    Raises:
+        InputError: fewer groups than folds or subsets, or a group too large for any of them.
+        UsageError: fewer than 2 folds, or invalid ratios.
+    """
+    check_folds(folds)
+    check_ratios(ratios)
+    ordered = sort_groups(groups)
+    tests = assign_groups(ordered, [1] * folds, random.Random(seed), strata, classes)
+    splits = []
+    for fold, test in enumerate(tests):
+        rest = restrict(ordered, {name for other in tests if other is not test for name in other})
+        train, val = assign_groups(rest, ratios[:2], random.Random(f"{seed}, fold {fold}"), strata, classes)
+        splits.append(to_split(train, val, test))
+    return tuple(splits)
+
+
+def cross_validation_with_fixed_test(
+    groups: Groups, test: tuple[str, ...], folds: int, seed: int, strata: Strata = None, classes: Classes = None
+) -> tuple[Split, ...]:
+    """Make folds with one fixed test: every other case is in val exactly once.
+
+    Args:
+        groups: the cases that are not in test, by the groups that stay in one subset.
+        test: of every fold.
+        folds: at least 2.
+        seed: of ``random.Random``.
+        strata: see `Strata`.
+        classes: see `Classes`.
+
+    Raises:
+        InputError: fewer groups than folds, or a group larger than a fold.
+        UsageError: fewer than 2 folds.
+    """
+    check_folds(folds)
+    vals = assign_groups(sort_groups(groups), [1] * folds, random.Random(seed), strata, classes)
+    return tuple(to_split((name for other in vals if other is not val for name in other), val, test) for val in vals)
 
 
 def check_ratios(ratios: Sequence[float]) -> None:
-    """Refuse what cannot be the shares of a split.
+    """Validate the ratios of a split.
 
     Raises:
         UsageError: not three numbers, train not above 0, or another one below 0.
@@ -100,22 +170,32 @@ def check_ratios(ratios: Sequence[float]) -> None:
         )
 
 
-def one_by_one(names: Iterable[str]) -> Units:
-    """Units of one case each."""
+def check_folds(folds: int) -> None:
+    """Validate the number of folds.
+
+    Raises:
+        UsageError: fewer than 2.
+    """
+    if folds < 2:
+        raise UsageError(f"Expected `folds` to be at least 2, but got {folds}.")
+
+
+def singletons(names: Iterable[str]) -> Groups:
+    """Make a group of each case."""
     return [[name] for name in sorted(set(names))]
 
 
-def in_order(units: Units) -> list[list[str]]:
-    """The same units in an order that does not depend on how they were found."""
-    return sorted(sorted(unit) for unit in units)
+def sort_groups(groups: Groups) -> list[list[str]]:
+    """Sort groups and their cases, so that a split does not depend on their order."""
+    return sorted(sorted(group) for group in groups)
 
 
-def within(units: Units, names: Iterable[str]) -> list[list[str]]:
-    """What is left of the units in a part of the cases."""
+def restrict(groups: Groups, names: Iterable[str]) -> list[list[str]]:
+    """Restrict groups to some of the cases; empty groups are left out."""
     part = frozenset(names)
-    return [kept for unit in units if (kept := [name for name in unit if name in part])]
+    return [kept for group in groups if (kept := [name for name in group if name in part])]
 
 
 def to_split(train: Iterable[str], val: Iterable[str], test: Iterable[str]) -> Split:
-    """A split with the names of each side in natural order."""
-    return Split(*(tuple(sorted(side, key=natural_key)) for side in (train, val, test)))
+    """Make a split with the names of each subset in natural order."""
+    return Split(*(tuple(sorted(names, key=natural_key)) for names in (train, val, test)))

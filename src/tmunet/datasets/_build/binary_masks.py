@@ -7,14 +7,14 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from tmunet.text import pluralize
 from tmunet.data.cases import natural_key
-from tmunet.data.io.decoded import DecodedImage
-from tmunet.data.io.images import read_image, decode_image
-from tmunet.datasets._build.pairing import Files
+from tmunet.data.io.decoders import DecodedImage
+from tmunet.data.io.images import decode_image, read_image
 from tmunet.datasets._build.import_plan import Draw, Labels, PlannedCase
+from tmunet.datasets._build.pairing import Files
 from tmunet.datasets._build.source import Source
 from tmunet.errors import InputError
+from tmunet.text import pluralize
 
 _LUMA = np.array([299, 587, 114], np.uint32)  # thousandths of ITU-R BT.601
 

@@ -14,16 +14,15 @@ from tqdm import tqdm
 
 from tmunet import __version__
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
-from tmunet.data.split.fixed import copy_fixed_splits
 from tmunet.data.reader import collect_errors, palette_faults
-from tmunet.datasets._build.dataset_card import describe, write_card
+from tmunet.data.split.splits import Split, copy_fixed_splits, write_split
 from tmunet.datasets._build.case_files import make_case
+from tmunet.datasets._build.dataset_card import describe, write_card
+from tmunet.datasets._build.import_plan import Plan, PlannedCase
 from tmunet.datasets._build.journal import Entry, append, begin, end, unfinished
 from tmunet.datasets._build.label_masks import StoredLabels
-from tmunet.datasets._build.import_plan import Plan, PlannedCase
 from tmunet.datasets._build.plan_faults import plan_faults
 from tmunet.datasets._build.source import Source
-from tmunet.data.split.splits import Split, write_split
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json, write_text
 

@@ -6,10 +6,10 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from tmunet.data.io.decoders import DecodedImage
+from tmunet.data.io.images import decode_image
 from tmunet.data.io.masks import histogram, stored_values, to_labels
 from tmunet.data.io.palettes import Legend, legend
-from tmunet.data.io.decoded import DecodedImage
-from tmunet.data.io.images import decode_image
 from tmunet.datasets._build.import_plan import Draw, Labels
 from tmunet.datasets._build.source import Source
 from tmunet.errors import InputError

@@ -1,11 +1,10 @@
-"""The packaged splits are whole, do not leak where they must not, and come into a data set folder."""
+"""Packaged fixed splits: complete, without data leakage where grouped, copied into a data set folder."""
 
 import json
 
 import pytest
 
-from tmunet.data.split.fixed import copy_fixed_splits, fixed_splits
-from tmunet.data.split.splits import Split, read_split
+from tmunet.data.split.splits import Split, copy_fixed_splits, fixed_splits, read_split
 from tmunet.data.split.strategies import random_split
 from tmunet.datasets._build.cvc_frames import read_frames
 

@@ -18,7 +18,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="seeds names tha
 
 TRAINING_TAKES = {  # faults that are met later, by `tmunet import`, or by a warning
     "other_channels",
-    "import_that_was_stopped",
     "class_absent_from_train",
 }
 
@@ -44,7 +43,7 @@ def test_a_defect_is_found_alone(folder: Folder, defect: Defect) -> None:
     defect.seed(folder)
     report = check_dataset(folder.path)
     assert found(report) == defect.expected
-    assert all(finding.message.endswith((".", "?")) and finding.mend.endswith(".") for finding in report.findings)
+    assert all(finding.message.endswith((".", "?")) and finding.hint.endswith(".") for finding in report.findings)
     assert bool(report.count("fault")) == is_refused(folder.path) or defect.name in TRAINING_TAKES
 
 

@@ -1,4 +1,4 @@
-"""Classes on the sides of a split: balanced where there are several, and as before where there is one."""
+"""Classes in train, val and test: balanced where there are several, and as before where there is one."""
 
 import hashlib
 import random
@@ -10,29 +10,34 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tmunet.data.split import assign as dealing
+from tmunet.data.split import assign as assignment
 from tmunet.data.split.assign import largest_remainder
 from tmunet.data.split.class_counts import absences, count_classes
-from tmunet.data.split.folds import cross_validation, cross_validation_with_fixed_test
 from tmunet.data.split.planner import SplitPlan, describe_split, make_splits
 from tmunet.data.split.scan import DatasetScan
 from tmunet.data.split.splits import Split
-from tmunet.data.split.strategies import grouped_split, one_by_one, random_split
+from tmunet.data.split.strategies import (
+    cross_validation,
+    cross_validation_with_fixed_test,
+    grouped_split,
+    random_split,
+    singletons,
+)
 
-from .split_units import assert_whole, names_of, shuffled, sides_of, units_of
+from .group_cases import assert_whole, groups_of, names_of, shuffled, sides_of
 
 SIZES = st.lists(st.integers(1, 6), min_size=8, max_size=30)
 SEEDS = st.integers(0, 2**32)
 RARE = ("case03", "case09", "case17", "case25")
 
 
-def on_units(units: Sequence[Sequence[str]], seed: int, count: int) -> dict[str, tuple[str, ...]]:
-    """Classes, each on some cases of 1 to 6 units."""
-    chance = random.Random(seed)
-    classes: dict[str, list[str]] = {name: [] for unit in units for name in unit}
+def on_groups(groups: Sequence[Sequence[str]], seed: int, count: int) -> dict[str, tuple[str, ...]]:
+    """Classes, each on some cases of 1 to 6 groups."""
+    rng = random.Random(seed)
+    classes: dict[str, list[str]] = {name: [] for group in groups for name in group}
     for number in range(count):
-        for unit in chance.sample(units, chance.randint(1, 6)):
-            for name in chance.sample(unit, chance.randint(1, len(unit))):
+        for group in rng.sample(groups, rng.randint(1, 6)):
+            for name in rng.sample(group, rng.randint(1, len(group))):
                 classes[name].append(f"kind{number}")
     return {name: tuple(on) for name, on in classes.items()}
 
@@ -41,11 +46,11 @@ def having(names: Sequence[str], classes: Mapping[str, Sequence[str]], kind: str
     return sum(kind in classes[name] for name in names)
 
 
-def units_with(units: Sequence[Sequence[str]], classes: Mapping[str, Sequence[str]]) -> Counter[str]:
-    return Counter(kind for unit in units for kind in {kind for name in unit for kind in classes[name]})
+def groups_with(groups: Sequence[Sequence[str]], classes: Mapping[str, Sequence[str]]) -> Counter[str]:
+    return Counter(kind for group in groups for kind in {kind for name in group for kind in classes[name]})
 
 
-def survey_of(cases: int, classes: tuple[str, ...], present: Mapping[str, Sequence[str]]) -> DatasetScan:
+def scan_of(cases: int, classes: tuple[str, ...], present: Mapping[str, Sequence[str]]) -> DatasetScan:
     names = [f"case{n:02}" for n in range(cases)]
     signatures = dict(zip(names, np.eye(cases, dtype=np.float32), strict=True))
     return DatasetScan({}, signatures, {name: (n % 10) / 10 for n, name in enumerate(names)}, classes, present)
@@ -55,7 +60,7 @@ def survey_of(cases: int, classes: tuple[str, ...], present: Mapping[str, Sequen
 def rare() -> DatasetScan:
     """30 images with kind1, of which 4 have kind2 as well."""
     present = {f"case{n:02}": ("kind1", "kind2") if f"case{n:02}" in RARE else ("kind1",) for n in range(30)}
-    return survey_of(30, ("kind1", "kind2"), present)
+    return scan_of(30, ("kind1", "kind2"), present)
 
 
 @pytest.mark.parametrize("kind", ["grouped", "random"])
@@ -93,9 +98,9 @@ def test_a_class_on_too_few_images_is_in_train_first_and_then_in_test(number, ex
     names = [f"case{n:02}" for n in range(20)]
     classes = {name: ("a", "b") if n < number else ("a",) for n, name in enumerate(names)}
     for seed in range(4):
-        split = grouped_split(one_by_one(names), seed, ratios, classes=classes)
+        split = grouped_split(singletons(names), seed, ratios, classes=classes)
         assert [having(side, classes, "b") for side in sides_of(split)] == expected
-    splits = cross_validation(one_by_one(names), 4, 0, classes=classes)
+    splits = cross_validation(singletons(names), 4, 0, classes=classes)
     assert sorted(having(split.test, classes, "b") for split in splits) == [0] * (4 - number) + [1] * number
 
 
@@ -104,7 +109,7 @@ def test_the_images_of_each_class_follow_the_ratios_as_near_as_whole_images_can(
     every = {"a": 1, "b": 4, "c": 9, "d": 20}
     classes = {name: tuple(kind for kind, step in every.items() if n % step == 0) for n, name in enumerate(names)}
     for seed in range(4):
-        split = grouped_split(one_by_one(names), seed, classes=classes)
+        split = grouped_split(singletons(names), seed, classes=classes)
         assert [len(side) for side in sides_of(split)] == [140, 20, 40]
         for kind in every:
             found = [having(side, classes, kind) for side in sides_of(split)]
@@ -114,18 +119,18 @@ def test_the_images_of_each_class_follow_the_ratios_as_near_as_whole_images_can(
 
 @given(SIZES, SEEDS, SEEDS, st.integers(1, 2))
 @settings(max_examples=60, deadline=None)
-def test_one_and_two_classes_are_on_every_side_if_they_have_units_enough(sizes, seed, order, count) -> None:
-    units = units_of(sizes)
-    classes = on_units(units, seed, count)
+def test_one_and_two_classes_are_on_every_side_if_they_have_groups_enough(sizes, seed, order, count) -> None:
+    groups = groups_of(sizes)
+    classes = on_groups(groups, seed, count)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dealing, "_UNITS_DEALT", 0)
-        split = grouped_split(units, seed, classes=classes)
-        assert grouped_split(shuffled(units, order), seed, classes=dict(reversed(classes.items()))) == split
-    assert sorted(name for side in sides_of(split) for name in side) == names_of(units)
-    assert_whole(units, split)
+        patch.setattr(assignment, "_GROUPS_ASSIGNED", 0)
+        split = grouped_split(groups, seed, classes=classes)
+        assert grouped_split(shuffled(groups, order), seed, classes=dict(reversed(classes.items()))) == split
+    assert sorted(name for side in sides_of(split) for name in side) == names_of(groups)
+    assert_whole(groups, split)
     wanted = largest_remainder(sum(sizes), (7, 1, 2))
     assert [bool(side) for side in sides_of(split)] == [size > 0 for size in wanted]
-    for kind, number in units_with(units, classes).items():
+    for kind, number in groups_with(groups, classes).items():
         sides = [split.train, split.test] + ([split.val] if wanted[1] else [])
         for side in sides[:number]:
             assert having(side, classes, kind) > 0
@@ -134,17 +139,17 @@ def test_one_and_two_classes_are_on_every_side_if_they_have_units_enough(sizes, 
 @given(st.lists(st.integers(1, 4), min_size=12, max_size=30), SEEDS, st.integers(1, 2), st.integers(2, 5))
 @example([1] * 12, 0, 2, 5)
 @settings(max_examples=60, deadline=None)
-def test_a_class_with_as_many_units_as_folds_is_in_every_test(sizes, seed, count, folds) -> None:
-    units = units_of(sizes)
-    classes = on_units(units, seed, count)
+def test_a_class_with_as_many_groups_as_folds_is_in_every_test(sizes, seed, count, folds) -> None:
+    groups = groups_of(sizes)
+    classes = on_groups(groups, seed, count)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dealing, "_UNITS_DEALT", 0)
-        splits = cross_validation(units, folds, seed, classes=classes)
-        fixed = cross_validation_with_fixed_test(units, ("held",), folds, seed, classes=classes)
-    assert sorted(name for split in splits for name in split.test) == names_of(units)
+        patch.setattr(assignment, "_GROUPS_ASSIGNED", 0)
+        splits = cross_validation(groups, folds, seed, classes=classes)
+        fixed = cross_validation_with_fixed_test(groups, ("held",), folds, seed, classes=classes)
+    assert sorted(name for split in splits for name in split.test) == names_of(groups)
     for split in splits:
-        assert_whole(units, split)
-    for kind, number in units_with(units, classes).items():
+        assert_whole(groups, split)
+    for kind, number in groups_with(groups, classes).items():
         assert sum(having(split.test, classes, kind) > 0 for split in splits) == min(folds, number)
         assert sum(having(split.val, classes, kind) > 0 for split in fixed) == min(folds, number)
 
@@ -152,23 +157,23 @@ def test_a_class_with_as_many_units_as_folds_is_in_every_test(sizes, seed, count
 @given(SIZES, SEEDS, st.integers(3, 8))
 @settings(max_examples=40, deadline=None)
 def test_of_many_classes_each_is_in_train(sizes, seed, count) -> None:
-    units = units_of(sizes)
-    classes = on_units(units, seed, count)
+    groups = groups_of(sizes)
+    classes = on_groups(groups, seed, count)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dealing, "_UNITS_DEALT", 0)
-        split = grouped_split(units, seed, classes=classes)
-    assert sorted(name for side in sides_of(split) for name in side) == names_of(units)
-    assert_whole(units, split)
+        patch.setattr(assignment, "_GROUPS_ASSIGNED", 0)
+        split = grouped_split(groups, seed, classes=classes)
+    assert sorted(name for side in sides_of(split) for name in side) == names_of(groups)
+    assert_whole(groups, split)
     assert all(split.train)
-    for kind in units_with(units, classes):
+    for kind in groups_with(groups, classes):
         assert having(split.train, classes, kind) > 0
 
 
-def test_classes_that_share_their_units_leave_the_last_side_out_and_not_train() -> None:
-    units = one_by_one("abcdefgh")
+def test_classes_that_share_their_groups_leave_the_last_side_out_and_not_train() -> None:
+    groups = singletons("abcdefgh")
     triangle = {"a": ("x", "z"), "b": ("x", "y"), "c": ("y", "z")} | dict.fromkeys("defgh", ())
-    for seed in range(4):  # three classes on two of three units each cannot all be on both sides
-        split = grouped_split(units, seed, (1, 0, 1), classes=triangle)
+    for seed in range(4):  # three classes on two of three groups each cannot all be on both sides
+        split = grouped_split(groups, seed, (1, 0, 1), classes=triangle)
         assert all(having(split.train, triangle, kind) for kind in "xyz")
         assert sum(having(split.test, triangle, kind) > 0 for kind in "xyz") == 2
 
@@ -192,10 +197,10 @@ def test_splits_of_two_classes_never_change(kind, folds) -> None:
     groups = {name: f"patient {n // 3 if n < 30 else n // 4}" for n, name in enumerate(names[:51])}
     shares = {name: (n * 7 % 10) / 10 for n, name in enumerate(names)}
     present = {name: ("polyp",) if share else () for name, share in shares.items()}
-    survey = DatasetScan(groups, signatures, shares, ("polyp",), present)
+    scan = DatasetScan(groups, signatures, shares, ("polyp",), present)
     official = Split(tuple(names[:48]), (), tuple(names[48:]))
     for seed, expected in enumerate(PINNED[kind, folds]):
-        splits = make_splits(SplitPlan(kind, folds, seed), survey, official)
+        splits = make_splits(SplitPlan(kind, folds, seed), scan, official)
         assert hashlib.sha256("".join(split.sha256 for split in splits).encode()).hexdigest()[:8] == expected
 
 
@@ -219,10 +224,10 @@ def test_a_class_absent_from_some_folds_is_one_line() -> None:
         assert part in line
 
 
-def test_the_report_of_a_split_counts_images_and_units_of_each_class(rare: DatasetScan) -> None:
+def test_the_report_of_a_split_counts_images_and_groups_of_each_class(rare: DatasetScan) -> None:
     twins = {**rare.signatures, "case09": rare.signatures["case03"]}
-    survey = DatasetScan({}, twins, rare.foreground_shares, rare.classes, rare.present)
-    report = describe_split(Split(("case03", "case09"), ("case00",), ("case17", "case01")), survey)
+    scan = DatasetScan({}, twins, rare.foreground_shares, rare.classes, rare.present)
+    report = describe_split(Split(("case03", "case09"), ("case00",), ("case17", "case01")), scan)
     assert report.to_dict()["classes"] == {
         "kind1": {"images": {"train": 2, "val": 1, "test": 2}, "units": 4},
         "kind2": {"images": {"train": 2, "val": 0, "test": 1}, "units": 2},

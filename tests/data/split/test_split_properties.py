@@ -1,4 +1,4 @@
-"""Whatever the cases are: splits are partitions of whole units and right sizes, and depend on nothing but their input."""
+"""Properties of splits: partitions of whole groups, sizes, independence of the order of the input."""
 
 import random
 from collections import Counter
@@ -9,27 +9,26 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from tmunet.data.split import assign as dealing
+from tmunet.data.split import assign as assignment
 from tmunet.data.split.assign import largest_remainder
-from tmunet.data.split.folds import cross_validation, cross_validation_with_fixed_test
 from tmunet.data.split.scan import strata_of
-from tmunet.data.split.strategies import grouped_split, random_split
+from tmunet.data.split.strategies import cross_validation, cross_validation_with_fixed_test, grouped_split, random_split
 from tmunet.errors import InputError
 
-from .split_units import assert_whole, names_of, shuffled, sides_of, strata_for, units_of
+from .group_cases import assert_whole, groups_of, names_of, shuffled, sides_of, strata_for
 
 NAMES = st.lists(st.text(min_size=1, max_size=4), min_size=3, max_size=40, unique=True)
 RATIOS = st.tuples(st.integers(1, 9), st.integers(0, 9), st.integers(0, 9))
 SEEDS = st.integers(0, 2**32)
 SIZES = st.lists(st.integers(1, 6), min_size=8, max_size=30)
-"""Numbers of cases of units: none is larger than the train side of 7:1:2."""
+"""Numbers of cases of groups: none is larger than the train side of 7:1:2."""
 
 
 @pytest.fixture(autouse=True, scope="module")
 def few_tries() -> Iterator[None]:
     """Any number of deals must keep the promises; few of them leave time for many examples."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dealing, "_UNITS_DEALT", 0)
+        patch.setattr(assignment, "_GROUPS_ASSIGNED", 0)
         yield
 
 
@@ -67,21 +66,21 @@ def test_a_stratified_random_split_keeps_the_sizes_exact_and_the_strata_balanced
 
 @settings(max_examples=50, deadline=None)
 @given(SIZES, SEEDS, SEEDS, st.booleans())
-def test_a_grouped_split_is_a_partition_of_whole_units(sizes, seed, order, stratified):
-    units = units_of(sizes)
-    strata = strata_for(names_of(units), seed) if stratified else None
-    split = grouped_split(units, seed, strata=strata)
-    assert sorted(name for side in sides_of(split) for name in side) == names_of(units)
-    assert_whole(units, split)
-    assert grouped_split(shuffled(units, order), seed, strata=strata) == split
+def test_a_grouped_split_is_a_partition_of_whole_groups(sizes, seed, order, stratified):
+    groups = groups_of(sizes)
+    strata = strata_for(names_of(groups), seed) if stratified else None
+    split = grouped_split(groups, seed, strata=strata)
+    assert sorted(name for side in sides_of(split) for name in side) == names_of(groups)
+    assert_whole(groups, split)
+    assert grouped_split(shuffled(groups, order), seed, strata=strata) == split
 
 
 @settings(max_examples=50, deadline=None)
 @given(SIZES, SEEDS, st.booleans())
 def test_no_side_is_too_large_by_a_unit_and_none_is_empty(sizes, seed, stratified):
-    units = units_of(sizes)
-    strata = strata_for(names_of(units), seed) if stratified else None
-    split = grouped_split(units, seed, strata=strata)
+    groups = groups_of(sizes)
+    strata = strata_for(names_of(groups), seed) if stratified else None
+    split = grouped_split(groups, seed, strata=strata)
     wanted = largest_remainder(sum(sizes), (7, 1, 2))
     for side, size in zip(sides_of(split), wanted, strict=True):
         assert len(side) <= size + max(sizes) - 1
@@ -98,15 +97,15 @@ def test_largest_remainder_is_less_than_one_off(count, ratios):
 @settings(max_examples=50, deadline=None)
 @given(SIZES, SEEDS, SEEDS, st.integers(2, 3))
 def test_every_case_is_tested_once_over_the_folds(sizes, seed, order, folds):
-    assume(max(sizes) <= -(-sum(sizes) // folds))  # the next test has units that fit no fold
-    units = units_of(sizes)
-    strata = strata_for(names_of(units), seed)
-    splits = cross_validation(units, folds, seed, strata=strata)
-    assert sorted(name for split in splits for name in split.test) == names_of(units)
-    assert cross_validation(shuffled(units, order), folds, seed, strata=strata) == splits
+    assume(max(sizes) <= -(-sum(sizes) // folds))  # the next test has groups that fit no fold
+    groups = groups_of(sizes)
+    strata = strata_for(names_of(groups), seed)
+    splits = cross_validation(groups, folds, seed, strata=strata)
+    assert sorted(name for split in splits for name in split.test) == names_of(groups)
+    assert cross_validation(shuffled(groups, order), folds, seed, strata=strata) == splits
     for split in splits:
-        assert sorted(name for side in sides_of(split) for name in side) == names_of(units)
-        assert_whole(units, split)
+        assert sorted(name for side in sides_of(split) for name in side) == names_of(groups)
+        assert_whole(groups, split)
         rest = sum(sizes) - len(split.test)
         train, val = largest_remainder(rest, (7, 1))
         assert len(split.train) <= train + max(sizes) - 1
@@ -118,17 +117,17 @@ def test_every_case_is_tested_once_over_the_folds(sizes, seed, order, folds):
 @example([1, 1, 1, 1, 1, 1, 1, 5], 0, 3)
 @settings(max_examples=50, deadline=None)
 def test_folds_of_an_official_split_validate_each_case_once_and_keep_the_test(sizes, seed, folds):
-    units, test = units_of(sizes), ("held 1", "held 2")
+    groups, test = groups_of(sizes), ("held 1", "held 2")
     if max(sizes) > -(-sum(sizes) // folds):
-        with pytest.raises(InputError, match="to belong together, the size of the largest side or fold"):
-            cross_validation_with_fixed_test(units, test, folds, seed)
+        with pytest.raises(InputError, match=rf"\b{max(sizes)} of {sum(sizes)}\b"):
+            cross_validation_with_fixed_test(groups, test, folds, seed)
         return
-    splits = cross_validation_with_fixed_test(units, test, folds, seed)
-    assert sorted(name for split in splits for name in split.val) == names_of(units)
+    splits = cross_validation_with_fixed_test(groups, test, folds, seed)
+    assert sorted(name for split in splits for name in split.val) == names_of(groups)
     for split in splits:
         assert split.test == test
-        assert sorted(split.train + split.val) == names_of(units)
-        assert_whole(units, split)
+        assert sorted(split.train + split.val) == names_of(groups)
+        assert_whole(groups, split)
 
 
 @given(st.dictionaries(st.text(max_size=3), st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0]) | st.floats(0, 1), max_size=80))

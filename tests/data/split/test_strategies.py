@@ -1,6 +1,7 @@
-"""Splits at random, grouped, official and in folds."""
+"""Random, grouped, official splits and cross-validation."""
 
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
@@ -9,13 +10,18 @@ import numpy as np
 import pytest
 
 from tmunet.data.split.assign import assign_groups, largest_remainder
-from tmunet.data.split.folds import cross_validation, cross_validation_with_fixed_test
-from tmunet.data.split.official import official_split, read_official_split
-from tmunet.data.split.splits import Split
-from tmunet.data.split.strategies import grouped_split, one_by_one, random_split
+from tmunet.data.split.splits import OFFICIAL_SPLIT, Split, read_official_split
+from tmunet.data.split.strategies import (
+    cross_validation,
+    cross_validation_with_fixed_test,
+    grouped_split,
+    official_split,
+    random_split,
+    singletons,
+)
 from tmunet.errors import DataError, InputError, UsageError
 
-from .split_units import assert_whole, names_of, sides_of, strata_for, units_of
+from .group_cases import assert_whole, groups_of, names_of, sides_of, strata_for
 
 
 def test_a_random_split_never_changes():
@@ -27,23 +33,23 @@ def test_a_random_split_never_changes():
 
 
 def test_a_random_split_needs_three_cases():
-    with pytest.raises(InputError, match=r"at least 3 cases to split, but got 2\. Add cases, or .* split file such as"):
+    with pytest.raises(InputError, match=r"3 cases .* 2"):
         random_split(["a", "b", "a"], seed=0)
 
 
 @pytest.mark.parametrize("ratios", [(0, 1, 1), (1, -1, 1), (1, float("nan"), 1), (1, 1, float("inf")), (7, 3)])
 def test_ratios_are_shares(ratios):
-    with pytest.raises(UsageError, match="Expected `ratios` to be three shares"):
+    with pytest.raises(UsageError, match="`ratios`"):
         random_split("abcd", 0, ratios)
 
 
-def test_many_small_units_come_to_the_sizes_and_balance_their_strata():
-    units = units_of([1 + n % 4 for n in range(120)])
-    names = names_of(units)
+def test_many_small_groups_come_to_the_sizes_and_balance_their_strata():
+    groups = groups_of([1 + n % 4 for n in range(120)])
+    names = names_of(groups)
     strata = strata_for(names, 0)
     cases = Counter(strata.values())
     for seed in range(5):
-        split = grouped_split(units, seed, strata=strata)
+        split = grouped_split(groups, seed, strata=strata)
         for side, size in zip(sides_of(split), largest_remainder(len(names), (7, 1, 2)), strict=True):
             assert abs(len(side) - size) <= 1
             found = Counter(strata[name] for name in side)
@@ -51,9 +57,9 @@ def test_many_small_units_come_to_the_sizes_and_balance_their_strata():
                 assert abs(found[stratum] - size * number / len(names)) <= 3
 
 
-def test_strata_of_whole_units_are_balanced_better_than_by_chance():
-    units = units_of([10] * 30)
-    strata = {name: int(name.split("-")[0]) % 3 for unit in units for name in unit}
+def test_strata_of_whole_groups_are_balanced_better_than_by_chance():
+    groups = groups_of([10] * 30)
+    strata = {name: int(name.split("-")[0]) % 3 for group in groups for name in group}
 
     def imbalance(split: Split) -> float:
         return sum(
@@ -63,13 +69,13 @@ def test_strata_of_whole_units_are_balanced_better_than_by_chance():
         )
 
     for seed in range(5):
-        assert imbalance(grouped_split(units, seed, strata=strata)) < imbalance(grouped_split(units, seed))
-        assert [len(side) for side in sides_of(grouped_split(units, seed, strata=strata))] == [210, 30, 60]
+        assert imbalance(grouped_split(groups, seed, strata=strata)) < imbalance(grouped_split(groups, seed))
+        assert [len(side) for side in sides_of(grouped_split(groups, seed, strata=strata))] == [210, 30, 60]
 
 
-def test_few_units_come_as_near_to_the_sizes_as_any_choice_could():
+def test_few_groups_come_as_near_to_the_sizes_as_any_choice_could():
     sizes = (12, 9, 7, 5, 5, 3, 2)
-    units = units_of(sizes)
+    groups = groups_of(sizes)
     wanted = largest_remainder(sum(sizes), (7, 1, 2))
 
     def distance(found: Sequence[int]) -> Fraction:
@@ -81,65 +87,65 @@ def test_few_units_come_as_near_to_the_sizes_as_any_choice_could():
     )
     best = min(distance(found) for found in every if all(found))
     for seed in range(3):
-        assert distance([len(side) for side in sides_of(grouped_split(units, seed))]) == best
+        assert distance([len(side) for side in sides_of(grouped_split(groups, seed))]) == best
 
 
 def test_a_grouped_split_never_changes():
-    units = units_of([3, 1, 2, 2, 1, 1, 4, 2])
-    split = grouped_split(units, seed=0)
+    groups = groups_of([3, 1, 2, 2, 1, 1, 4, 2])
+    split = grouped_split(groups, seed=0)
     assert split.val == ("3-0", "3-1")
     assert split.test == ("5-0", "7-0", "7-1")
-    split = grouped_split(units, seed=0, strata={name: int(name[0]) % 2 for name in names_of(units)})
+    split = grouped_split(groups, seed=0, strata={name: int(name[0]) % 2 for name in names_of(groups)})
     assert split.val == ("4-0", "5-0")
     assert split.test == ("1-0", "2-0", "2-1")
-    assert len({grouped_split(units_of([2] * 20), seed).sha256 for seed in range(5)}) == 5
+    assert len({grouped_split(groups_of([2] * 20), seed).sha256 for seed in range(5)}) == 5
 
 
-@pytest.mark.parametrize(("sizes", "units"), [((5, 5), 2), ((10,), 1), ((), 0)])
-def test_three_sides_need_three_units(sizes, units):
-    expected = f"expected at least 3 such units for 3 sides or folds, but {sum(sizes)} cases make {units}. Add cases"
+@pytest.mark.parametrize(("sizes", "groups"), [((5, 5), 2), ((10,), 1), ((), 0)])
+def test_three_sides_need_three_groups(sizes, groups):
+    expected = rf"\b3 groups\b.*\b{sum(sizes)} cases make {groups}\b"
     with pytest.raises(InputError, match=expected):
-        grouped_split(units_of(sizes), 0)
+        grouped_split(groups_of(sizes), 0)
 
 
-def test_a_unit_larger_than_the_train_side_is_named():
-    with pytest.raises(InputError, match=r"expected at most 14 cases .* but 18 of 20 do \(0-0, 0-1, 0-10 \.\.\.\)"):
-        grouped_split(units_of([18, 1, 1]), 0)
-    assert len(grouped_split(units_of([14, 3, 3]), 0).train) == 14
+def test_a_group_larger_than_the_train_side_is_named():
+    with pytest.raises(InputError, match=r"at most 14 cases .* 18 of 20 .*\(0-0, 0-1, 0-10 "):
+        grouped_split(groups_of([18, 1, 1]), 0)
+    assert len(grouped_split(groups_of([14, 3, 3]), 0).train) == 14
 
 
-def test_dealing_gives_a_side_without_share_nothing():
-    train, val, test = assign_groups(units_of([2] * 6), (2, 0, 1), random.Random(0))
+def test_a_bin_of_ratio_0_stays_empty():
+    train, val, test = assign_groups(groups_of([2] * 6), (2, 0, 1), random.Random(0))
     assert (len(train), val, len(test)) == (8, [], 4)
 
 
 def test_folds_of_single_cases_have_exact_sizes():
-    splits = cross_validation(one_by_one(f"case{n}" for n in range(82)), 5, seed=3)
+    splits = cross_validation(singletons(f"case{n}" for n in range(82)), 5, seed=3)
     assert [len(split.test) for split in splits] == [17, 17, 16, 16, 16]
     assert [len(split.val) for split in splits] == [8, 8, 8, 8, 8]
 
 
-def test_folds_are_not_too_many_for_the_units():
-    with pytest.raises(InputError, match="expected at least 5 such units for 5 sides or folds, but 12 cases make 4"):
-        cross_validation(units_of([3] * 4), 5, 0)
-    with pytest.raises(InputError, match="the size of the largest side or fold, but 6 of 12 do"):
-        cross_validation(units_of([6, 1, 1, 1, 1, 1, 1]), 4, 0)
-    with pytest.raises(UsageError, match="Expected `folds` to be at least 2, but got 1"):
-        cross_validation(units_of([1] * 4), 1, 0)
+def test_folds_are_not_too_many_for_the_groups():
+    with pytest.raises(InputError, match=r"at least 5 groups .* 12 cases make 4\b"):
+        cross_validation(groups_of([3] * 4), 5, 0)
+    with pytest.raises(InputError, match=r"\b6 of 12\b"):
+        cross_validation(groups_of([6, 1, 1, 1, 1, 1, 1]), 4, 0)
+    with pytest.raises(UsageError, match=r"`folds` .* 1"):
+        cross_validation(groups_of([1] * 4), 1, 0)
 
 
-def test_an_official_split_without_valid_gives_an_eighth_of_train_in_whole_units():
-    units = units_of([2] * 10)
-    names = names_of(units)
+def test_an_official_split_without_val_gives_an_eighth_of_train_in_whole_groups():
+    groups = groups_of([2] * 10)
+    names = names_of(groups)
     official = Split(tuple(names[:16]), (), tuple(names[16:]))
-    split = official_split(official, units, seed=0)
+    split = official_split(official, groups, seed=0)
     assert (len(split.train), len(split.val), split.test) == (14, 2, official.test)
     assert sorted(split.train + split.val) == names[:16]
-    assert_whole(units, split)
-    assert official_split(split, units, seed=1) == split
+    assert_whole(groups, split)
+    assert official_split(split, groups, seed=1) == split
 
 
-def test_a_unit_on_both_official_sides_stays_there():
+def test_a_group_on_both_official_sides_stays_there():
     official = Split(("a1", "b1", "c1"), (), ("a2", "b2"))
     split = official_split(official, [["a1", "a2"], ["b1", "b2"], ["c1"]], seed=0, ratios=(2, 1, 0))
     assert sorted(split.train + split.val) == ["a1", "b1", "c1"]
@@ -147,12 +153,10 @@ def test_a_unit_on_both_official_sides_stays_there():
 
 
 def test_the_official_split_is_read_or_refused(tmp_path):
-    with pytest.raises(
-        UsageError, match=r"there is no official_split.json in it. Of the data sets .* MoNuSeg, ISIC 2018"
-    ):
+    with pytest.raises(UsageError, match=re.escape(OFFICIAL_SPLIT)):
         read_official_split(tmp_path, ["a", "b"])
     (tmp_path / "official_split.json").write_text('{"train": ["a"], "test": ["c"]}')
-    with pytest.raises(DataError, match="there is no case 'c'"):
+    with pytest.raises(DataError, match="'c'"):
         read_official_split(tmp_path, ["a", "b"])
     assert read_official_split(tmp_path, ["a", "c"]) == Split(("a",), (), ("c",))
 
@@ -160,20 +164,20 @@ def test_the_official_split_is_read_or_refused(tmp_path):
 def test_folds_keep_their_shares_and_balance_their_strata_on_every_side():
     names = [f"case{n:02}" for n in range(48)]
     strata = {name: n % 2 for n, name in enumerate(names)}
-    for split in cross_validation(one_by_one(names), 4, seed=0, ratios=(1, 2, 0), strata=strata):
+    for split in cross_validation(singletons(names), 4, seed=0, ratios=(1, 2, 0), strata=strata):
         assert [len(side) for side in sides_of(split)] == [12, 24, 12]
         assert [sum(strata[name] for name in side) for side in sides_of(split)] == [6, 12, 6]
-    for split in cross_validation_with_fixed_test(one_by_one(names), ("held",), 4, seed=0, strata=strata):
+    for split in cross_validation_with_fixed_test(singletons(names), ("held",), 4, seed=0, strata=strata):
         assert (len(split.val), sum(strata[name] for name in split.val)) == (12, 6)
 
 
 def test_folds_never_change():
-    units = units_of([3, 1, 2, 2, 1, 1, 4, 2])
-    splits = cross_validation(units, 2, seed=3)
+    groups = groups_of([3, 1, 2, 2, 1, 1, 4, 2])
+    splits = cross_validation(groups, 2, seed=3)
     assert [split.sha256[:8] for split in splits] == ["d41fa7b0", "f1840704"]
 
 
 def test_a_large_stratified_grouped_split_never_changes():
-    units = units_of([1 + n * 7 % 9 for n in range(90)])
-    split = grouped_split(units, seed=1, strata={name: int(name.split("-")[1]) % 3 for name in names_of(units)})
+    groups = groups_of([1 + n * 7 % 9 for n in range(90)])
+    split = grouped_split(groups, seed=1, strata={name: int(name.split("-")[1]) % 3 for name in names_of(groups)})
     assert split.sha256[:8] == "4bdcfb68"

@@ -1,4 +1,4 @@
-"""Images that show the same thing are found; others are not."""
+"""Near-duplicates and images of the same scene are found; others are not."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tmunet.data.split import near_duplicates as twins
+from tmunet.data.split import near_duplicates
 from tmunet.data.split.near_duplicates import (
     NEAR_DUPLICATE,
     SAME_SCENE,
@@ -28,7 +28,7 @@ def scene(seed: int, height: int = 120, width: int = 160) -> np.ndarray:
     return (40 + 160 * (smooth - low) / (high - low)).astype(np.uint8)
 
 
-def likeness(a: np.ndarray, b: np.ndarray) -> float:
+def similarity(a: np.ndarray, b: np.ndarray) -> float:
     return float(signature(a) @ signature(b))
 
 
@@ -39,14 +39,14 @@ def test_a_signature_has_mean_0_and_length_1():
     assert np.linalg.norm(made) == pytest.approx(1, abs=1e-5)
 
 
-def test_the_likeness_of_two_small_images_is_their_correlation():
+def test_the_similarity_of_two_small_images_is_their_correlation():
     random = np.random.default_rng(0)
     a, b = random.integers(0, 256, (2, 64, 64), dtype=np.uint8)
     expected = np.corrcoef(a.ravel(), b.ravel())[0, 1]
-    assert likeness(a[..., None], b[..., None]) == pytest.approx(expected, abs=1e-5)
+    assert similarity(a[..., None], b[..., None]) == pytest.approx(expected, abs=1e-5)
 
 
-def test_an_image_of_one_value_is_like_no_other():
+def test_a_uniform_image_has_no_similar_one():
     flat = signature(np.full((20, 30, 3), 90, np.uint8))
     assert not flat.any()
     assert list(find_similar_pairs([flat, flat, signature(scene(0))], SAME_SCENE)) == []
@@ -67,33 +67,33 @@ def changed(image: np.ndarray) -> dict[str, np.ndarray]:
 @pytest.mark.parametrize("how", ["darker", "larger", "gray", "16 bits", "noisy"])
 def test_the_same_picture_saved_otherwise_is_a_near_duplicate(how):
     image = scene(3)
-    assert likeness(image, changed(image)[how]) > NEAR_DUPLICATE
+    assert similarity(image, changed(image)[how]) > NEAR_DUPLICATE
 
 
-def test_a_small_movement_makes_a_near_twin_and_another_scene_none():
+def test_a_small_movement_is_the_same_scene():
     wide = scene(4, width=164)
-    assert SAME_SCENE < likeness(wide[:, :160], wide[:, 2:162]) < NEAR_DUPLICATE
-    assert abs(likeness(scene(4), scene(5))) < 0.8
-    assert abs(likeness(scene(4), scene(4)[::-1])) < 0.8
+    assert SAME_SCENE < similarity(wide[:, :160], wide[:, 2:162]) < NEAR_DUPLICATE
+    assert abs(similarity(scene(4), scene(5))) < 0.8
+    assert abs(similarity(scene(4), scene(4)[::-1])) < 0.8
 
 
 @pytest.mark.parametrize("rows", [1, 3, 1024])
 def test_pairs_are_those_of_the_correlation_matrix(monkeypatch, rows):
-    monkeypatch.setattr(twins, "_ROWS", rows)
+    monkeypatch.setattr(near_duplicates, "_ROWS", rows)
     random = np.random.default_rng(2)
     base = random.normal(size=(4, 50))
     vectors = base[random.integers(0, 4, 10)] + random.normal(0, 0.15, (10, 50))
     vectors -= vectors.mean(axis=1, keepdims=True)
-    unit = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    group = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
     matrix = np.corrcoef(vectors)
     expected = [(i, j) for i in range(10) for j in range(i + 1, 10) if matrix[i, j] > SAME_SCENE]
-    found = list(find_similar_pairs(list(unit), SAME_SCENE))
+    found = list(find_similar_pairs(list(group), SAME_SCENE))
     assert 0 < len(expected) < 45
     assert [(i, j) for i, j, _ in found] == expected
     assert [r for _, _, r in found] == pytest.approx([matrix[i, j] for i, j in expected], abs=1e-5)
 
 
-def test_no_image_has_no_pair_and_a_likeness_is_at_most_1():
+def test_no_image_has_no_pair_and_a_similarity_is_at_most_1():
     assert list(find_similar_pairs([], SAME_SCENE)) == []
     same = signature(scene(6))
     assert [(i, j) for i, j, r in find_similar_pairs([same] * 3, NEAR_DUPLICATE) if 0.999 < r <= 1] == [
@@ -116,7 +116,7 @@ def test_clusters_are_the_connected_components(graph):
 
 
 @given(st.integers(0, 2**31), st.integers(0, 9), st.integers(0, 9))
-def test_the_most_alike_is_that_of_a_comparison_one_by_one(seed, count, others):
+def test_the_nearest_image_is_that_of_a_comparison_of_all_pairs(seed, count, others):
     random = np.random.default_rng(seed)
     base = random.standard_normal(4096)
 
@@ -125,18 +125,18 @@ def test_the_most_alike_is_that_of_a_comparison_one_by_one(seed, count, others):
         return [((x - x.mean()) / np.linalg.norm(x - x.mean())).astype(np.float32) for x in noisy]
 
     here, there = draw(count), draw(others)
-    found = {i: (j, likeness) for i, j, likeness in find_nearest(here, there, SAME_SCENE)}
+    found = {i: (j, similarity) for i, j, similarity in find_nearest(here, there, SAME_SCENE)}
     for i, one in enumerate(here):
-        likeness = [float(one.astype(float) @ other.astype(float)) for other in there]
-        if max(likeness, default=0) > SAME_SCENE + 1e-5:
-            assert likeness[found[i][0]] == pytest.approx(max(likeness), abs=1e-5)
-            assert found[i][1] == pytest.approx(max(likeness), abs=1e-5)
-        elif max(likeness, default=0) < SAME_SCENE - 1e-5:
+        similarity = [float(one.astype(float) @ other.astype(float)) for other in there]
+        if max(similarity, default=0) > SAME_SCENE + 1e-5:
+            assert similarity[found[i][0]] == pytest.approx(max(similarity), abs=1e-5)
+            assert found[i][1] == pytest.approx(max(similarity), abs=1e-5)
+        elif max(similarity, default=0) < SAME_SCENE - 1e-5:
             assert i not in found
 
 
 def test_many_images_are_compared_a_part_at_a_time(monkeypatch):
-    monkeypatch.setattr(twins, "_ROWS", 3)
+    monkeypatch.setattr(near_duplicates, "_ROWS", 3)
     signatures = [signature(np.random.default_rng(i // 2).integers(0, 255, (70, 70, 3), np.uint8)) for i in range(10)]
     assert [(i, j) for i, j, _ in find_nearest(signatures, signatures[::2], SAME_SCENE)] == [
         (i, i // 2) for i in range(10)
@@ -145,7 +145,7 @@ def test_many_images_are_compared_a_part_at_a_time(monkeypatch):
 
 def test_a_dim_picture_is_known_again_and_the_noise_of_a_flat_one_is_not():
     dim = (60 + (scene(0).astype(float) - 120) / 10).astype(np.uint8)  # some 16 gray values
-    assert likeness(dim, scene(0)) > SAME_SCENE
+    assert similarity(dim, scene(0)) > SAME_SCENE
     flat = np.full((64, 64, 3), 90, np.uint8)
     flat[10, 10:14] = 91
     assert not signature(flat).any()

@@ -13,8 +13,7 @@ from PIL import Image
 from tmunet.data.cached_dataset import cache_cases
 from tmunet.data.config import Preprocess
 from tmunet.data.dataset import open_dataset
-from tmunet.data.normalize import IMAGENET_MEAN, IMAGENET_SD, normalize, unit
-from tmunet.data.preprocess import prepare, resize_image, resize_mask
+from tmunet.data.preprocess import IMAGENET_MEAN, IMAGENET_SD, normalize, prepare, resize_image, resize_mask, unit
 from tmunet.data.reader import load_case
 from tmunet.visualize import to_rgb8
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmunet.check import duplicates
+from tmunet.check import dataset_rules
 from tmunet.check.findings import CaseFacts
 from tmunet.check.format import as_text
 from tmunet.check.run import check_dataset
@@ -119,10 +119,10 @@ def test_a_mask_that_is_not_mended_gets_the_advice_that_training_gives(tmp_path:
     folder = Folder(tmp_path / "set")
     folder.case("a", mask=np.resize(np.array(values, np.uint8), SHAPE))
     folder.case("b", mask=np.resize(np.array((0, 1, 2, 3), np.uint8), SHAPE))
-    (mend,) = (finding.mend for finding in check_dataset(folder.path).findings if finding.files == ("masks/a.png",))
+    (hint,) = (finding.hint for finding in check_dataset(folder.path).findings if finding.files == ("masks/a.png",))
     with pytest.raises(InputError) as caught:
         read_mask(folder.path / "masks" / "a.png", ("background", "foreground"))
-    assert str(caught.value).endswith(f" {mend}")
+    assert str(caught.value).endswith(f" {hint}")
 
 
 def test_faults_of_a_file_keep_the_names_of_its_keys(folder: Folder) -> None:
@@ -136,15 +136,13 @@ def test_faults_of_a_file_keep_the_names_of_its_keys(folder: Folder) -> None:
     assert message(folder, "record-without-case") == "dataset.json has records of 1 case without files: 'gone'."
 
 
-@pytest.mark.parametrize(
-    ("classes", "advice"), [(["liver"], "Look at the masks"), (["liver", "spleen"], "Take it out")]
-)
+@pytest.mark.parametrize(("classes", "advice"), [(["liver"], "Open the masks"), (["liver", "spleen"], "Take it out")])
 def test_a_class_is_taken_out_only_if_another_is_left(folder: Folder, classes: list[str], advice: str) -> None:
     write_json(folder.path / "dataset.json", {"classes": ["background", *classes]})
     for name in CONTROL:
         folder.mask(f"{name}.png", disc() * (len(classes) - 1))
-    (mend,) = (finding.mend for finding in check_dataset(folder.path).findings if finding.kind == "unused-class")
-    assert mend.startswith(advice)
+    (hint,) = (finding.hint for finding in check_dataset(folder.path).findings if finding.kind == "unused-class")
+    assert hint.startswith(advice)
 
 
 def test_pairs_beyond_a_limit_are_counted(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +150,7 @@ def test_pairs_beyond_a_limit_are_counted(folder: Folder, monkeypatch: pytest.Mo
     for i in range(5):
         still[0, i] ^= 64
         folder.case(f"frame{i}", still)
-    monkeypatch.setattr(duplicates, "_LISTED_PAIRS", 3)
+    monkeypatch.setattr(dataset_rules, "_MAX_PAIRS", 3)
     near = [finding for finding in check_dataset(folder.path).findings if finding.kind == "near-duplicate"]
     assert len(near) == 4
     assert sum("7 more pairs are nearly the same" in finding.message for finding in near) == 1
@@ -169,7 +167,7 @@ def test_the_text_names_kinds_worst_first_and_shortens(folder: Folder) -> None:
     assert fault.startswith("FAULT missing-mask (10)\n  images/lonely0.png: Expected a mask")
     assert "... and 2 more (see --json)" in fault
     assert note.startswith("NOTE empty-mask (1)")
-    assert counts == "10 faults, 0 warnings, 1 note. --fix COPY mends 10 of them, or sets the file aside, in a copy."
+    assert counts == "10 faults, 0 warnings, 1 note. --fix COPY fixes 10 of them, or sets the file aside, in a copy."
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such names")

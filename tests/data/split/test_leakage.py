@@ -1,6 +1,7 @@
-"""What lies on two sides of a split is found and counted."""
+"""Data leakage of a split: groups and scenes in two subsets are found and counted."""
 
 import json
+import re
 
 import numpy as np
 from hypothesis import given
@@ -33,28 +34,27 @@ def report() -> LeakReport:
 
 
 def test_each_leak_names_its_relative():
-    in_train, in_valid, valid_in_train = report().comparisons
-    twin, kin, other_twin = in_train.leaks
-    assert (twin.case, twin.relative, twin.group) == ("t1", "a1", None)
-    assert abs((twin.likeness or 0) - np.cos(np.radians(4))) < 1e-6
-    assert kin == Leak("t2", "a2", None, "patient 1")
-    assert (other_twin.case, other_twin.relative, other_twin.group) == ("t3", "a10", None)
-    assert in_valid.leaks == (Leak("t3", "v1", None, "patient 2"),)
-    assert valid_in_train.leaks == ()
+    in_train, in_val, val_in_train = report().comparisons
+    scene, group, other_scene = in_train.leaks
+    assert (scene.case, scene.relative, scene.group) == ("t1", "a1", None)
+    assert abs((scene.likeness or 0) - np.cos(np.radians(4))) < 1e-6
+    assert group == Leak("t2", "a2", None, "patient 1")
+    assert (other_scene.case, other_scene.relative, other_scene.group) == ("t3", "a10", None)
+    assert in_val.leaks == (Leak("t3", "v1", None, "patient 2"),)
+    assert val_in_train.leaks == ()
 
 
-def test_leaks_are_counted_and_told():
+def test_leaks_are_counted():
     found = report()
     assert [(c.side, c.other, c.images, c.same_group, c.same_scene) for c in found.comparisons] == [
         ("test", "train", 4, 1, 2),
         ("test", "val", 4, 1, 0),
         ("val", "train", 2, 0, 0),
     ]
-    assert str(found) == (
-        "of 4 test images, 1 shares a group (video sequence, patient, slide) with train images and 2 have a near twin among "
-        "the train images; of 4 test images, 1 shares a group (video sequence, patient, slide) with val images"
-    )
-    assert str(found.comparisons[2]) == "of 2 val images, none leaks into train"
+    sentences = str(found).split("; ")
+    assert [re.findall(r"\d+", sentence) for sentence in sentences] == [["4", "1", "2"], ["4", "1"]]
+    assert all("test" in s and other in s for s, other in zip(sentences, ("train", "val"), strict=True))
+    assert re.findall(r"\d+", str(found.comparisons[2])) == ["2"]
     assert found.leaking == found.comparisons[:2]
 
 
@@ -71,10 +71,10 @@ def test_leaks_go_into_json_with_and_without_pairs():
 def test_a_clean_split_says_so():
     clean = find_leaks(Split(("a",), (), ("b",)), {"a": "1", "b": "2"}, dict(zip("ab", at(0, 90), strict=True)))
     assert clean.leaking == ()
-    assert str(clean) == "no group and no near twin lies on two sides"
+    assert not re.search(r"\d", str(clean))
 
 
-def test_the_limit_decides_what_a_near_twin_is():
+def test_the_threshold_decides_what_the_same_scene_is():
     split, signatures = Split(("a",), (), ("b",)), dict(zip("ab", at(0, 10), strict=True))
     assert find_leaks(split, {}, signatures, above=0.98).leaking
     assert not find_leaks(split, {}, signatures, above=0.99).leaking
@@ -93,19 +93,19 @@ def test_leaks_are_those_of_the_definition(cases):
     signatures = dict(zip(drawn, at(*(5 * case[2] for case in cases)), strict=True))
     found = find_leaks(Split(**sides), {name: case[1] for name, case in drawn.items()}, signatures)
 
-    def is_twin(a: str, b: str) -> bool:
+    def same_scene(a: str, b: str) -> bool:
         return min((drawn[a][2] - drawn[b][2]) % 72, (drawn[b][2] - drawn[a][2]) % 72) <= 2  # cos 10° > 0.97 > cos 15°
 
-    def is_kin(a: str, b: str) -> bool:
+    def same_group(a: str, b: str) -> bool:
         return drawn[a][1] is not None and drawn[a][1] == drawn[b][1]
 
     for comparison, (side, other) in zip(found.comparisons, COMPARED, strict=True):
-        twins = {a for a in sides[side] if any(is_twin(a, b) for b in sides[other])}
-        kin = {a for a in sides[side] if any(is_kin(a, b) for b in sides[other])}
-        assert {leak.case for leak in comparison.leaks} == twins | kin
-        assert (comparison.same_scene, comparison.same_group) == (len(twins), len(kin))
+        scenes = {a for a in sides[side] if any(same_scene(a, b) for b in sides[other])}
+        groups = {a for a in sides[side] if any(same_group(a, b) for b in sides[other])}
+        assert {leak.case for leak in comparison.leaks} == scenes | groups
+        assert (comparison.same_scene, comparison.same_group) == (len(scenes), len(groups))
         for leak in comparison.leaks:
-            related = is_twin if leak.likeness is not None else is_kin
+            related = same_scene if leak.likeness is not None else same_group
             assert leak.relative in sides[other]
             assert related(leak.case, leak.relative)
 

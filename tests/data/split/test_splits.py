@@ -3,7 +3,7 @@ import json
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmunet.data.split.splits import Split, read_split, write_split
@@ -15,23 +15,24 @@ SEEDS = st.integers(0, 2**32)
 
 
 @given(NAMES, SEEDS, SEEDS)
-def test_the_hash_knows_no_order_but_every_name(names, seed, order):
+@settings(max_examples=40, deadline=None)
+def test_the_hash_depends_on_every_name_and_on_no_order(names, seed, order):
     split = random_split(names, seed)
-    chance = random.Random(order)
-    shuffled = Split(*(tuple(chance.sample(side, len(side))) for side in (split.train, split.val, split.test)))
+    rng = random.Random(order)
+    shuffled = Split(*(tuple(rng.sample(side, len(side))) for side in (split.train, split.val, split.test)))
     assert shuffled.sha256 == split.sha256
     moved = Split(split.train[1:], (*split.val, split.train[0]), split.test)
     assert moved.sha256 != split.sha256
 
 
 def test_the_hash_can_be_computed_by_hand():
-    text = '{"test":["d"],"train":["a","b"],"val":["\\u00e4"]}'
+    text = '{"test":["d"],"train":["a","b"],"valid":["\\u00e4"]}'
     assert Split(("b", "a"), ("ä",), ("d",)).sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
 @pytest.mark.parametrize("sides", [(("a", "a"), (), ()), (("a",), ("a",), ()), (("a",), (), ("b", "b"))])
 def test_no_case_stands_twice(sides):
-    with pytest.raises(InputError, match="Expected each case once in a split, but got more than once"):
+    with pytest.raises(InputError, match=r"more than once: (a|b)"):
         Split(*sides)
 
 
