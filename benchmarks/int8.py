@@ -21,9 +21,10 @@ from tmunet.files import write_text
 from tmunet.metrics.functional import confusion, dice
 from tmunet.model import load_model
 from tmunet.nn.inference.optimize import optimize_for_inference
-from tmunet.prediction.backends.formats import WRITERS
+from tmunet.prediction.backends.formats import WRITERS, eager_session
 from tmunet.prediction.backends.sessions import load
-from tmunet.prediction.int8 import Calibration, left_in_float32, require_nncf
+from tmunet.prediction.int8 import left_in_float32, require_nncf
+from tmunet.prediction.pipeline import Pipeline
 from tmunet.prediction.postprocess import decide
 from tmunet.prediction.predictor import packaged_model
 from tmunet.registry import create_model
@@ -102,9 +103,9 @@ def main() -> None:
 
     trained = load_model(packaged_model())
     files = sorted((sample_folder() / "images").iterdir())
-    calibration, others = Calibration(files[::2], trained.config.preprocess), files[1::2]
-    images = [calibration.see(file) for file in others]
-    seen = [calibration.see(file).numpy() for file in calibration.images]
+    pipeline = Pipeline(trained.config, eager_session(trained.network))
+    inputs = [pipeline.preprocess(pipeline.load(file)) for file in files]
+    images, seen = inputs[1::2], [x.numpy() for x in inputs[::2]]
     threads, lines = torch.get_num_threads(), []
     with tempfile.TemporaryDirectory() as temporary:
         file = WRITERS["openvino"](
@@ -126,7 +127,7 @@ def main() -> None:
     page = f"""# Convolutions in int8
 
 `python benchmarks/int8.py`: Dice between the masks of nuclei-t in float32 and in each choice, OpenVINO,
-{len(others)} images of the sample that were not among the {len(calibration.images)} from which the scales were found.
+{len(images)} images of the sample that were not among the {len(seen)} from which the scales were found.
 
 | choice | mean | lowest |
 |---|---|---|

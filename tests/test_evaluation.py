@@ -339,8 +339,5 @@ class Silent:
 
     config = ModelConfig("tmunet_t", {}, ("background", "foreground"), Preprocess(size=32))
 
-    def prepare(self, image: np.ndarray) -> np.ndarray:
-        return image
-
-    def predict_prepared(self, images: list[np.ndarray], _: list[tuple[int, int]]) -> list[Any]:
+    def pipeline(self, images: list[np.ndarray], _: list[tuple[int, int]]) -> list[Any]:
         return [SimpleNamespace(mask=np.zeros(image.shape[:2], np.uint8)) for image in images]

@@ -58,8 +58,9 @@ def test_a_configuration_of_a_giant_is_refused_before_memory_is_taken(folder: Pa
     ("keys", "message"),
     [
         ({"format": 2}, "expected a model configuration of format 1; was it written by another version?"),
-        ({"network": "tmunet_x"}, "There is no network 'tmunet_x'. Did you mean 'tmunet_t'?"),
-        ({"network": 3}, "network"),
+        ({"model": "tmunet_x"}, "There is no network 'tmunet_x'. Did you mean 'tmunet_t'?"),
+        ({"model": 3}, "model"),
+        ({"network": "tmunet_t"}, "There is no setting 'network'"),
         ({"model_args": {"bogus": 1}}, "There is no setting 'bogus'"),
         ({"model_args": {"mstm": 3}}, "mstm"),
         ({"code": "import os"}, "There is no setting 'code'"),

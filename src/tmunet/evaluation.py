@@ -1,8 +1,8 @@
-"""Score a trained model on images whose masks are known, under a named protocol."""
+"""Evaluate a trained model: score its predictions against reference masks, under a named protocol."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tmunet.class_names import in_labels_of, match_classes
-from tmunet.data.cases import Case
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
 from tmunet.data.io.images import to_channels
@@ -21,7 +20,7 @@ from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.labels import IGNORE_LABEL
 from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Outcome, Protocol, is_absent
-from tmunet.prediction.domain_shift import Unlike
+from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.predictor import Predictor
 from tmunet.text import pluralize
 
@@ -33,11 +32,11 @@ class Evaluation:
     """The scores of a model on a set of images.
 
     Attributes:
-        protocol: how they were computed.
-        rows: one for each image and class, with the columns of `COLUMNS`; distances in pixels, None for an unknown group. No
-            metric has a value where no pixel of the image counts, nor where the class is in none of these images.
+        protocol: of the metrics.
+        rows: one for each image and class, with the columns of `COLUMNS`; distances in pixels, None for an unknown group.
+            Metrics are None for an image whose pixels are all ignored, and for a class that is in none of the images.
         summaries: `Summary.to_dict()` for each class without the background.
-        facts: what the scores can be traced to.
+        facts: provenance of the scores: model, data, split, settings.
     """
 
     protocol: Protocol
@@ -55,10 +54,10 @@ class Evaluation:
         seed: int,
         facts: Mapping[str, Any],
     ) -> "Evaluation":
-        """Summarize the scores of the cases of one side of a split, in their order, by class; `seed` is of the bootstrap.
+        """Summarize the scores of a subset, in the order of its cases, by class; `seed` is of the bootstrap.
 
         Raises:
-            InputError: no pixel of any of the images counts.
+            InputError: every pixel of every image is ignored.
         """
         classes, cases = dataset.info.classes[1:], dataset.subset(subset)
         if all(case.outcome is Outcome.IGNORED for found in scores for case in found.values()):
@@ -89,7 +88,7 @@ class Evaluation:
         )
 
     def write(self, folder: Path) -> None:
-        """Write `per_image.csv`, and `summary.json` with the same rows, the summaries and the facts, into a folder."""
+        """Write `per_image.csv`, and `summary.json` with rows, summaries and facts, into a folder."""
         write_csv(folder / "per_image.csv", COLUMNS, self.rows)
         protocol = {"protocol": self.protocol.name, "description": self.protocol.description}
         content = {**protocol, "facts": self.facts, "classes": self.summaries, "per_image": self.rows}
@@ -105,51 +104,60 @@ def evaluate(
     facts: Mapping[str, Any] | None = None,
     allow_train_images: bool = False,
 ) -> Evaluation:
-    """Score a model on one side of a split.
+    """Score a model on a subset of a data set. Each image is read once.
 
     Args:
-        predictor: the model and how it predicts.
+        predictor: the model and its inference settings.
         dataset: images, masks and split.
         subset: "train", "val" or "test".
         protocol: of `tmunet.metrics.PROTOCOLS`.
         seed: of the bootstrap.
         facts: recorded with the scores, beside data, split and subset.
-        allow_train_images: score validation or test images even if the model was trained on them or chosen by them.
+        allow_train_images: score images even if the model was trained or selected on them (data leakage).
 
     Raises:
-        InputError: the model's classes are not those of the data set, the subset is empty, none of its pixels counts, or the
-            model has seen its images.
+        InputError: the model's classes are not those of the data set, the subset is empty, all its pixels are ignored, or the
+            model was trained or selected on its images.
         DataError: every fault of the images and masks.
 
     Warns:
-        TMUNetWarning: classes are matched by name, or images are unlike those of training.
+        TMUNetWarning: classes are matched by name, or images have a domain shift.
     """
     match_classes(predictor.config.classes, dataset.info.classes, dataset.folder)
     cases = dataset.subset(subset)
     if not cases:
         raise InputError(f"{dataset.folder}: the split has no {subset} images to score.")
-    images = _look(cases, dataset, predictor)
-    if not allow_train_images:
-        trained_on_this = predictor.config.provenance.get("split_sha256") == dataset.split.sha256
-        check_contamination(dataset, subset, images.seen, known=subset == "train" and trained_on_this)
+    images, shift = ScoredImages(predictor.seen), DomainShift(predictor.config, predictor.tile_size)
+    trained_on_this = predictor.config.provenance.get("split_sha256") == dataset.split.sha256
+    known = allow_train_images or (subset == "train" and trained_on_this)
     scores: list[dict[str, CaseScores]] = []
     with tqdm(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image", disable=None) as bar:
 
-        def score(_: int, loaded: LoadedCase) -> None:
-            scores.append(score_case(predictor, loaded, dataset.info.classes, protocol))
+        def score(index: int, loaded: LoadedCase) -> None:
+            pixels = predictor.pipeline.load(to_channels(loaded.image, predictor.config.preprocess.channels))
+            shift.add(str(cases[index].image), pixels)
+            images.add(loaded)
+            if protocol.size is None:  # otherwise channels are converted, which rounds, after the protocol's resizing
+                loaded = replace(loaded, image=pixels)
+            if index == len(scores) and (
+                known or not is_contaminated(subset, images.seen)
+            ):  # else only find every fault
+                scores.append(score_case(predictor, loaded, dataset.info.classes, protocol))
             bar.update()
 
         faults = map_cases(cases, dataset.info, score)
-    if faults:  # the files changed under our hands
+    if faults:
         raise DataError(str(dataset.folder), faults)
+    shift.warn()
+    check_contamination(dataset, subset, images.seen, known)
     return Evaluation.of(dataset, subset, protocol, scores, seed, {**images.facts(), **(facts or {})})
 
 
 class ScoredImages:
-    """What is known of the images that are scored: how many the model has seen, and the hash of all with their masks.
+    """Count the scored images that a model was trained or selected on, and hash all images and masks.
 
     Args:
-        seen: what the model was trained on and chosen by.
+        seen: fingerprint of the training and validation images of the model.
     """
 
     def __init__(self, seen: TrainingFingerprint) -> None:
@@ -157,14 +165,14 @@ class ScoredImages:
         self.seen = {"train": 0, "val": 0}
 
     def add(self, loaded: LoadedCase) -> None:
-        """Take note of one image, in the order of the cases."""
+        """Add one image, in the order of the cases."""
         image = pixels_sha256(loaded.image)
         self._digest.update(image.encode() + loaded.mask.tobytes())
         if (side := self._side_of.get(image)) is not None:
             self.seen[side] += 1
 
     def facts(self) -> dict[str, Any]:
-        """What an evaluation records of its images."""
+        """Return what an evaluation records about its images."""
         return {
             "images_sha256": self._digest.hexdigest(),
             "images_in_train": self.seen["train"],
@@ -172,26 +180,10 @@ class ScoredImages:
         }
 
 
-def _look(cases: Sequence[Case], dataset: Dataset, predictor: Predictor) -> ScoredImages:
-    """Look at every image before the first is predicted."""
-    images, unlike = ScoredImages(predictor.seen), Unlike(predictor.config, predictor.tile_size)
-
-    def look(index: int, loaded: LoadedCase) -> None:
-        own = to_channels(loaded.image, predictor.config.preprocess.channels)
-        unlike.add(str(cases[index].image), predictor.prepare(own))
-        images.add(loaded)
-
-    faults = map_cases(cases, dataset.info, look)
-    if faults:
-        raise DataError(str(dataset.folder), faults)
-    unlike.tell()
-    return images
-
-
 def score_case(
     predictor: Predictor, loaded: LoadedCase, classes: Sequence[str], protocol: Protocol
 ) -> dict[str, CaseScores]:
-    """Scores of one image for each class (of the data set) without the background, at the size the protocol asks for."""
+    """Score one image for each class of the data set without the background, at the size of the protocol."""
     image, mask = loaded.image, loaded.mask
     if protocol.size is not None:
         size = (protocol.size, protocol.size)
@@ -203,16 +195,17 @@ def score_case(
 def predict_labels(
     predictor: Predictor, image: NDArray[Any], classes: Sequence[str], own_size: tuple[int, ...]
 ) -> NDArray[np.uint8]:
-    """The predicted mask (H, W) of an image in the labels of a data set; what there is to say of both was said before.
+    """Predict the mask (H, W) of an image in the labels of a data set, without warnings.
 
     Args:
-        predictor: the model, whose classes `match_classes` has matched with those of the data set.
+        predictor: the model; `match_classes` has matched its classes with those of the data set.
         image: (H, W, C) values, at the size of the protocol.
         classes: of the data set.
         own_size: height and width of the image in its file.
     """
     height, width = own_size
-    mask = predictor.predict_prepared([predictor.prepare(image)], [(height, width)])[0].mask
+    pixels = to_channels(image, predictor.config.preprocess.channels)
+    mask = predictor.pipeline([pixels], [(height, width)])[0].mask
     return in_labels_of(mask, predictor.config.classes, classes)
 
 
@@ -223,9 +216,9 @@ def class_scores(
     protocol: Protocol,
     magnification: float = 1.0,
 ) -> dict[str, CaseScores]:
-    """Scores of labels (H, W) for each class without the background; pixels to ignore count on neither side.
+    """Score labels (H, W) for each class without the background; ignored pixels count in neither mask.
 
-    `magnification` is the number of their pixels for each of the image at its own size.
+    `magnification` is the number of pixels of the masks for each pixel of the original image.
     """
     valid = reference != IGNORE_LABEL
     if not valid.any():
@@ -237,22 +230,27 @@ def class_scores(
     }
 
 
+def is_contaminated(subset: str, seen: Mapping[str, int]) -> bool:
+    """Tell whether a model was trained on images of a subset, or selected on images of another subset than val."""
+    return bool(seen["train"] or (subset != "val" and seen["val"]))
+
+
 def check_contamination(dataset: Dataset, subset: str, seen: Mapping[str, int], known: bool = False) -> None:
-    """Refuse to score what a model knows as if it were new.
+    """Check for data leakage: test images that the model was trained or selected on.
 
     Args:
         dataset: of the images.
-        subset: the side that is scored.
-        seen: number of its images that the model was trained on ("train") and chosen by ("val").
-        known: whether the side is that on which the model was trained, so that its scores say what they are.
+        subset: to score.
+        seen: number of its images that the model was trained on ("train") and selected on ("val").
+        known: accept it, because the user asked for it or scores the training images as such.
 
     Raises:
-        InputError: the model was trained on some of them, or chosen by some of them that are not of the valid side.
+        InputError: the model was trained on some of them, or selected on some of them outside the val subset.
     """
-    if not known and (seen["train"] or (subset != "val" and seen["val"])):
+    if not known and is_contaminated(subset, seen):
         images = pluralize(len(dataset.subset(subset)), f"{subset} image")
         raise InputError(
-            f"{dataset.folder}: of {images}, the model was trained on {seen['train']} and "
-            f"chosen by {seen['val']}, so their scores say nothing of new images. Score images that it has not seen, with "
-            "the split of its own run, or state that you want this with --allow-train-images."
+            f"{dataset.folder}: data leakage: of {images}, the model was trained on {seen['train']} and "
+            f"selected on {seen['val']}, so their scores do not estimate performance on new images. Score other images, with "
+            "the split of the model's own run, or accept it with --allow-train-images."
         )

@@ -1,4 +1,4 @@
-"""Trained models on Hugging Face's hub, by the hub's own mixin: `from_pretrained`, `save_pretrained`, `push_to_hub`."""
+"""Share trained models on the Hugging Face Hub: `from_pretrained`, `save_pretrained`, `push_to_hub`."""
 
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ from tmunet.model_config import CARD, CONFIG, SEEN, WEIGHTS
 
 require("huggingface_hub", extra="hub")
 
-from huggingface_hub import ModelHubMixin, snapshot_download  # noqa: E402  (after the check that it is there)
+from huggingface_hub import ModelHubMixin, snapshot_download  # noqa: E402  (after the check that it is installed)
 
 
 class HubModel(nn.Module, ModelHubMixin, library_name="tmunet", pipeline_tag="image-segmentation"):
-    """A trained model that the hub can load and save, in the same files as `load_model` and `save_model`.
+    """A trained model for the Hugging Face Hub, in the files of `load_model` and `save_model`.
 
-    What is saved for others keeps the hashes of the images that the model has seen, and not the names of their cases.
+    The saved training fingerprint holds hashes of the training images without the names of their cases.
 
         model = HubModel.from_pretrained("somebody/some-model")      # or a model folder
         mask = Predictor(model.trained)("image.png").mask
@@ -31,13 +31,15 @@ class HubModel(nn.Module, ModelHubMixin, library_name="tmunet", pipeline_tag="im
         self.network, self.trained = trained.network, trained
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalized images (B, C, H, W) -> logits (B, 1 or K, H, W)."""
+        """Map normalized images (B, C, H, W) to logits (B, 1 or K, H, W)."""
         logits: Tensor = self.network(x)
         return logits
 
     def _save_pretrained(self, save_directory: Path) -> None:
         seen = self.trained.seen
-        known = seen.without_names() if seen.train or seen.val else None  # no file would say that nothing was seen
+        known = (
+            seen.without_names() if seen.train or seen.val else None
+        )  # an empty file would claim that no image was used
         save_model(save_directory, self.network, self.trained.config, known)
 
     @classmethod

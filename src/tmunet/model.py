@@ -1,10 +1,12 @@
-"""A trained model: a network with all that its use needs, as a folder of safetensors, JSON and a readable card."""
+"""Save and load trained models: a folder of weights (safetensors), configuration (JSON) and model card."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
+import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
@@ -13,14 +15,13 @@ from tmunet.config import to_dict
 from tmunet.data.fingerprint import TrainingFingerprint, read_fingerprint
 from tmunet.errors import ModelError, UsageError
 from tmunet.files import write_bytes, write_json, write_text
-from tmunet.model_card import write_card
 from tmunet.model_config import CARD, CONFIG, SEEN, WEIGHTS, ModelConfig, find_model, read_config
 from tmunet.nn.input_size import input_size_of
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A network in evaluation mode, its configuration, and the images that it has seen."""
+    """A network in eval mode, its configuration, and the fingerprint of the images it was trained and selected on."""
 
     network: nn.Module
     config: ModelConfig
@@ -28,33 +29,66 @@ class TrainedModel:
 
 
 def save_model(folder: Path, network: nn.Module, config: ModelConfig, seen: TrainingFingerprint | None = None) -> None:
-    """Write weights, hashes of the images it has seen (if known), card and configuration, each atomically, the last one last."""
+    """Write weights, training fingerprint (if known), model card and, last, configuration; each file atomically."""
     write_bytes(folder / WEIGHTS, serialize(network))
     if seen is not None:
         write_json(folder / SEEN, seen.to_dict())
-    write_text(
-        folder / CARD,
-        write_card(config.network, config.classes, to_dict(config.preprocess), config.provenance),
-    )
+    write_text(folder / CARD, model_card(config))
     write_json(folder / CONFIG, to_dict(config))
 
 
 def serialize(network: nn.Module) -> bytes:
-    """The content of `model.safetensors`."""
+    """Serialize the weights as in `model.safetensors`."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     return save(weights, metadata={"format": "pt"})
 
 
+def model_card(config: ModelConfig) -> str:
+    """Write the model card: Markdown with the YAML metadata of Hugging Face's hub."""
+    name, classes = config.model, config.classes
+    facts = "\n".join(f"- {key.replace('_', ' ')}: {_inline_yaml(value)}" for key, value in config.provenance.items())
+    head = "library_name: tmunet\npipeline_tag: image-segmentation\ntags: [medical-imaging, segmentation, tm-unet]"
+    return f"""---
+{head}
+---
+# {name}: {", ".join(classes[1:])}
+
+A `{name}` network that labels each pixel of a 2D image as one of: {", ".join(f"{i} = {c}" for i, c in enumerate(classes))}.
+Images are prepared as follows: {_inline_yaml(to_dict(config.preprocess))}.
+
+## Use
+
+```python
+from tmunet import Predictor
+mask = Predictor("path/to/this/folder")("image.png").mask
+```
+
+## Where the weights come from
+
+{facts or "- nothing was recorded"}
+
+## Limits
+
+Research software, not a medical device. Scores hold for images like those it was trained on; look at results on your own
+images before you rely on them.
+"""
+
+
+def _inline_yaml(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10_000)
+    return text.removesuffix("\n...\n").strip()
+
+
 def load_model(path: Path | str) -> TrainedModel:
-    """Load a model folder, or the model of a run folder. Only tensors and JSON are read; nothing in them is executed.
+    """Load a model folder, or the model of a run folder. Only tensors and JSON are read; no code is executed.
 
     Raises:
-        ModelError: there is no model, or its weights and its configuration do not fit each other.
+        ModelError: there is no model, or weights and configuration do not match.
     """
     folder = find_model(Path(path))
     config = read_config(folder)
     try:
-        with torch.device("meta"):  # a hostile configuration allocates nothing before its shapes are compared
+        with torch.device("meta"):  # a hostile configuration allocates nothing before the shapes are compared
             network = config.create_network()
     except (UsageError, RuntimeError, TypeError) as error:  # the last two from sizes that no tensor can have
         raise ModelError(f"{folder / CONFIG}: {str(error).splitlines()[0]}") from None
@@ -68,15 +102,15 @@ def load_model(path: Path | str) -> TrainedModel:
 
 
 def check_size(network: nn.Module, side: int, setting: str) -> None:
-    """Refuse square images that a network does not take, before the first of them is prepared.
+    """Check that a network takes square images of a size.
 
     Args:
-        network: one that may have an `input_size`, as those of `tmunet.registry` have.
-        side: height and width, in pixels.
-        setting: the name of the setting that says so, for the message.
+        network: with an `input_size`, as those of `tmunet.registry`, or without.
+        side: height and width in pixels.
+        setting: name of the setting, for the message.
 
     Raises:
-        UsageError: the network takes other sizes; the message names the next.
+        UsageError: the network takes other sizes; the message names the nearest.
     """
     sizes = input_size_of(network)
     if not sizes.admits(side, side):

@@ -1,4 +1,4 @@
-"""What a model folder says of its model. Reading it loads no torch."""
+"""Configuration of a trained model: `config.json` of a model folder. Reading it imports no torch."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -21,26 +21,26 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What `config.json` of a model folder holds."""
+    """The content of `config.json` of a model folder; `model` and `model_args` are those of `TrainConfig`."""
 
-    network: str
-    """One of `list_models()`."""
+    model: str
+    """Architecture and size, one of `list_models()`."""
     model_args: dict[str, Any] = field(default_factory=dict)
-    """What differs from the named network's configuration; see `create_model`."""
+    """Fields that differ from the configuration of that name; see `create_model`."""
     classes: tuple[str, ...] = ("background", "foreground")
-    """Names of the labels 0, 1, ...; two classes make a network with one output (sigmoid)."""
+    """Names of the labels 0, 1, ...; two classes make a network with one output channel (sigmoid)."""
     preprocess: Preprocess = field(default_factory=Preprocess)
-    """How images are prepared."""
+    """Input size, channels and normalization."""
     scale: Scale | None = None
-    """How large training images were to the network; null is not known."""
+    """Scale of the training images; null is unknown."""
     intensity: tuple[Intensity, ...] = ()
-    """Depths and values of the training images; none is not known."""
+    """Bit depths and intensity ranges of the training images; empty is unknown."""
     turns: Turns | None = None
-    """How training images were turned at random; null is not known."""
+    """Flips and rotations of the training augmentation; null is unknown."""
     provenance: dict[str, Any] = field(default_factory=dict)
-    """Where the weights come from: data, split, seed, recipe, scores, versions."""
+    """Origin of the weights: data, split, seed, recipe, scores, versions."""
     format: int = FORMAT
-    """Version of this file's layout."""
+    """Version of the file format."""
 
     def __post_init__(self) -> None:
         if not 2 <= len(self.classes) <= 255 or len(set(self.classes)) < len(self.classes):
@@ -48,21 +48,25 @@ class ModelConfig:
 
     @property
     def outputs(self) -> int:
-        """Channels of the logits: 1 for two classes, K for K > 2."""
+        """Output channels of the network: 1 for two classes, K for K > 2."""
         return 1 if len(self.classes) == 2 else len(self.classes)
 
     def create_network(self) -> "nn.Module":
-        """The network with fresh weights."""
-        return create_model(self.network, self.preprocess.channels, self.outputs, self.model_args)
+        """Create the network with random weights."""
+        return create_model(self.model, self.preprocess.channels, self.outputs, self.model_args)
 
 
 def packaged_model(name: str = "nuclei-t") -> Path:
-    """Folder of a model that comes with the package."""
+    """Return the folder of a packaged model."""
     return Path(str(resources.files("tmunet") / "models" / name))
 
 
 def find_model(path: Path) -> Path:
-    """The model folder meant by a model folder, a run folder, a file inside a model folder, or a name such as nuclei-t."""
+    """Find the model folder from a model folder, a run folder, a file in a model folder, or a name such as nuclei-t.
+
+    Raises:
+        ModelError: there is none.
+    """
     folder = path.parent if path.name in (WEIGHTS, CONFIG) else path
     for candidate in (folder, folder / "model"):
         if (candidate / CONFIG).is_file():
@@ -79,7 +83,11 @@ def find_model(path: Path) -> Path:
 
 
 def read_config(folder: Path) -> ModelConfig:
-    """Read and check `config.json` of a model folder."""
+    """Read and check `config.json` of a model folder.
+
+    Raises:
+        ModelError: it is missing, damaged, or of another version.
+    """
     path = folder / CONFIG
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

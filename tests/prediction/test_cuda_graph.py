@@ -11,7 +11,7 @@ from torch import Tensor
 from tmunet.errors import BackendError
 from tmunet.prediction.backends.cuda_graph import WARM_UP, CudaGraph
 from tmunet.prediction.backends.names import BackendName, Precision
-from tmunet.prediction.backends.sessions import start
+from tmunet.prediction.backends.sessions import create_session
 from tmunet.registry import create_model
 
 
@@ -92,7 +92,7 @@ def test_what_cannot_be_recorded_says_so(network: Network, monkeypatch: pytest.M
 
 def test_it_is_refused_on_the_cpu() -> None:
     with pytest.raises(BackendError, match="cudagraph runs on CUDA devices only, and this is cpu"):
-        start("cudagraph", create_model("tmunet_t"), torch.zeros(1, 3, 32, 32), 1, "float32")
+        create_session("cudagraph", create_model("tmunet_t"), torch.zeros(1, 3, 32, 32), 1, "float32")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
@@ -104,8 +104,8 @@ def test_on_a_cuda_device_logits_are_those_of_the_cpu(
     torch.manual_seed(0)
     network = create_model("tmunet_t").eval()
     images = torch.randn(2, 3, 96, 128)
-    expected = start("torch", network, images, 1, "float32")(images)
-    run = start(backend, network.to("cuda"), images.to("cuda"), 1, precision)
+    expected = create_session("torch", network, images, 1, "float32")(images)
+    run = create_session(backend, network.to("cuda"), images.to("cuda"), 1, precision)
     for _ in range(2):
         found = run(images.to("cuda")).float().cpu()
         assert float((found - expected).abs().max() / expected.abs().max()) < tolerance

@@ -11,7 +11,7 @@ from tmunet.data.io.images import read_image
 from tmunet.data.io.masks import read_mask
 from tmunet.errors import InputError, TMUNetWarning, UsageError
 from tmunet.prediction.folder import MANIFEST, find_images, predict_files
-from tmunet.prediction.overlay import overlay
+from tmunet.prediction.mask_files import overlay
 from tmunet.prediction.predictor import Predictor
 
 from ..small_models import THREE, bright_model, random_model

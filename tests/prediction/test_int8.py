@@ -9,14 +9,15 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from tmunet.errors import BackendError, InputError, UsageError
+from tmunet.errors import BackendError, UsageError
 from tmunet.model import load_model
+from tmunet.prediction import export as export_module
 from tmunet.prediction.export import export_model
-from tmunet.prediction.int8 import Calibration
-from tmunet.prediction.mask_agreement import compare_masks
+from tmunet.prediction.pipeline import Pipeline
 from tmunet.prediction.predictor import Predictor, packaged_model
+from tmunet.prediction.validate import compare_masks
 
-from ..small_models import bright_model
+from ..small_models import bright_model, colored_model
 from .exported import SAMPLE, run_exported
 
 
@@ -51,20 +52,24 @@ def test_masks_that_differ_too_much_are_refused() -> None:
         compare_masks(lambda x: x * torch.nan, lambda x: x, [logits_of(-1, -1)])
 
 
-def test_calibration_sees_what_prediction_sees(monkeypatch: pytest.MonkeyPatch) -> None:
-    predictor = Predictor()
-    seen: list[Tensor] = []
-    monkeypatch.setattr(predictor, "_run", lambda x: seen.append(x) or x[:, :1])
-    image = next(SAMPLE.glob("stained_*.png"))
-    predictor(image)
-    assert torch.equal(seen[0], Calibration([image], predictor.config.preprocess).see(image))
+def test_calibration_images_are_preprocessed_as_for_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calibrated: list[Tensor] = []
 
+    def quantize(model: Path, pipeline: Pipeline, images: list[Path], out: Path) -> None:
+        calibrated.extend(pipeline.preprocess(pipeline.load(image)) for image in images)
+        for file in model.parent.iterdir():
+            (out.parent / file.name).write_bytes(file.read_bytes())
 
-def test_an_image_that_does_not_fit_is_named(tmp_path: Path) -> None:
-    (tmp_path / "broken.png").write_bytes(b"no image")
-    calibration = Calibration([], load_model(packaged_model()).config.preprocess)
-    with pytest.raises(InputError, match=r"broken\.png: expected a PNG"):
-        calibration.see(tmp_path / "broken.png")
+    monkeypatch.setattr(export_module, "quantize", quantize)
+    images = sorted(SAMPLE.glob("stained_*.png"))[:2]
+    done = export_model(colored_model(), "openvino", 48, tmp_path / "out", images)
+    assert done.agreement is not None
+    assert (done.agreement.images, done.agreement.same_labels) == (2, pytest.approx(1, abs=1e-3))
+    given: list[Tensor] = []
+    model = colored_model(48)
+    pipeline = Pipeline(model.config, lambda x: given.append(x) or model.network(x))  # type: ignore[func-returns-value]
+    pipeline([pipeline.load(image) for image in images])
+    assert torch.equal(torch.cat(calibrated), given[0])
 
 
 @pytest.mark.parametrize("to", ["onnx", "torch"])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tmunet.data.io.images import read_image
-from tmunet.prediction.overlay import overlay, write_overlay
+from tmunet.prediction.mask_files import overlay, write_overlay
 from tmunet.visualize import color, to_rgb8
 
 Draw = Callable[..., np.ndarray]

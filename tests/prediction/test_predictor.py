@@ -15,7 +15,7 @@ from tmunet import Predictor
 from tmunet.errors import InputError, ModelError, UsageError
 from tmunet.model import save_model
 
-from ..small_models import THREE, bright_model, random_model
+from ..small_models import THREE, bright_model, colored_model, random_model
 
 Draw = Callable[..., np.ndarray]
 
@@ -194,8 +194,8 @@ def test_the_range_of_16_bits_does_not_matter() -> None:
 
 
 def test_threads_share_a_predictor() -> None:
-    predictor = Predictor(random_model(), backend="openvino")
-    images = [np.random.default_rng(seed).integers(0, 256, (64, 64, 3), dtype=np.uint8) for seed in range(8)]
+    predictor = Predictor(colored_model(256), backend="openvino")
+    images = [np.random.default_rng(seed).integers(0, 256, (256, 256, 3), dtype=np.uint8) for seed in range(8)]
     alone = [predictor(image).probability for image in images]
     with ThreadPoolExecutor(8) as pool:
         together = list(pool.map(lambda image: predictor(image).probability, images * 4))

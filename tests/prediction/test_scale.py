@@ -17,9 +17,10 @@ from tmunet.data.training_stats import Scale, Spread
 from tmunet.errors import InputError, TMUNetWarning
 from tmunet.model import TrainedModel
 from tmunet.model_config import ModelConfig
+from tmunet.prediction.domain_shift import scale_factor
 from tmunet.prediction.folder import predict_files
 from tmunet.prediction.predictor import Predictor
-from tmunet.prediction.scale import scale_factor, window_size
+from tmunet.prediction.tiling import scaled_size
 
 from ..small_models import bright_model
 
@@ -88,7 +89,7 @@ def test_a_larger_image_is_cut_into_windows_at_the_scale_of_training() -> None:
 def test_pixels_that_were_resized_before_keep_the_scale_of_the_image_itself() -> None:
     trained, network = model(Scale.of([(256, 256)], SIDE))
     predictor = Predictor(trained, tile_size=SIDE)
-    predictor.predict_prepared([predictor.prepare(disc(128, 128, 40))], [(256, 256)])
+    predictor.pipeline([predictor.pipeline.load(disc(128, 128, 40))], [(256, 256)])
     assert extent(network.given[-1]) == pytest.approx((40, 40), abs=1)
 
 
@@ -135,7 +136,7 @@ def test_a_window_much_larger_than_the_image_is_told() -> None:
 def test_an_image_that_would_be_too_large_is_a_fault_of_its_own(tmp_path: Path) -> None:
     Image.fromarray(disc(40, 40, 9)).save(tmp_path / "small.png")
     trained, _ = model(Scale(Spread(1, 1000, 1000), Spread(1, 1000, 1000)))
-    assert np.prod(window_size((40, 40), trained.config.scale)) > MAX_PIXELS  # type: ignore[arg-type]
+    assert np.prod(scaled_size((40, 40), trained.config.scale)) > MAX_PIXELS  # type: ignore[arg-type]
     predictor = Predictor(trained, tile_size=SIDE)
     assert len(predict_files(predictor, [tmp_path / "small.png"], tmp_path / "out").faults) == 1
     with pytest.raises(InputError):

@@ -45,7 +45,9 @@ def report_of(folder, findings=(), info=INFO, **fields):
     return CheckReport(**{**given, "split": None, "leaks": None, **fields})
 
 
-def finding(kind="tiny-components", severity="warning", cases=(), files=(), message="found it", mend="mend it", fixable=False):
+def finding(
+    kind="tiny-components", severity="warning", cases=(), files=(), message="found it", mend="mend it", fixable=False
+):
     return Finding(kind, severity, message, mend, tuple(files), tuple(cases), fixable)
 
 

@@ -34,7 +34,7 @@ def test_it_trains_and_predicts(
     settings = {"model": model, "model_args": model_args, "preprocess": {"size": size, "normalize": "image"}}
     run = run_here(data, tmp_path / "run", epochs=1, batch_size=2, **settings)
     predictor = Predictor(run.path)
-    assert predictor.config.network == model
+    assert predictor.config.model == model
     assert all(torch.isfinite(tensor).all() for tensor in weights(run.path).values())
     mask = predictor(read_image(data / "images" / "case0.png")).mask
     assert mask.shape == (48, 48)

@@ -1,4 +1,4 @@
-"""`tmunet evaluate`: score a trained model."""
+"""`tmunet evaluate`: score a trained model against reference masks."""
 
 import shlex
 import sys
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Score a trained model on images whose masks are known."""
+    """Score a trained model on images with reference masks."""
 
     model: str
     """Run folder or model folder."""
@@ -31,25 +31,25 @@ class EvaluateConfig:
     split: str | None = None
     """Split file; by default the run's own split, for other data split.json, and without that file all images are scored."""
     subset: Literal["train", "val", "test"] = "test"
-    """Side of the split."""
+    """Subset of the split."""
     protocol: str = "strict"
     """strict: native size, every image counts. paper: as the paper's released code, at 512 x 512."""
     out: str | None = None
     """Folder for scores and report; by default evaluation/DATA-SUBSET-PROTOCOL-..., in the run folder if there is one."""
     tile_size: int | None = None
-    """Slide a window of this many pixels over each image, at the scale of training, instead of resizing it."""
+    """Sliding window with tiles of this many pixels, at the scale of the training images, instead of resizing each image."""
     tta: bool = False
-    """Average over the image and its flips, of those that training had."""
+    """Test-time augmentation: average over the flips of the training augmentation."""
     backend: BackendName = TORCH
-    """eager is PyTorch as it is, compile its compiler, cudagraph all kernels of a GPU at once; onnx and openvino export first."""
+    """torch: PyTorch in eager mode. compile: torch.compile. cudagraph: CUDA graphs. onnx, openvino: export the network first."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
     precision: Precision = "float32"
-    """Arithmetic of the network; tf32 on cuda only."""
+    """Precision of the network; tf32 on cuda only."""
     seed: int = 0
     """Seed of the bootstrap intervals."""
     allow_train_images: bool = False
-    """Score images although the model was trained on them or chosen by them."""
+    """Score images even if the model was trained or selected on them (data leakage)."""
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -66,14 +66,14 @@ def run(arguments: Sequence[str]) -> int:
 
 @dataclass(frozen=True)
 class Scored:
-    """The score table with the paths of the files, and the mean Dice over the classes that are there."""
+    """The score table with the paths of the files, and the mean Dice over the classes in the images."""
 
     text: str
     dice: float | None
 
 
 def evaluate_and_report(config: EvaluateConfig) -> Scored:
-    """Do what the flags say."""
+    """Evaluate, write scores and report, and return the score table."""
     from tmunet.data.dataset import open_dataset
     from tmunet.evaluation import evaluate
     from tmunet.files import sha256
@@ -127,13 +127,13 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
 
 
 def _window_scale(predictor: "Predictor") -> list[float] | None:
-    """Network pixels for an image pixel under a window, in height and width; None without a window or a known scale."""
+    """Network pixels per image pixel in height and width; None without a sliding window or a known scale."""
     scale = predictor.config.scale
     return None if predictor.tile_size is None or scale is None else [scale.height.median, scale.width.median]
 
 
 def _data_of(config: EvaluateConfig, run: "RunFolder | None") -> tuple[Path, Path | None]:
-    """The data set and split file meant by the flags, and by the run where they are silent."""
+    """Find the data set and split file from the flags, or from the run where they are not given."""
     split = Path(config.split) if config.split else None
     if run is None and config.data is None:
         raise UsageError(f"{config.model} is no run folder, so it does not say which images to score; give --data.")
@@ -144,22 +144,22 @@ def _data_of(config: EvaluateConfig, run: "RunFolder | None") -> tuple[Path, Pat
 
 
 def _name(config: EvaluateConfig, data: str) -> str:
-    """Name of a folder of scores: what is scored and how, as far as it is not the usual."""
-    unusual = [
-        f"window{config.window}" if config.tile_size else "",
+    """Name the folder of scores by data, subset, protocol and the settings that differ from their defaults."""
+    settings = [
+        f"tile{config.tile_size}" if config.tile_size else "",
         "tta" if config.tta else "",
         config.backend if config.backend != TORCH else "",
         config.precision if config.precision != EvaluateConfig.precision else "",
         Path(config.split).stem if config.split else "",
     ]
-    return "-".join([file_name(data), config.subset, config.protocol, *filter(None, unusual)])
+    return "-".join([file_name(data), config.subset, config.protocol, *filter(None, settings)])
 
 
 def refuse_other_scores(folder: Path, protocol: str, facts: Mapping[str, Any]) -> None:
-    """See that what lies there already are scores of the same model and images: those are computed anew, others are not lost."""
+    """Check that an existing folder holds scores of the same model, images and settings; only those are overwritten."""
     summary = folder / "summary.json"
     if not folder.exists() or (folder.is_dir() and {file.name for file in folder.iterdir()} <= {"per_image.csv"}):
-        return  # it may have been interrupted before the summary
+        return  # interrupted before the summary was written
     content = read_json_object(summary) if summary.is_file() else {}
     if not isinstance(found := content.get("facts"), Mapping):
         raise UsageError(f"{folder}: expected a new or empty folder, or one with scores; choose another with --out.")

@@ -1,4 +1,4 @@
-"""`tmunet export`: write a trained model for another runtime."""
+"""`tmunet export`: export a trained model to ONNX, OpenVINO or torch.export."""
 
 import shlex
 from collections.abc import Sequence
@@ -17,27 +17,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ExportConfig:
-    """Write a trained model for another runtime, with a script that needs no more than numpy, Pillow and the runtime."""
+    """Export a trained model, with a stand-alone script that needs only numpy, Pillow and the runtime."""
 
     model: str
     """Run folder or model folder."""
     format: ExportFormat = "onnx"
-    """onnx: for ONNX Runtime and others. openvino: for Intel's. torch: a program of torch.export, without code of tmunet."""
+    """onnx: for ONNX Runtime and others. openvino: for OpenVINO. torch: a torch.export program, without code of tmunet."""
     size: ExportSize | None = None
-    """Side of the square images that the file takes, in pixels, or any: every height and width that the network takes; by
-    default that of training."""
+    """Input size in pixels, or any: dynamic height and width; by default the input size of training."""
     int8: str | None = None
-    """Folder or pattern of images like those to predict, without masks: convolutions in int8, for openvino."""
+    """Folder or pattern of calibration images, without masks: int8 quantization of the convolutions, for openvino."""
     out: str | None = None
     """New folder; by default MODEL-FORMAT beside the model."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Export, check against PyTorch, and say what was written."""
+    """Export, validate against PyTorch, and print what was written."""
     config = parse(ExportConfig, arguments, "export", positional={"model": "run folder or model folder"})
     prepare_process()
     from tmunet.model import load_model
-    from tmunet.prediction.export import RUNNER, export_model
+    from tmunet.prediction.export import SCRIPT, export_model
     from tmunet.prediction.folder import find_images
 
     path = Path(config.model)
@@ -48,18 +47,18 @@ def run(arguments: Sequence[str]) -> int:
     images = [] if config.int8 is None else find_images([config.int8])
     done = export_model(trained, config.format, config.size, out, images)
     print(
-        f"Written: {done.folder}. Checked against PyTorch: {_said(done)}.\n"
-        f"Use it: python {shlex.quote(str(done.folder / RUNNER))} IMAGES -o MASKS"
+        f"Written: {done.folder}. Checked against PyTorch: {_format_validation(done)}.\n"
+        f"Use it: python {shlex.quote(str(done.folder / SCRIPT))} IMAGES -o MASKS"
     )
     return 0
 
 
-def _said(done: "Exported") -> str:
-    """How the file was checked."""
+def _format_validation(done: "Exported") -> str:
+    """Format the agreement with PyTorch."""
     if done.agreement is None:
         return f"logits within {done.parity.difference:.0e}, {done.parity.same_labels:.2%} of the labels equal"
-    of = done.agreement
+    agreement = done.agreement
     return (
-        f"in int8, {of.same_labels:.2%} of the labels equal and a Dice of {of.dice:.4f} between the masks "
-        f"(lowest {of.lowest_dice:.4f}) on {pluralize(of.images, 'image')}"
+        f"in int8, {agreement.same_labels:.2%} of the labels equal and a Dice of {agreement.dice:.4f} between the masks "
+        f"(lowest {agreement.lowest_dice:.4f}) on {pluralize(agreement.images, 'image')}"
     )

@@ -1,4 +1,4 @@
-"""`tmunet predict`: write the masks of images."""
+"""`tmunet predict`: segment images and write their masks."""
 
 import sys
 from collections.abc import Sequence
@@ -13,32 +13,32 @@ from tmunet.prediction.backends.names import TORCH, BackendName, Precision
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Write the mask of each image as PNG, at the size of the image."""
+    """Segment images and write their masks as PNG, at the original size."""
 
     images: list[str] = field(default_factory=list)
-    """Files, folders or patterns."""
+    """Files, folders or glob patterns."""
     model: str | None = None
-    """Model or run folder; by default nuclei-t, which comes with the package."""
+    """Model or run folder; by default the packaged model nuclei-t."""
     out: str = "predictions"
-    """Folder for the masks; an interrupted call continues there."""
+    """Folder for the masks; an interrupted call resumes there."""
     overlays: bool = False
-    """Also write the images with the outlines drawn in, in out/overlays."""
+    """Also write images with the outlines of the masks, in out/overlays."""
     tile_size: int | None = None
-    """Slide a window of this many pixels over each image, at the scale of training, instead of resizing it: for large images."""
+    """Sliding window with tiles of this many pixels, at the scale of the training images, instead of resizing."""
     tta: bool = False
-    """Average over the image and its flips, of those that training had."""
+    """Test-time augmentation: average over the flips of the training augmentation."""
     backend: BackendName = TORCH
-    """eager is PyTorch as it is, compile its compiler, cudagraph all kernels of a GPU at once; onnx and openvino export first."""
+    """torch: PyTorch in eager mode. compile: torch.compile. cudagraph: CUDA graphs. onnx, openvino: export the network first."""
     batch_size: int = 8
-    """Images predicted together."""
+    """Images in one call of the network."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute."""
     precision: Precision = "float32"
-    """Arithmetic of the network; tf32 on cuda only."""
+    """Precision of the network; tf32 on cuda only."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Predict, continue where a former call stopped, and report the images that could not be read."""
+    """Predict, resume where a former call stopped, and list the images that could not be read."""
     config = parse(
         PredictConfig, arguments, "predict", words={"images": "files, folders or patterns such as 'scans/*.png'"}
     )

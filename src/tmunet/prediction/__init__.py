@@ -1,1 +1,1 @@
-"""From an image to its mask. Importing this package loads nothing else."""
+"""Inference: from an image to its mask, backends and export. Importing this package loads nothing else."""

@@ -1,34 +1,31 @@
-"""Many image files to mask files: in batches, resumable, and not stopped by one that cannot be read."""
+"""Predict image files into a folder of mask files: in batches, resumable, and not stopped by a file that cannot be read."""
 
 import json
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from tmunet.config import to_dict
 from tmunet.data.cases import natural_key, warn_skipped_files
-from tmunet.data.io.images import IMAGE_SUFFIXES, read_image
+from tmunet.data.io.images import IMAGE_SUFFIXES, Pixels
 from tmunet.data.json_object import read_json_object
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256, write_json
-from tmunet.prediction.domain_shift import Unlike
-from tmunet.prediction.mask_files import source_of, write_mask
-from tmunet.prediction.overlay import write_overlay
+from tmunet.prediction.domain_shift import DomainShift
+from tmunet.prediction.mask_files import source_of, write_mask, write_overlay
 from tmunet.prediction.predictor import Predictor
 
 MANIFEST = "predictions.json"
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What became of a list of images: masks that are there, those of them from a former call, and the faults."""
+class PredictedFiles:
+    """The result of `predict_files`: number of masks, those of them from a former call, and the faults."""
 
     done: int
     done_before: int
@@ -36,18 +33,18 @@ class Outcome:
 
 
 def find_images(words: Sequence[str]) -> list[Path]:
-    """The image files meant by files, folders (their images, not those of folders inside) and patterns, in natural order.
+    """Find the image files named by files, folders (without their subfolders) and glob patterns, in natural order.
 
     Raises:
         InputError: a word matches nothing, or two images would be written to one mask.
     """
     if not words:
         raise UsageError("Expected images to predict: files, folders or patterns such as 'scans/*.png'.")
-    found: dict[Path, Path] = {}  # two spellings of a file are one
-    named = {place_of(Path(word)) for word in words}
+    found: dict[Path, Path] = {}  # two spellings of a path are one image
+    named = {canonical_path(Path(word)) for word in words}
     for word in words:
         path = Path(word)
-        start = Path(path.anchor)  # a pattern may begin at the root, which Path.glob does not take
+        start = Path(path.anchor)  # Path.glob takes no absolute pattern
         try:
             candidates = path.iterdir() if path.is_dir() else start.glob(str(path.relative_to(start)))
             shown = [c for c in sorted(candidates) if not c.name.startswith(".")]
@@ -57,12 +54,12 @@ def find_images(words: Sequence[str]) -> list[Path]:
         if path.is_file():
             images = [path]
         elif path.is_dir():
-            others = [c for c in shown if c not in images and place_of(c) not in named]
+            others = [c for c in shown if c not in images and canonical_path(c) not in named]
             warn_skipped_files(path, others, "a pattern such as '**/*.png' takes folders inside")
         if not images:
             raise InputError(f"{word}: expected an image, a folder of images or a pattern, but found no image.")
         for image in images:
-            found.setdefault(place_of(image), image)
+            found.setdefault(canonical_path(image), image)
     names = Counter(image.stem for image in found.values())
     if clashes := [str(image) for image in found.values() if names[image.stem] > 1]:
         raise InputError(
@@ -71,15 +68,15 @@ def find_images(words: Sequence[str]) -> list[Path]:
     return sorted(found.values(), key=lambda image: natural_key(image.stem))
 
 
-def place_of(path: Path) -> Path:
-    """Where a file lies, the same for all spellings of its path; two links of different names to one file are two files."""
+def canonical_path(path: Path) -> Path:
+    """Resolve the folder of a path, not the file itself: two links of different names to one file are two files."""
     return path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
 
 
 def predict_files(
     predictor: Predictor, images: Sequence[Path], out: Path, overlays: bool = False, batch_size: int = 8
-) -> Outcome:
-    """Write `out/NAME.png` for each image, each atomically; an image whose own mask is there already is passed over.
+) -> PredictedFiles:
+    """Write `out/NAME.png` for each image, each atomically; images whose mask is already there are skipped.
 
     Args:
         predictor: the model.
@@ -93,73 +90,60 @@ def predict_files(
         UsageError: `batch_size` is below 1.
 
     Warns:
-        TMUNetWarning: once, of all images that are unlike those of training.
+        TMUNetWarning: once about all images with a domain shift.
     """
     if batch_size < 1:
         raise UsageError(f"Expected `batch_size` to be at least 1, but got {batch_size}.")
-    _claim(out, predictor)
+    _check_manifest(out, predictor)
     waiting = [image for image in images if not _is_done(out, image, overlays)]
-    faults: dict[Path, str] = {}
-    unlike = Unlike(predictor.config, predictor.tile_size)
-    groups = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
+    faults: list[str] = []
+    shift = DomainShift(predictor.config, predictor.tile_size)
+
+    def load(image: Path) -> Pixels | str:
+        try:
+            return predictor.pipeline.load(image)
+        except InputError as error:
+            return str(error)
+
+    batches = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
     with ThreadPoolExecutor() as pool, tqdm(total=len(waiting), desc="predict", unit="image", disable=None) as bar:
-        reading = [pool.submit(read_image, image) for image in groups[0]] if groups else []
-        for group, following in pairwise([*groups, []]):
-            current, reading = reading, [pool.submit(read_image, image) for image in following]
-            arrays = _readable(group, current, faults)
-            _write(predictor, arrays, out, overlays, faults, unlike)
-            bar.update(len(group))
-    unlike.tell()
-    return Outcome(len(images) - len(faults), len(images) - len(waiting), tuple(faults.values()))
+        reading = [pool.submit(load, image) for image in batches[0]] if batches else []
+        for batch, following in pairwise([*batches, []]):
+            current, reading = reading, [pool.submit(load, image) for image in following]
+            loaded: dict[Path, Pixels] = {}
+            for image, future in zip(batch, current, strict=True):
+                found = future.result()
+                if isinstance(found, str):
+                    faults.append(found)
+                else:
+                    loaded[image] = found
+                    shift.add(str(image), found)
+            _predict_batch(predictor, loaded, out, overlays)
+            bar.update(len(batch))
+    shift.warn()
+    return PredictedFiles(len(images) - len(faults), len(images) - len(waiting), tuple(faults))
 
 
-def _readable(
-    group: Sequence[Path], reading: Sequence[Future[NDArray[Any]]], faults: dict[Path, str]
-) -> dict[Path, NDArray[Any]]:
-    arrays = {}
-    for image, future in zip(group, reading, strict=True):
-        try:
-            arrays[image] = future.result()
-        except InputError as error:
-            faults[image] = str(error)
-    return arrays
-
-
-def _write(
-    predictor: Predictor,
-    arrays: dict[Path, NDArray[Any]],
-    out: Path,
-    overlays: bool,
-    faults: dict[Path, str],
-    unlike: Unlike,
-) -> None:
-    fitting = {}
-    for image, array in arrays.items():
-        try:
-            fitting[image] = predictor.prepare(array)
-        except InputError as error:
-            faults[image] = f"{image}: {error}"
-        else:
-            unlike.add(str(image), fitting[image])
-    predictions = predictor.predict_prepared(list(fitting.values()))
-    for (image, array), prediction in zip(fitting.items(), predictions, strict=True):
+def _predict_batch(predictor: Predictor, images: dict[Path, Pixels], out: Path, overlays: bool) -> None:
+    predictions = predictor.pipeline(list(images.values()))
+    for (image, pixels), prediction in zip(images.items(), predictions, strict=True):
         overlay = out / "overlays" / f"{image.stem}.png"
         if overlays:
-            write_overlay(overlay, array, prediction.mask)
+            write_overlay(overlay, pixels, prediction.mask)
         else:
             overlay.unlink(missing_ok=True)  # of a former image of this name
         write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image))
 
 
 def _is_done(out: Path, image: Path, overlays: bool) -> bool:
-    """Whether the mask is there, and is of this very image."""
+    """Tell whether the mask of exactly this image is there."""
     name = f"{image.stem}.png"
     there = (out / name).exists() and (not overlays or (out / "overlays" / name).exists())
     return there and source_of(out / name) == sha256(image)
 
 
-def _claim(out: Path, predictor: Predictor) -> None:
-    """Note in `out` which model fills it, or check that it is this one."""
+def _check_manifest(out: Path, predictor: Predictor) -> None:
+    """Record model and settings in a new folder, or check that those of an existing one are the same."""
     manifest = out / MANIFEST
     settings = {
         "model": to_dict(replace(predictor.config, provenance={})),  # what it computes, not where it comes from

@@ -1,16 +1,18 @@
-"""Masks as files: what a viewer shows and `read_mask` reads back."""
+"""Write masks and overlays as PNG files."""
 
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from scipy import ndimage
 
 from tmunet.files import write_bytes
-from tmunet.visualize import color
+from tmunet.visualize import color, to_rgb8
 
 SOURCE = "source_sha256"
 
@@ -22,18 +24,18 @@ def write_mask(path: Path, mask: NDArray[np.uint8], classes: Sequence[str], sour
         path: the file.
         mask: labels 0..K-1.
         classes: names of the labels.
-        source_sha256: hash of the image file, kept in the PNG, so that `source_of` finds it again.
+        source_sha256: hash of the image file, saved in the PNG for `source_of`.
     """
     if len(classes) == 2:
         picture = Image.fromarray((mask * 255).astype(np.uint8))
     else:
         picture = Image.fromarray(mask, mode="P")
         picture.putpalette([value for label in range(256) for value in color(label)])
-    write_picture(path, picture, {} if source_sha256 is None else {SOURCE: source_sha256})
+    _write_png(path, picture, {} if source_sha256 is None else {SOURCE: source_sha256})
 
 
 def source_of(path: Path) -> str | None:
-    """The hash that `write_mask` kept in a mask; None if there is no such file or no such hash in it."""
+    """Read the hash of the image from a mask file; None without a file or a hash in it."""
     try:
         with Image.open(path) as picture:
             return picture.info.get(SOURCE)
@@ -41,11 +43,25 @@ def source_of(path: Path) -> str | None:
         return None
 
 
-def write_picture(path: Path, picture: Image.Image, notes: Mapping[str, str] | None = None) -> None:
-    """Write a PNG file atomically, with notes as its text."""
-    text = PngInfo()
-    for key, value in (notes or {}).items():
-        text.add_text(key, value)
+def overlay(image: NDArray[Any], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Draw the outline of every label (H, W) in its color into an image (H, W, C): RGB (H, W, 3)."""
+    picture = to_rgb8(image).copy()
+    width = max(1, round(min(mask.shape) / 300))  # pixels: visible in a large image, thin in a small one
+    for label in np.unique(mask[mask > 0]):
+        region = mask == label
+        picture[region & ~ndimage.binary_erosion(region, iterations=width)] = color(int(label))
+    return picture
+
+
+def write_overlay(path: Path, image: NDArray[Any], mask: NDArray[np.uint8]) -> None:
+    """Write the overlay of an image and its mask as PNG."""
+    _write_png(path, Image.fromarray(overlay(image, mask)), {})
+
+
+def _write_png(path: Path, picture: Image.Image, text: Mapping[str, str]) -> None:
+    chunks = PngInfo()
+    for key, value in text.items():
+        chunks.add_text(key, value)
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True, pnginfo=text)
+    picture.save(buffer, format="PNG", optimize=True, pnginfo=chunks)
     write_bytes(path, buffer.getvalue())

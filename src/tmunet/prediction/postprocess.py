@@ -1,13 +1,14 @@
-"""From logits to probabilities and labels."""
+"""Convert logits to probabilities and label masks. Needs torch only: training uses it too."""
 
 import torch
 from torch import Tensor
 
 THRESHOLD = 0.5
+"""Foreground probability above which a pixel of a binary mask is foreground."""
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """Logits (B, 1 or K, H, W) -> probabilities (B, K, H, W), background first; one output means two classes."""
+    """Convert logits (B, 1 or K, H, W) to probabilities (B, K, H, W), background first; one channel means two classes."""
     logits = logits.float()
     if logits.shape[1] > 1:
         return torch.softmax(logits, dim=1)
@@ -16,12 +17,12 @@ def probabilities(logits: Tensor) -> Tensor:
 
 
 def labels(probability: Tensor) -> Tensor:
-    """Probabilities (B, K, H, W) -> labels (B, H, W), uint8: the likeliest; of two classes, the second above 0.5."""
+    """Convert probabilities (B, K, H, W) to labels (B, H, W), uint8: argmax, or `THRESHOLD` for two classes."""
     if probability.shape[1] == 2:
         return (probability[:, 1] > THRESHOLD).to(torch.uint8)
     return probability.argmax(1).to(torch.uint8)
 
 
 def decide(logits: Tensor) -> Tensor:
-    """Logits (B, 1 or K, H, W) -> labels (B, H, W), uint8."""
+    """Convert logits (B, 1 or K, H, W) to labels (B, H, W), uint8."""
     return labels(probabilities(logits))

@@ -1,38 +1,41 @@
-"""The flips over which a prediction is averaged: those that training images went through."""
+"""Test-time augmentation (TTA): average predictions over the flips of the training augmentation."""
 
 import warnings
 
 from tmunet.data.training_stats import Turns
 from tmunet.errors import TMUNetWarning, UsageError
 
-NONE: tuple[tuple[int, ...], ...] = ((),)
-ALL: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
+Flips = tuple[tuple[int, ...], ...]
+"""The axes of each flip; the first is no flip."""
+
+NO_TTA: Flips = ((),)
+ALL_FLIPS: Flips = ((), (-1,), (-2,), (-2, -1))
 
 
-def flips_of(turns: Turns | None) -> tuple[tuple[int, ...], ...]:
-    """The axes of each flip, the first of which is none.
+def tta_flips(turns: Turns | None) -> Flips:
+    """Select the flips that training images went through.
 
     Args:
-        turns: how training images were turned; None is not known, and then all flips are taken.
+        turns: flips and rotations of the training augmentation; None is unknown, and all flips are used.
 
     Raises:
-        UsageError: training turned no image, so a flipped one is unlike all it has seen.
+        UsageError: training flipped no image, so flipped images are out of its distribution.
 
     Warns:
-        TMUNetWarning: it is not known.
+        TMUNetWarning: the training augmentation is unknown.
     """
     if turns is None:
         warnings.warn(
-            "The model does not say which flips its training images went through, so all are averaged over: where training "
-            "had none, as for images whose orientation means something, that makes masks worse.",
+            "The model does not state the flips of its training augmentation, so test-time augmentation uses all flips: if "
+            "training had none, as for images whose orientation matters, masks get worse.",
             TMUNetWarning,
             stacklevel=3,
         )
-        return ALL
+        return ALL_FLIPS
     flips = turns.flips()
-    if flips == NONE:
+    if flips == NO_TTA:
         raise UsageError(
-            "Expected a model that was trained with flips, but this one was trained without: `flips` would turn images in a way "
-            "it has never seen. Leave `flips` out."
+            "Expected a model trained with flips for `tta` (test-time augmentation), but this one was trained without; leave "
+            "`tta` out."
         )
     return flips

@@ -27,7 +27,7 @@ def assemble(evaluation: Evaluation, predictor: Predictor, dataset: Dataset, met
     config = predictor.config
     size = (config.preprocess.size, config.preprocess.size)
     cost = {
-        "network": config.network,
+        "network": config.model,
         "parameters": f"{count_parameters(predictor.network):,}",
         "multiply-accumulates": f"{count_macs(predictor.network, size, config.preprocess.channels) / 1e9:.2f} GMAC "
         f"for an image of {size[0]} x {size[1]} pixels, counted in full",
@@ -35,7 +35,7 @@ def assemble(evaluation: Evaluation, predictor: Predictor, dataset: Dataset, met
     chosen = [name for names in select_cases(evaluation.rows).values() for name in names]
     facts = {name.replace("_", " "): _text(value) for name, value in evaluation.facts.items()}
     return Report(
-        title=f"{config.network} on {dataset.info.name}",
+        title=f"{config.model} on {dataset.info.name}",
         facts={**cost, "protocol": evaluation.protocol.name, **facts},
         protocol=evaluation.protocol.description,
         summaries=evaluation.summaries,

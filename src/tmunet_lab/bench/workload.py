@@ -14,7 +14,7 @@ from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.prediction.backends.names import TORCH, BackendName, Precision
 from tmunet.prediction.backends.onnx_graph import write_onnx
 from tmunet.prediction.backends.precision import matmul_precision, require_precision
-from tmunet.prediction.backends.sessions import PACKAGES, start
+from tmunet.prediction.backends.sessions import PACKAGES, create_session
 from tmunet.training.activation_checkpointing import checkpoint_stages
 from tmunet.training.step import training_step
 from tmunet_lab.bench.model_spec import CHANNELS, ModelSpec
@@ -101,7 +101,7 @@ def inference(
     images = torch.randn(batch, CHANNELS, size, size, generator=torch.Generator().manual_seed(0)).to(conditions.device)
     if conditions.training:
         return _training(network, images, conditions, backend)
-    run = start(backend, network, images, conditions.threads, conditions.precision, file)
+    run = create_session(backend, network, images, conditions.threads, conditions.precision, file)
     return lambda: run(images)
 
 

@@ -9,7 +9,7 @@ from tmunet.errors import BackendError, UsageError
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.prediction.backends import sessions as backends
 from tmunet.prediction.backends.onnx_graph import write_onnx
-from tmunet.prediction.backends.sessions import start
+from tmunet.prediction.backends.sessions import create_session
 from tmunet.registry import create_model
 from tmunet_lab.bench.bench_table import measurement_table
 from tmunet_lab.bench.measure import Measurement, Plan, measure
@@ -98,13 +98,13 @@ def test_growth_is_measured_of_pytorch_alone() -> None:
 def test_an_engine_that_is_not_there_or_has_no_file_is_an_error(tmp_path: Path) -> None:
     network, images = create_model("tmunet_t").eval(), torch.zeros(1, 3, 32, 32)
     with pytest.raises(UsageError, match="but got 'onnx'"):
-        start("onnx", network, images, 1, "float32")
+        create_session("onnx", network, images, 1, "float32")
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     for backend in ("onnx", "openvino"):
         with pytest.raises(BackendError, match="does not take its file"):
-            start(backend, network, images, 1, "float32", tmp_path / "broken.onnx")  # type: ignore[arg-type]
+            create_session(backend, network, images, 1, "float32", tmp_path / "broken.onnx")  # type: ignore[arg-type]
     with pytest.raises(BackendError, match="runs on the CPU only"):
-        start("onnx", network, images.to("meta"), 1, "float32", tmp_path / "broken.onnx")
+        create_session("onnx", network, images.to("meta"), 1, "float32", tmp_path / "broken.onnx")
 
 
 def test_the_compiler_is_asked_with_the_form_for_inference(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +117,7 @@ def test_the_compiler_is_asked_with_the_form_for_inference(monkeypatch: pytest.M
 
     monkeypatch.setattr(torch, "compile", note)
     network, images = create_model("tmunet_t").eval(), torch.rand(1, 3, 32, 32)
-    logits = start("compile", network, images, 1, "float32")(images)
+    logits = create_session("compile", network, images, 1, "float32")(images)
     with torch.no_grad():
         torch.testing.assert_close(logits, optimize_for_inference(network)(images))
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in asked[0].modules())
@@ -132,7 +132,7 @@ def test_networks_of_the_comparison_can_be_exported(name: str, tmp_path: Path) -
     with torch.no_grad():
         expected = network(images)
     for backend in ("onnx", "openvino"):
-        logits = start(backend, network, images, 1, "float32", tmp_path / "network.onnx")(images)  # type: ignore[arg-type]
+        logits = create_session(backend, network, images, 1, "float32", tmp_path / "network.onnx")(images)  # type: ignore[arg-type]
         assert (logits - expected).abs().max() <= 1e-4 * expected.abs().max()
 
 

@@ -1,1 +1,1 @@
-"""What runs a network: PyTorch, ONNX Runtime, OpenVINO."""
+"""Inference backends: PyTorch, ONNX Runtime, OpenVINO."""

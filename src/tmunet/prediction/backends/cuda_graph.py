@@ -1,7 +1,7 @@
-"""A network as one CUDA graph: all its kernels are started together, and none waits for Python.
+"""Run a network as a CUDA graph, without the launch overhead of Python.
 
-A small network's kernels take less time than Python needs to start them one by one. What is recorded may neither ask the device
-for a value nor make a tensor on the CPU (tests/nn/test_other_devices.py).
+Kernels of small networks take less time than Python needs to launch them. Captured code may neither read a value back from the
+device nor create a tensor on the CPU (tests/nn/test_other_devices.py).
 """
 
 from collections.abc import Callable
@@ -11,11 +11,11 @@ from torch import Tensor
 
 from tmunet.errors import BackendError
 
-WARM_UP = 3  # libraries choose their kernels and take their workspaces in the first calls, which a graph cannot hold
+WARM_UP = 3  # the first calls choose kernels and allocate workspaces, which a graph cannot capture
 
 
 class CudaGraph:
-    """Records a call the first time it comes with a shape, and replays it as long as the shape stays.
+    """Capture a call for an input shape, and replay it until the shape changes.
 
     Args:
         run: images (B, C, H, W) on a CUDA device -> logits (B, K, H, W).
@@ -26,21 +26,21 @@ class CudaGraph:
         self._images: Tensor | None = None
 
     def __call__(self, images: Tensor) -> Tensor:
-        """Images (B, C, H, W) -> logits (B, K, H, W), a tensor of the caller's own.
+        """Map images (B, C, H, W) to logits (B, K, H, W), which no later call overwrites.
 
         Raises:
-            BackendError: the network cannot be recorded.
+            BackendError: the network cannot be captured.
         """
         with torch.inference_mode():
             if self._images is None or self._images.shape != images.shape:
-                self._record(images)
+                self._capture(images)
             assert self._images is not None
             self._images.copy_(images)
             self._graph.replay()
             return self._logits.clone()
 
-    def _record(self, images: Tensor) -> None:
-        fixed = images.clone()  # a graph reads from the same place each time
+    def _capture(self, images: Tensor) -> None:
+        fixed = images.clone()  # a graph reads from one address
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):

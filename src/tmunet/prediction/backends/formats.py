@@ -1,4 +1,4 @@
-"""The files of each format: how they are written, and how their runtimes run them."""
+"""Export formats: write a network as ONNX, OpenVINO or torch.export file, and run the file."""
 
 import tempfile
 from collections.abc import Callable
@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.nn.input_size import InputSize
-from tmunet.prediction.backends.dynamic_size import traced
 from tmunet.prediction.backends.names import ExportFormat
 from tmunet.prediction.backends.onnx_graph import write_onnx
-from tmunet.prediction.backends.sessions import Run, load
+from tmunet.prediction.backends.sessions import Session, load
+from tmunet.prediction.backends.torch_graph import export_graph
 
 Write = Callable[[nn.Module, Tensor, Path, InputSize | None], Path]
-"""A network, an example (1, C, S, S), a folder, and the sizes that the file takes (None is S x S alone) -> the file."""
+"""Network, example (1, C, S, S), folder, and the sizes the file takes (None is S x S only) -> the model file."""
 
 
 def _write_onnx(network: nn.Module, images: Tensor, folder: Path, sizes: InputSize | None) -> Path:
@@ -32,7 +32,7 @@ def _write_openvino(network: nn.Module, images: Tensor, folder: Path, sizes: Inp
 
 
 def _write_torch(network: nn.Module, images: Tensor, folder: Path, sizes: InputSize | None) -> Path:
-    torch.export.save(traced(network, images, sizes), folder / "model.pt2")
+    torch.export.save(export_graph(network, images, sizes), folder / "model.pt2")
     return folder / "model.pt2"
 
 
@@ -40,16 +40,16 @@ WRITERS: dict[ExportFormat, Write] = {"onnx": _write_onnx, "openvino": _write_op
 RUNTIMES: dict[ExportFormat, str] = {"onnx": "onnxruntime", "openvino": "openvino", "torch": "torch"}
 
 
-def running(to: ExportFormat, model: Path) -> Run:
-    """A file as its runtime runs it, in float32 but for what the file itself holds in int8."""
+def open_session(to: ExportFormat, model: Path) -> Session:
+    """Create a session from an exported file, in float32 but for what the file holds in int8."""
     if to == "torch":
-        program = torch.export.load(model).module(check_guards=False)  # as in runner.py
+        program = torch.export.load(model).module(check_guards=False)  # as in standalone.py
         return lambda images: torch.as_tensor(program(images))
     return load(to, model, torch.get_num_threads(), "float32")
 
 
-def eager(network: nn.Module) -> Run:
-    """A network in its form for inference, as PyTorch runs it."""
+def eager_session(network: nn.Module) -> Session:
+    """Create a PyTorch session of a network after `optimize_for_inference`."""
 
     def run(images: Tensor) -> Tensor:
         with torch.inference_mode():

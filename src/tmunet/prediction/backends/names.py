@@ -1,4 +1,4 @@
-"""The names of backends, formats and sizes. Plain data, so that flags load nothing heavy."""
+"""Names of backends, export formats, sizes and precisions; imports nothing heavy, for the command line."""
 
 from typing import Literal
 
@@ -6,5 +6,5 @@ BackendName = Literal["torch", "compile", "cudagraph", "onnx", "openvino"]
 ExportFormat = Literal["onnx", "openvino", "torch"]
 ExportSize = int | Literal["any"]
 Precision = Literal["float32", "tf32", "bfloat16"]
-TORCH: BackendName = "torch"  # PyTorch as it is
-ANY: Literal["any"] = "any"  # the file takes every size that the network takes
+TORCH: BackendName = "torch"  # PyTorch in eager mode
+ANY: Literal["any"] = "any"  # the exported file takes every size that the network takes

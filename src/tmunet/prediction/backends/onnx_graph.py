@@ -1,4 +1,4 @@
-"""A network as an ONNX file, for any number of images in a call."""
+"""Export a network to ONNX, with a dynamic batch size."""
 
 import logging
 import warnings
@@ -11,34 +11,34 @@ from tmunet.errors import BackendError
 from tmunet.extras import require
 from tmunet.files import write_bytes
 from tmunet.nn.input_size import InputSize
-from tmunet.prediction.backends.dynamic_size import traced
+from tmunet.prediction.backends.torch_graph import export_graph
 
 INPUT, OUTPUT = "images", "logits"
 
 
 def write_onnx(network: nn.Module, images: Tensor, file: Path, sizes: InputSize | None = None) -> None:
-    """Trace a network in eval mode and write it, atomically.
+    """Export a network in eval mode to an ONNX file, atomically.
 
     Args:
         network: maps images (B, C, H, W) to logits (B, K, H, W).
-        images: an example (B, C, S, S); B may differ later.
+        images: an example (B, C, S, S); the batch size B is dynamic.
         file: with the suffix .onnx.
-        sizes: that the file takes; None is S x S alone.
+        sizes: heights and widths the file takes; None is S x S only.
 
     Raises:
         MissingExtraError: the exporter's packages are not installed.
-        BackendError: ONNX, or its exporter, does not know an operation of the network.
+        BackendError: ONNX, or its exporter, does not support an operation of the network.
     """
     require("onnx", extra="onnx")
     require("onnxscript", extra="onnx")
-    several = images.expand(max(2, len(images)), -1, -1, -1)  # an example of one image would make one the only number
-    # it tells of each operation of torchvision that is not there
+    several = images.expand(max(2, len(images)), -1, -1, -1)  # an example of one image would make the batch size static
+    # it logs each operation of torchvision that is not installed
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
-                network if sizes is None else traced(network, images, sizes),
+                network if sizes is None else export_graph(network, images, sizes),
                 (several,),
                 dynamo=True,
                 verbose=False,
@@ -50,7 +50,7 @@ def write_onnx(network: nn.Module, images: Tensor, file: Path, sizes: InputSize 
             content = program.model_proto.SerializeToString()
     except BackendError:
         raise
-    except Exception as error:  # whatever the exporter stumbles over
+    except Exception as error:  # the exporter raises any type
         raise BackendError(f"cannot be written as ONNX: {_reason(error)}") from error
     write_bytes(file, content)
 

@@ -1,4 +1,4 @@
-"""How PyTorch multiplies float32 on a CUDA device: as it is, or rounded to TF32, which has the same range and 10 bits."""
+"""Precision of float32 matrix products and convolutions on CUDA devices: float32 or TF32."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ from tmunet.prediction.backends.names import Precision
 
 @contextmanager
 def matmul_precision(device: torch.device, precision: Precision) -> Iterator[None]:
-    """Convolutions and matrix matmul_precision of float32 inside are exact for "float32", and in TF32 for "tf32" and "bfloat16".
+    """Compute float32 matrix products and convolutions exactly for "float32", in TF32 for "tf32" and "bfloat16".
 
-    PyTorch by itself takes TF32 for convolutions: its float32 is none on a CUDA device. What stays in float32 beside bfloat16,
-    such as the mLSTM's products, loses less in TF32 than the rest does. The settings are those of the whole process; at the end
-    they are what they were. Other devices have none of this.
+    PyTorch's default on a CUDA device is TF32 for convolutions. What autocast leaves in float32 beside bfloat16, such as the
+    mLSTM's products, loses less in TF32 than the rest in bfloat16. The settings are global to the process and are restored at
+    the end. Other devices have no such settings.
     """
     if device.type != "cuda":
         yield
@@ -33,10 +33,10 @@ def _allow(matmul: bool, convolution: bool) -> None:
 
 
 def require_precision(precision: Precision, device: torch.device) -> None:
-    """See that a device has an arithmetic.
+    """Check that a device supports a precision.
 
     Raises:
-        BackendError: it has not.
+        BackendError: it does not.
     """
     if precision == "tf32" and device.type != "cuda":
         raise BackendError(f"tf32 is arithmetic of CUDA devices, and this is {device.type}; take float32 or bfloat16")

@@ -1,6 +1,6 @@
-"""What runs a network for prediction: PyTorch as it is, its compiler, or another project's runtime from an ONNX file.
+"""Create inference sessions: PyTorch (eager, torch.compile, CUDA graph), ONNX Runtime and OpenVINO.
 
-All of them run the form for inference (`tmunet.nn.inference.optimize`).
+All run the network after `optimize_for_inference`.
 """
 
 from collections.abc import Callable
@@ -20,32 +20,32 @@ from tmunet.prediction.backends.precision import matmul_precision, require_preci
 
 PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "openvino": ("onnx", "onnxscript", "openvino")}
 
-Run = Callable[[Tensor], Tensor]
+Session = Callable[[Tensor], Tensor]
 """Normalized images (B, C, H, W) in float32 -> logits (B, K, H, W) in float32, without gradients."""
 
 
-def start(
+def create_session(
     backend: BackendName,
     network: nn.Module,
     images: Tensor,
     threads: int,
     precision: Precision,
     file: Path | None = None,
-) -> Run:
-    """Make a network ready to run.
+) -> Session:
+    """Create a session for a network.
 
     Args:
         backend: "torch", "compile", "cudagraph" (on a CUDA device), "onnx" or "openvino".
-        network: maps images (B, C, H, W) to logits (B, K, H, W); it stays as it is.
-        images: an example on the device that will be used; backends other than "torch" take images of its H, W.
-        threads: of the CPU, for runtimes other than PyTorch, whose threads are those of the process.
+        network: maps images (B, C, H, W) to logits (B, K, H, W); it is not changed.
+        images: an example on the device to use; backends other than "torch" take images of its H, W only.
+        threads: CPU threads of ONNX Runtime and OpenVINO; PyTorch uses those of the process.
         precision: "bfloat16" by autocast in PyTorch, by a hint in OpenVINO; "tf32" on a CUDA device.
-        file: the ONNX file of runtimes that need one, as `write_onnx` writes it.
+        file: the ONNX file for ONNX Runtime and OpenVINO, from `write_onnx`.
 
     Raises:
         BackendError: the backend cannot run this network, on this device, or in this precision.
         MissingExtraError: its packages are not installed.
-        UsageError: there is no such backend.
+        UsageError: the backend does not exist.
     """
     require_precision(precision, images.device)
     if backend == "torch":
@@ -58,18 +58,19 @@ def start(
         return CudaGraph(_pytorch(optimize_for_inference(network), images.device, precision))
     if backend not in LOADERS or file is None:
         raise UsageError(
-            f"Expected `backend` to be torch, compile, cudagraph, onnx or openvino, the last two with a file, but got {backend!r}."
+            "Expected `backend` to be torch, compile, cudagraph, onnx or openvino, the last two with a file, "
+            f"but got {backend!r}."
         )
     if images.device.type != "cpu":
         raise BackendError(f"{backend} runs on the CPU only here")
     return load(backend, file, threads, precision)
 
 
-def load(backend: BackendName, file: Path, threads: int, precision: Precision) -> Run:
-    """A file as a runtime other than PyTorch runs it on the CPU; see `start`.
+def load(backend: BackendName, file: Path, threads: int, precision: Precision) -> Session:
+    """Create a CPU session of ONNX Runtime or OpenVINO from a model file; see `create_session`.
 
     Raises:
-        BackendError: the runtime does not take the file, or has not this precision.
+        BackendError: the runtime cannot read the file, or lacks the precision.
         MissingExtraError: its packages are not installed.
     """
     require_backend(backend)
@@ -78,7 +79,7 @@ def load(backend: BackendName, file: Path, threads: int, precision: Precision) -
 
 
 def require_backend(backend: BackendName) -> None:
-    """See that the packages of a backend are there.
+    """Check that the packages of a backend are installed.
 
     Raises:
         MissingExtraError: one is not; the message names the extra.
@@ -87,7 +88,7 @@ def require_backend(backend: BackendName) -> None:
         require(package, extra=backend)
 
 
-def _pytorch(network: Run, device: torch.device, precision: Precision) -> Run:
+def _pytorch(network: Session, device: torch.device, precision: Precision) -> Session:
     def run(images: Tensor) -> Tensor:
         lower = torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
         with torch.inference_mode(), matmul_precision(device, precision), lower:
@@ -96,7 +97,7 @@ def _pytorch(network: Run, device: torch.device, precision: Precision) -> Run:
     return run
 
 
-def _compiled(network: nn.Module, device: torch.device, precision: Precision) -> Run:
+def _compiled(network: nn.Module, device: torch.device, precision: Precision) -> Session:
     compiled = _pytorch(torch.compile(network, dynamic=False), device, precision)
 
     def run(images: Tensor) -> Tensor:
@@ -108,7 +109,7 @@ def _compiled(network: nn.Module, device: torch.device, precision: Precision) ->
     return run
 
 
-def _onnxruntime(file: Path, threads: int, precision: Precision) -> Run:
+def _onnxruntime(file: Path, threads: int, precision: Precision) -> Session:
     if precision != "float32":
         raise BackendError("onnx runs float32 only")
     import onnxruntime
@@ -117,7 +118,7 @@ def _onnxruntime(file: Path, threads: int, precision: Precision) -> Run:
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     try:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # its own classes of errors are not public
+    except Exception as error:  # its error classes are not public
         raise BackendError(f"onnxruntime does not take its file: {str(error)[:200]}") from error
     (name,) = (one.name for one in session.get_inputs())
 
@@ -127,7 +128,7 @@ def _onnxruntime(file: Path, threads: int, precision: Precision) -> Run:
     return run
 
 
-def _openvino(file: Path, threads: int, precision: Precision) -> Run:
+def _openvino(file: Path, threads: int, precision: Precision) -> Session:
     import openvino
 
     settings: dict[str, Any] = {
@@ -138,14 +139,14 @@ def _openvino(file: Path, threads: int, precision: Precision) -> Run:
     try:
         core = openvino.Core()
         model = core.compile_model(core.read_model(file), "CPU", settings)
-    except Exception as error:  # RuntimeError, or a class of its own
+    except Exception as error:  # RuntimeError, or a class that is not public
         raise BackendError(f"OpenVINO does not take its file: {str(error).strip().splitlines()[-1][:200]}") from error
 
     def run(images: Tensor) -> Tensor:
-        request = model.create_infer_request()  # of this call: the model's own is shared by all threads
+        request = model.create_infer_request()  # the model's default request is shared by all threads
         return torch.from_numpy(request.infer([images.numpy()])[0].copy())
 
     return run
 
 
-LOADERS: dict[BackendName, Callable[[Path, int, Precision], Run]] = {"onnx": _onnxruntime, "openvino": _openvino}
+LOADERS: dict[BackendName, Callable[[Path, int, Precision], Session]] = {"onnx": _onnxruntime, "openvino": _openvino}

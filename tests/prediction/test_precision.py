@@ -6,7 +6,7 @@ import torch
 from tmunet.errors import BackendError
 from tmunet.prediction.backends.names import Precision
 from tmunet.prediction.backends.precision import matmul_precision, require_precision
-from tmunet.prediction.backends.sessions import load, start
+from tmunet.prediction.backends.sessions import create_session, load
 from tmunet.registry import create_model
 from tmunet_lab.bench.workload import Conditions
 
@@ -43,7 +43,7 @@ def test_tf32_is_refused_where_there_is_none() -> None:
     require_precision("tf32", CUDA)
     network, images = create_model("tmunet_t"), torch.zeros(1, 3, 32, 32)
     for refuse in (
-        lambda: start("torch", network, images, 1, "tf32"),
+        lambda: create_session("torch", network, images, 1, "tf32"),
         lambda: load("openvino", "no file is read", 1, "tf32"),  # type: ignore[arg-type]
         lambda: Conditions(precision="tf32"),
     ):

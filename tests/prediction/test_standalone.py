@@ -20,8 +20,8 @@ from tmunet.data.io.images import read_image, to_channels
 from tmunet.data.preprocess import FLOOR, normalize, unit
 from tmunet.data.training_stats import Intensity, Scale
 from tmunet.prediction import standalone as runner
+from tmunet.prediction.domain_shift import scale_factor
 from tmunet.prediction.export import export_model
-from tmunet.prediction.scale import scale_factor
 
 from ..small_models import colored_model
 from .exported import run_exported

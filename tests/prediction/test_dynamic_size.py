@@ -16,7 +16,7 @@ from tmunet.errors import BackendError
 from tmunet.model import TrainedModel, load_model
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.nn.input_size import InputSize, input_size_of
-from tmunet.prediction.backends.dynamic_size import checked_sizes
+from tmunet.prediction.backends.torch_graph import validation_sizes
 from tmunet.prediction.export import export_model
 from tmunet.prediction.predictor import Predictor, packaged_model
 from tmunet.prediction.validate import OTHER_SIZES, TOLERANCE, synthetic_images
@@ -114,7 +114,7 @@ def test_a_network_of_one_size_is_refused(tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("sizes", [InputSize(1), InputSize(32), UNET, InputSize(16, multiple=16, square=True)])
 def test_what_is_checked_is_taken_and_smaller_larger_and_not_square(sizes: InputSize) -> None:
-    checked = checked_sizes(sizes, 64)
+    checked = validation_sizes(sizes, 64)
     assert all(sizes.admits(*size) for size in checked)
     assert checked[0] == sizes.nearest(1, 1)
     assert (128, 128) in checked
@@ -135,7 +135,7 @@ def test_far_from_training_float32_itself_is_beyond_the_tolerance_of_training_an
     network, exact = optimize_for_inference(model.network), deepcopy(model.network).double()
     side = model.config.preprocess.size
     errors = []
-    for shape in checked_sizes(input_size_of(model.network), side):
+    for shape in validation_sizes(input_size_of(model.network), side):
         images = synthetic_images(1, 3, *shape)
         expected = exact(images.double())
         errors.append(float((network(images) - expected).abs().max() / expected.abs().max().clamp(min=1)))

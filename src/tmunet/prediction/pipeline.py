@@ -1,0 +1,146 @@
+"""Inference pipeline: preprocess an image, run the network, postprocess its probabilities into a mask.
+
+The one place for channels, scale, normalization, test-time augmentation, sliding window and threshold; `Predictor`, evaluation,
+reports and export share it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tmunet.data.io.images import Pixels, read_image, to_channels
+from tmunet.data.preprocess import normalize, resize_image, unit
+from tmunet.errors import InputError, ModelError
+from tmunet.model_config import ModelConfig
+from tmunet.prediction.backends.sessions import Session
+from tmunet.prediction.postprocess import labels, probabilities
+from tmunet.prediction.tiling import Size, check_scaled_size, resample_to_training_scale, sliding_window
+from tmunet.prediction.tta import NO_TTA, Flips
+
+CPU = torch.device("cpu")
+Image = NDArray[Any] | Path | str
+"""A file, or an array (H, W) or (H, W, C) of 8 or 16 bits."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The predicted mask of one image.
+
+    Attributes:
+        mask: (H, W) labels 0..K-1, uint8.
+        probability: (H, W) of the foreground for two classes, (K, H, W) of each class for more, float32.
+        classes: names of the labels.
+    """
+
+    mask: NDArray[np.uint8]
+    probability: NDArray[np.float32]
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Map images to masks: `load`, `preprocess`, `predict_probabilities`, `postprocess`.
+
+    Attributes:
+        config: of the model.
+        session: runs the network.
+        device: of the tensors that the session takes.
+        tile_size: side of a tile of the sliding window in pixels; None resizes the whole image instead.
+        flips: of test-time augmentation.
+    """
+
+    config: ModelConfig
+    session: Session
+    device: torch.device = CPU
+    tile_size: int | None = None
+    flips: Flips = NO_TTA
+
+    def __call__(self, images: Sequence[Pixels], original_sizes: Sequence[Size] | None = None) -> list[Prediction]:
+        """Predict images that `load` returned; without a sliding window they make one batch, whatever their sizes.
+
+        Args:
+            images: (H, W, C) with the model's channels.
+            original_sizes: height and width of each image in its file, if it was resized since: the sliding window needs them.
+        """
+        if not images:
+            return []
+        sizes = [(image.shape[0], image.shape[1]) for image in images]
+        inputs = (self.preprocess(*pair) for pair in zip(images, original_sizes or sizes, strict=True))
+        batches = [torch.cat(list(inputs))] if self.tile_size is None else inputs
+        maps = (one for x in batches for one in self.predict_probabilities(x).unbind())
+        return [self.postprocess(one[None], size) for one, size in zip(maps, sizes, strict=True)]
+
+    def load(self, image: Image) -> Pixels:
+        """Read an image and convert it to the model's channels: (H, W, C) of 8 or 16 bits, at its original size.
+
+        Raises:
+            InputError: the file cannot be read, the array is not an image, or its channels do not fit; a file is named.
+        """
+        if isinstance(image, str | PathLike):
+            array = read_image(Path(image))
+            try:
+                return self.load(array)
+            except InputError as error:
+                raise InputError(f"{image}: {error}") from error
+        if not isinstance(image, np.ndarray):
+            raise InputError(
+                f"Expected a file or a numpy array, but got {type(image).__name__}; for a Pillow image give "
+                "np.asarray(picture.convert('RGB'))."
+            )
+        array = image
+        if array.ndim not in (2, 3) or array.dtype not in (np.uint8, np.uint16) or 0 in array.shape:
+            raise InputError(
+                "Expected an image array of shape (H, W) or (H, W, C) and type uint8 or uint16, "
+                f"but got {array.shape} and {array.dtype}."
+            )
+        if array.ndim == 2:
+            array = array[..., None]
+        channels = self.config.preprocess.channels
+        if array.shape[2] == 4 and channels in (1, 3):
+            array = array[..., :3]  # RGBA: files lose alpha in `read_image`, arrays here
+        if self.tile_size is not None and self.config.scale is not None:
+            check_scaled_size((array.shape[0], array.shape[1]), self.config.scale)
+        return to_channels(array, channels)
+
+    def preprocess(self, image: Pixels, original_size: Size | None = None) -> Tensor:
+        """Resize and normalize an image: (H, W, C) of the model's channels -> network input (1, C, h, w), float32."""
+        side = self.config.preprocess.size
+        if self.tile_size is None:
+            image = resize_image(image, (side, side))
+        else:
+            size = original_size or (image.shape[0], image.shape[1])
+            image = resample_to_training_scale(image, size, self.config.scale)
+        pixels = torch.from_numpy(np.array(image, order="C")).to(self.device)  # a copy: torch takes no read-only array
+        return normalize(unit(pixels.permute(2, 0, 1)[None]), self.config.preprocess.normalize)
+
+    def predict_probabilities(self, x: Tensor) -> Tensor:
+        """Run the network with sliding window and test-time augmentation: inputs (B, C, h, w) -> probabilities (B, K, h, w).
+
+        Raises:
+            ModelError: a probability is not finite.
+        """
+        return self._average(x) if self.tile_size is None else sliding_window(x, self.tile_size, self._average)
+
+    def _average(self, x: Tensor) -> Tensor:
+        with torch.inference_mode():
+            total = torch.as_tensor(sum(probabilities(self.session(x.flip(axes))).flip(axes) for axes in self.flips))
+        if not bool(torch.isfinite(total).all()):
+            raise ModelError("Expected finite probabilities, but the network gives others: its weights are damaged.")
+        return total / len(self.flips)
+
+    def postprocess(self, probability: Tensor, size: Size) -> Prediction:
+        """Resize probabilities (1, K, h, w) to (H, W) and take the label of each pixel."""
+        if tuple(probability.shape[2:]) != size:
+            probability = F.interpolate(probability, size=size, mode="bilinear", align_corners=False)
+        values = probability[0].cpu().numpy()
+        classes = self.config.classes
+        mask = labels(probability)[0].cpu().numpy()
+        return Prediction(mask, values[1] if len(classes) == 2 else values, classes)
