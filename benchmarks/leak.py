@@ -30,8 +30,8 @@ SETTINGS = (
     "--model=tmunet_t",
     "--recipe=paper",
     "--epochs=40",
-    "--batch_size=8",
-    "--optimizer.learning_rate=1e-3",
+    "--batch-size=8",
+    "--optimizer.learning-rate=1e-3",
     "--preprocess.size=128",
     "--device=cpu",
 )

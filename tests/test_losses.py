@@ -1,5 +1,7 @@
 """The loss of Eq. 9 against independent implementations: MONAI's Dice loss and torch's cross-entropies."""
 
+from functools import partial
+
 import pytest
 import torch
 from monai.losses import DiceLoss
@@ -8,6 +10,8 @@ from torch.nn import functional as F
 
 from tmunet.labels import IGNORE_LABEL
 from tmunet.losses import DeepSupervisionLoss, DiceCELoss, counts, loss_from_config, mean_loss
+
+per_image = partial(DiceCELoss, reduction="none")
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def test_binary_is_two_cross_entropy_and_one_dice(logits: torch.Tensor) -> None:
     truth = target.unsqueeze(1).float()
     ce = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").mean((1, 2, 3))
     dice = DiceLoss(sigmoid=True, smooth_nr=1.0, smooth_dr=1.0, reduction="none")(logits, truth).flatten()
-    torch.testing.assert_close(DiceCELoss()(logits, target), 2 * ce + dice, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(per_image()(logits, target), 2 * ce + dice, rtol=1e-6, atol=1e-6)
 
 
 def test_multi_class_is_two_cross_entropy_and_one_dice_without_background() -> None:
@@ -35,7 +39,7 @@ def test_multi_class_is_two_cross_entropy_and_one_dice_without_background() -> N
         softmax=True, to_onehot_y=True, include_background=False, smooth_nr=1.0, smooth_dr=1.0, reduction="none"
     )
     dice = monai(logits, target.unsqueeze(1)).flatten(1).mean(1)
-    torch.testing.assert_close(DiceCELoss()(logits, target), 2 * ce + dice, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(per_image()(logits, target), 2 * ce + dice, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("outputs", [1, 3])
@@ -44,8 +48,8 @@ def test_ignored_pixels_change_nothing_and_get_no_gradient(outputs: int) -> None
     target = labels(max(outputs, 2))[:1, :6].repeat(1, 1, 2)[:, :, :8]
     target[:, :, 5:] = IGNORE_LABEL
     logits.requires_grad_()
-    loss = DiceCELoss()(logits, target)
-    torch.testing.assert_close(loss, DiceCELoss()(logits[..., :5], target[..., :5]))
+    loss = per_image()(logits, target)
+    torch.testing.assert_close(loss, per_image()(logits[..., :5], target[..., :5]))
     loss.sum().backward()
     assert logits.grad is not None
     assert not logits.grad[..., 5:].any()
@@ -54,28 +58,28 @@ def test_ignored_pixels_change_nothing_and_get_no_gradient(outputs: int) -> None
 
 def test_each_image_has_its_own_loss(logits: torch.Tensor) -> None:
     target = labels(2)
-    together = DiceCELoss()(logits, target)
-    single = torch.cat([DiceCELoss()(logits[b : b + 1], target[b : b + 1]) for b in range(3)])
+    together = per_image()(logits, target)
+    single = torch.cat([per_image()(logits[b : b + 1], target[b : b + 1]) for b in range(3)])
     torch.testing.assert_close(together, single)
 
 
 def test_a_perfect_prediction_costs_nothing_and_an_empty_image_can_be_learned() -> None:
     target = labels(2)
     perfect = (target.unsqueeze(1).float() * 2 - 1) * 50
-    assert DiceCELoss()(perfect, target).max() < 1e-5
+    assert per_image()(perfect, target).max() < 1e-5
     logits = torch.zeros(1, 1, 8, 8, requires_grad=True)
-    DiceCELoss(cross_entropy=0.0)(logits, torch.zeros(1, 8, 8, dtype=torch.uint8)).sum().backward()
+    per_image(lambda_ce=0.0)(logits, torch.zeros(1, 8, 8, dtype=torch.uint8)).sum().backward()
     assert logits.grad is not None
     assert (logits.grad > 0).all()
 
 
 def test_weights_scale_the_terms_and_bfloat16_is_computed_in_float32(logits: torch.Tensor) -> None:
     target = labels(2)
-    both = DiceCELoss(2.0, 1.0)(logits, target)
-    parts = 2 * DiceCELoss(1.0, 0.0)(logits, target) + DiceCELoss(0.0, 1.0)(logits, target)
+    both = per_image(2.0, 1.0)(logits, target)
+    parts = 2 * per_image(1.0, 0.0)(logits, target) + per_image(0.0, 1.0)(logits, target)
     torch.testing.assert_close(both, parts)
-    assert DiceCELoss()(logits.bfloat16(), target).dtype == torch.float32
-    assert DiceCELoss()(torch.full((1, 1, 4, 4), -1e4), labels(2)[:1, :4, :4]).isfinite().all()
+    assert per_image()(logits.bfloat16(), target).dtype == torch.float32
+    assert per_image()(torch.full((1, 1, 4, 4), -1e4), labels(2)[:1, :4, :4]).isfinite().all()
 
 
 def test_deep_supervision_weighs_the_losses_of_the_resolutions() -> None:
@@ -83,7 +87,7 @@ def test_deep_supervision_weighs_the_losses_of_the_resolutions() -> None:
     outputs = [torch.randn(3, 1, side, side, generator=random) for side in (16, 8, 4)]
     target = torch.randint(2, (3, 16, 16), generator=random, dtype=torch.uint8)
     target[0, :2, :4] = IGNORE_LABEL
-    loss = DiceCELoss()
+    loss = per_image()
     # nearest pixels of a halved map are the odd ones, of a quartered one the third of each four
     expected = 0.75 * loss(outputs[0], target) + 0.25 * loss(outputs[1], target[:, 1::2, 1::2])
     result = DeepSupervisionLoss(loss, (0.75, 0.25, 0.0))(outputs, target)
@@ -99,7 +103,7 @@ def test_an_image_that_is_ignored_whole_costs_nothing_and_stays_finite(outputs: 
     logits = torch.randn(2, outputs, 6, 8, requires_grad=True)
     target = labels(2)[:2, :6, :6].repeat(1, 1, 2)[:, :, :8]
     target[1] = IGNORE_LABEL
-    loss = DiceCELoss()(logits, target)
+    loss = per_image()(logits, target)
     assert loss[1] == 0
     loss.sum().backward()
     assert logits.grad is not None
@@ -112,7 +116,7 @@ def test_a_network_is_supervised_where_it_has_weights_for_it() -> None:
     deep.supervision_weights = (0.75, 0.25)  # type: ignore[assignment]
     outputs = [torch.randn(3, 1, 8, 8), torch.randn(3, 1, 4, 4)]
     target = torch.randint(2, (3, 8, 8), dtype=torch.uint8)
-    loss = DiceCELoss(0.5, 3.0)
+    loss = per_image(0.5, 3.0)
     torch.testing.assert_close(loss_from_config(plain, 0.5, 3.0)(outputs[0], target), loss(outputs[0], target))
     expected = DeepSupervisionLoss(loss, (0.75, 0.25))(outputs, target)
     torch.testing.assert_close(loss_from_config(deep, 0.5, 3.0)(outputs, target), expected)
@@ -124,7 +128,7 @@ def test_an_image_that_is_ignored_whole_does_not_dilute_the_mean(outputs: int) -
     target = torch.randint(2, (4, 6, 8), generator=torch.Generator().manual_seed(7), dtype=torch.uint8)
     target[1] = target[2] = IGNORE_LABEL
     assert counts(target).tolist() == [True, False, False, True]
-    loss = DiceCELoss()
+    loss = per_image()
     mean = mean_loss(loss(logits, target), target)
     torch.testing.assert_close(mean, loss(logits[[0, 3]], target[[0, 3]]).mean())
     nothing = mean_loss(loss(logits[1:3], target[1:3]), target[1:3])
@@ -132,3 +136,12 @@ def test_an_image_that_is_ignored_whole_does_not_dilute_the_mean(outputs: int) -
     assert nothing == 0
     assert logits.grad is not None
     assert not logits.grad.any()
+
+
+def test_the_default_reduction_is_the_mean_over_images_that_are_not_ignored(logits: torch.Tensor) -> None:
+    target = labels(2)
+    torch.testing.assert_close(DiceCELoss()(logits, target), per_image()(logits, target).mean())
+    target[1] = IGNORE_LABEL
+    torch.testing.assert_close(DiceCELoss()(logits, target), per_image()(logits, target)[[0, 2]].mean())
+    with pytest.raises(ValueError, match="reduction"):
+        DiceCELoss(reduction="sum")  # type: ignore[arg-type]

@@ -56,7 +56,7 @@ def test_options_of_the_network_are_kept(tmp_path: Path) -> None:
     save_model(tmp_path, config.create_network(), config)
     names = load_model(tmp_path).network.state_dict().keys()
     assert names == config.create_network().state_dict().keys()
-    assert names > create_model("tmunet_t", model_args={"refine": "full"}).state_dict().keys()
+    assert names > create_model("tmunet_t", refine="full").state_dict().keys()
 
 
 @pytest.mark.parametrize("path", ["model", "model/config.json", "model/model.safetensors", "."])

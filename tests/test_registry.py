@@ -11,7 +11,7 @@ from tmunet.errors import UsageError
 
 def test_networks_are_made_by_name() -> None:
     assert {"tmunet_t", "tmunet_s", "tmunet_b"} <= set(list_models())
-    dotted, nested = (create_model("tmunet_t", 1, 4, o) for o in ({"mstm.layers": 2}, {"mstm": {"layers": 2}}))
+    dotted, nested = (create_model("tmunet_t", 1, 4, **o) for o in ({"mstm.layers": 2}, {"mstm": {"layers": 2}}))
     assert dotted.state_dict().keys() == nested.state_dict().keys()
     assert dotted.eval()(torch.zeros(1, 1, 32, 32)).shape == (1, 4, 32, 32)
 
@@ -27,7 +27,7 @@ def test_networks_are_made_by_name() -> None:
             {"mstm.heads": 3},
             "model_args of tmunet_t: Expected the last three `widths` to be multiples of 3 heads",
         ),
-        ("tmunet_t", {"widths": [8, 16, 32, 64]}, "Expected `widths` to be a tuple with 5 elements, but got"),
+        ("tmunet_t", {"widths": [8, 16, 32, 64]}, "Expected `widths` to be a list of 5 values, but got"),
         (
             "tmunet_t",
             {"widths": [8, 16, 32, 64, -4]},
@@ -45,7 +45,7 @@ def test_networks_are_made_by_name() -> None:
 )
 def test_a_network_that_does_not_exist_is_an_error(name: str, model_args: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        create_model(name, model_args=model_args)
+        create_model(name, **model_args)
 
 
 @pytest.mark.parametrize(("in_channels", "num_classes"), [(0, 1), (3, 0)])

@@ -53,7 +53,11 @@ class ModelConfig:
 
     def create_network(self) -> "nn.Module":
         """Create the network with random weights."""
-        return create_model(self.model, self.preprocess.channels, self.outputs, self.model_args)
+        if fixed := {"name", "in_channels", "num_classes"} & self.model_args.keys():
+            raise UsageError(
+                f"model_args of {self.model}: Expected no {' nor '.join(sorted(fixed))}: data and classes say it."
+            )
+        return create_model(self.model, self.preprocess.channels, self.outputs, **self.model_args)
 
 
 def packaged_model(name: str = "nuclei-t") -> Path:

@@ -55,7 +55,7 @@ def test_bench_prints_a_table_and_writes_files(tmunet: Run, tmp_path: Path) -> N
 
 @linux
 def test_growth_stops_at_the_limit(tmunet: Run, tmp_path: Path) -> None:
-    limits = ["--memory_limit", "0.02", "--rounds", "1", "--warm_up", "0"]
+    limits = ["--memory-limit", "0.02", "--rounds", "1", "--warm-up", "0"]
     answer = tmunet("bench", "tmunet_t", "--growth", "--sizes", "96,64", *limits, "--out", tmp_path)
     assert answer.code == 0, answer.err
     assert "not run: 64 px already needs more memory than 0.02 GB" in answer.out
@@ -111,7 +111,7 @@ def test_a_network_whose_package_is_missing_is_left_out_of_all_and_an_error_by_n
         ),
         (["tmunet_t", "--batches", "1,1"], "Expected `batches` to be different numbers"),
         (["tmunet_t", "--threads", "0"], "Expected `threads` to be at least 1"),
-        (["tmunet_t", "--memory_limit", "0"], "Expected the limits to be above 0"),
+        (["tmunet_t", "--memory-limit", "0"], "Expected the limits to be above 0"),
         (["tmunet_t", "--reference", "unet"], "Expected `reference` to be one of the networks, but got 'unet'"),
         (["tmunett"], "There is no network 'tmunett'"),
     ],

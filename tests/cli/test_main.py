@@ -10,8 +10,8 @@ import pytest
 import tmunet as package
 from tmunet import __version__
 from tmunet.cli import main as main_module
-from tmunet.cli.arguments import parse, value_of
 from tmunet.cli.main import VERBS, entry_point
+from tmunet.cli.parser import parse, value_of
 from tmunet.cli.predict import PredictConfig
 
 from .conftest import Answer
@@ -38,19 +38,25 @@ def test_the_version_is_one_line(tmunet: Run, flag: str) -> None:
     [
         (("trian",), "There is no verb 'trian'. Did you mean 'train'?"),
         (("frobnicate",), "There is no verb 'frobnicate'. Choose one of: bench, check, demo, evaluate, "),
-        (("train", "--epohcs", "3"), "There is no setting 'epohcs'. Did you mean 'epochs'? See: tmunet train --help"),
-        (("train", "--optimizer.learning_rat=3"), "Did you mean 'optimizer.learning_rate'?"),
+        (("train", "--epohcs", "3"), "There is no flag '--epohcs'. Did you mean '--epochs'? See: tmunet train --help"),
+        (("train", "--optimizer.learning-rat=3"), "Did you mean '--optimizer.learning-rate'?"),
+        (
+            ("train", "--data", "d", "--batch_size", "3"),
+            "There is no flag '--batch_size'. Did you mean '--batch-size'?",
+        ),
+        (("train", "--data", "d", "--optimizer.learning_rate=1"), "Did you mean '--optimizer.learning-rate'?"),
+        (("train", "-d", "d", "--model-args", "{refine"), "Expected `--model-args` to be keys and values in YAML"),
         (("train", "--data", "d", "--epochs", "many"), "many"),
         (("train", "--data", "d", "--epochs", "0"), "Expected `epochs` to be at least 1, but got 0."),
         (("train", "--data"), "--data"),
         (("train",), "data"),
         (("train", "--data", "d", "--recipe", "papr"), "There is no recipe 'papr', nor a YAML file of that name."),
         (("train", "--resume", "run", "--epochs", "3"), "Expected nothing beside --resume RUN"),
-        (("predict", "a.png", "--modle", "m"), "There is no setting 'modle'. Did you mean 'model'?"),
+        (("predict", "a.png", "--modle", "m"), "There is no flag '--modle'. Did you mean '--model'?"),
         (("evaluate", "--model", "m", "--subset", "tests"), "tests"),
-        (("evaluate", "--mode", "m"), "There is no setting 'mode'. Did you mean 'model'?"),  # no abbreviations
-        (("info", "--jsn"), "There is no setting 'jsn'. Did you mean 'json'?"),
-        (("demo", "--epoch", "3"), "There is no setting 'epoch'. Did you mean 'epochs'?"),
+        (("evaluate", "--mode", "m"), "There is no flag '--mode'. Did you mean '--model'?"),  # no abbreviations
+        (("info", "--jsn"), "There is no flag '--jsn'. Did you mean '--json'?"),
+        (("demo", "--epoch", "3"), "There is no flag '--epoch'. Did you mean '--epochs'?"),
     ],
 )
 def test_what_does_not_exist_is_an_error_that_suggests(tmunet: Run, words: tuple[str, ...], message: str) -> None:
@@ -103,9 +109,9 @@ def test_a_switch_stands_alone_or_has_a_value(words: list[str], tta: bool) -> No
     [
         (("train", "-d", "x", "--epochs", "3.5"), "Expected `epochs` to be a whole number, but got 3.5."),
         (("train", "-d", "x", "--device", "gpu"), "Expected `device` to be auto, cpu, cuda or mps, but got gpu."),
-        (("predict", "x", "--tile-size", "256.0"), "Expected `window` to be a whole number or null, but got 256.0."),
+        (("predict", "x", "--tile-size", "256.0"), "Expected `tile_size` to be a whole number or null, but got 256.0."),
         (
-            ("train", "-d", "x", "--optimizer.ema_decay", "no"),
+            ("train", "-d", "x", "--optimizer.ema-decay", "no"),
             "`optimizer.ema_decay` to be a number or null, but got no.",
         ),
     ],

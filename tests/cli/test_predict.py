@@ -39,7 +39,7 @@ def test_masks_are_written_and_the_second_call_continues(
 def test_the_labels_of_several_classes_are_named(tmunet: Run, images: Path, tmp_path: Path) -> None:
     trained = random_model(THREE)
     save_model(tmp_path / "three", trained.network, trained.config)
-    pattern, flags = f"{images}/case[01].png", ("--tta", "--batch_size", 1, "--precision", "bfloat16")
+    pattern, flags = f"{images}/case[01].png", ("--tta", "--batch-size", 1, "--precision", "bfloat16")
     answer = tmunet("predict", pattern, "-m", tmp_path / "three", "-o", tmp_path / "out", *flags)
     assert answer.code == 0
     assert answer.out.startswith("2 of 2 masks in ")
@@ -61,7 +61,7 @@ def test_an_unreadable_image_is_reported_at_the_end(tmunet: Run, model: Path, im
         (("nowhere.png",), 3, "nowhere.png: expected an image, a folder of images or a pattern"),
         ((), 2, "Expected images to predict"),
         (("{images}", "--tile-size", "16"), 2, "Expected `window` to be at least 32 pixels, but got 16."),
-        (("{images}", "--batch_size", "0"), 2, "Expected `batch_size` to be at least 1, but got 0."),
+        (("{images}", "--batch-size", "0"), 2, "Expected `batch_size` to be at least 1, but got 0."),
         (("{images}", "-m", "{images}"), 3, "expected a model folder"),
         (("{images}", "-o", "{images}"), 3, "expected a new or empty folder"),
     ],

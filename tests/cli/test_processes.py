@@ -8,6 +8,7 @@ import pytest
 from docstring_parser import parse_from_object
 
 from tmunet import __version__, list_models
+from tmunet.cli.parser import to_flag
 from tmunet.training.config import TrainConfig, list_recipes
 
 from .conftest import Answer
@@ -42,10 +43,9 @@ def test_the_help_of_train_explains_every_setting_without_torch(python: Run) -> 
     shown, texts = squeezed(answer.out), dict(help_texts(TrainConfig))
     assert {"data", "epochs", "optimizer.clip_norm", "augment.zoom"} < texts.keys()
     for name, text in texts.items():
-        assert f"--{name}" in answer.out
+        assert to_flag(name) in answer.out
         assert len(text) > 5
         assert squeezed(text) in shown, name
-    assert "jsonargparse" in imported(answer.err)
     assert not imported(answer.err) & SLOW
 
 

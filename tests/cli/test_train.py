@@ -17,14 +17,14 @@ from tmunet.training.run_folder import RunFolder
 from .conftest import Answer
 
 Run = Callable[..., Answer]
-SMALL = ("--epochs", 1, "--batch_size", 4, "--preprocess.size", 32, "--device", "cpu")
+SMALL = ("--epochs", 1, "--batch-size", 4, "--preprocess.size", 32, "--device", "cpu")
 
 
 def test_a_run_is_trained_scored_continued_and_not_overwritten(
     tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
     data, run = make_dataset(train=4), tmp_path / "run"
-    answer = tmunet("train", "-d", data, "-o", run, *SMALL, "--optimizer.learning_rate", "1e-3")
+    answer = tmunet("train", "-d", data, "-o", run, *SMALL, "--optimizer.learning-rate", "1e-3")
     assert answer.code == 0
     assert f"tmunet evaluate --model {run}" in answer.out
     config = RunFolder(run).read_config()

@@ -51,9 +51,7 @@ def test_a_network_makes_no_tensor_on_the_cpu_and_reads_no_value(name: str, monk
 
 
 def test_nor_does_a_layer_that_has_no_form_for_inference(monkeypatch: pytest.MonkeyPatch) -> None:
-    narrow = create_model(
-        "tmunet_t", model_args={"mstm.heads": 16}
-    )  # heads of two channels, which are not whole blocks
+    narrow = create_model("tmunet_t", heads=16)  # heads of two channels, which are not whole blocks
     assert any(isinstance(layer, XLSTMLayer) for layer in optimize_for_inference(narrow).modules())
     assert strays(narrow, monkeypatch) == []
 

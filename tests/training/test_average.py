@@ -131,7 +131,7 @@ def test_the_better_of_average_and_raw_weights_is_kept(
 def test_equals_keep_the_average_and_a_loss_that_is_no_number_loses(
     keep: str, average: tuple[float, float], raw: tuple[float, float], kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = from_mapping(TrainConfig, {"data": "x", "keep": keep, "optimizer": {"ema_decay": 0.9}}, where="test")
+    config = from_mapping(TrainConfig, {"data": "x", "monitor": keep, "optimizer": {"ema_decay": 0.9}}, where="test")
     module = SegmentationModule(nn.Conv2d(3, 1, 1), config, ["a"], 1)
     monkeypatch.setattr(module, "log", lambda *_: None)
     module.validation = {"average": validated(*average), "raw": validated(*raw)}

@@ -10,8 +10,7 @@ import pytest
 import torch
 
 from tmunet.errors import ModelError
-from tmunet.training.checkpoint_io import AtomicCheckpointIO
-from tmunet.training.fit import check_checkpoint
+from tmunet.training.checkpoints import AtomicCheckpointIO, check_checkpoint
 
 from .runs import recipe_file, run_here, start
 

@@ -161,7 +161,7 @@ def test_the_parts_of_the_processes_are_the_loss_of_all_images_that_count() -> N
     target = torch.randint(2, (8, 6, 6), generator=random, dtype=torch.uint8)
     target[[1, 4, 5, 6]] = 255
     batches = [slice(0, 4), slice(4, 8)]
-    own = [mean_loss(DiceCELoss()(logits[part], target[part]), target[part]) for part in batches]
+    own = [mean_loss(DiceCELoss(reduction="none")(logits[part], target[part]), target[part]) for part in batches]
     sums = torch.tensor([[3.0, float(3 * own[0])], [1.0, float(own[1])]], dtype=torch.float64)
     parts, logged = [], []
     for part, given in zip(batches, sums, strict=True):

@@ -284,7 +284,7 @@ def test_the_settings_reach_the_loss_the_optimizer_and_the_trainer(tmp_path: Pat
     trainer = build_trainer(config, RunFolder(tmp_path), [], validates=False)
     assert (trainer.gradient_clip_val, trainer.precision) == (0.7, "bf16-mixed")
     logits, target = torch.randn(2, 1, 8, 8), torch.randint(2, (2, 8, 8), dtype=torch.uint8)
-    expected = DiceCELoss(0.25, 3.0)(logits, target)
+    expected = DiceCELoss(0.25, 3.0, reduction="none")(logits, target)
     torch.testing.assert_close(module.loss(logits, target), expected)
     torch.testing.assert_close(module.training_loss(logits, target), expected)
 

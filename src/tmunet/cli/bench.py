@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tmunet.cli.arguments import parse
+from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import keep_memory
 from tmunet.errors import MissingExtraError, UsageError
 from tmunet.prediction.backends.names import Precision

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tmunet.cli.arguments import parse
+from tmunet.cli.parser import parse
 from tmunet.cli.paths import check_output_path
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-from tmunet.cli.arguments import parse
+from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
 from tmunet.config import from_mapping
 from tmunet.extras import require

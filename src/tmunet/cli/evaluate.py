@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tmunet.cli.arguments import parse
+from tmunet.cli.parser import parse
 from tmunet.cli.paths import file_name
 from tmunet.cli.process_setup import prepare_process
 from tmunet.cli.score_table import score_table

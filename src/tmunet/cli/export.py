@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tmunet.cli.arguments import parse
+from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
 from tmunet.prediction.backends.names import ExportFormat, ExportSize
 from tmunet.text import pluralize

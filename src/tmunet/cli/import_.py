@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tmunet.cli.arguments import parse
+from tmunet.cli.parser import parse
 from tmunet.errors import UsageError
 from tmunet.text import pluralize
 

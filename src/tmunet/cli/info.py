@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tmunet.cli.arguments import parse
+from tmunet.cli.parser import parse
 from tmunet.config import to_dict
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from tmunet import __version__
 from tmunet.errors import InputError, TMUNetError, TMUNetWarning, UsageError
+from tmunet.progress import show_messages
 
 VERBS = {
     "demo": "train, evaluate and predict on the sample images that come with the package",
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str]) -> int:
             raise UsageError(f"There is no verb {verb!r}.{suggest(verb, VERBS)}")
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, verb, warnings.showwarning)
+            show_messages()
             code: int = importlib.import_module(f"tmunet.cli.{MODULES.get(verb, verb)}").run(rest)
         return code
     except TMUNetError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from tmunet.cli.arguments import parse
+from tmunet.cli.parser import parse
 from tmunet.cli.paths import check_output_path, file_name
 from tmunet.errors import DataError, UsageError
 from tmunet.text import pluralize

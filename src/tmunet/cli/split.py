@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet import __version__
-from tmunet.cli.arguments import parse
+from tmunet.cli.parser import parse
 from tmunet.errors import TMUNetWarning, UsageError
 from tmunet.text import pluralize
 

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from tmunet.cli.arguments import parse, value_of
+from tmunet.cli.parser import parse, value_of
 from tmunet.cli.process_setup import prepare_process
 from tmunet.config import from_mapping
 from tmunet.errors import UsageError

@@ -1,20 +1,20 @@
-"""What happens around training: the log, the progress bar, the speed."""
+"""Lightning callbacks: metrics.csv, progress bar, throughput."""
 
 import time
 from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
-from tqdm import tqdm
 
 from tmunet.files import write_csv
+from tmunet.progress import logger, progress_bar
 from tmunet.training.module import SegmentationModule
 
 COLUMNS = ("epoch", "learning_rate", "train_loss", "val_loss", "val_dice", "kept_weights")
 
 
 class MetricsLog(pl.Callback):
-    """`metrics.csv`: one row an epoch. The rows live in the checkpoint, so a resumed run writes the same file."""
+    """Write `metrics.csv`, one row an epoch. The rows are in the checkpoint, so that a resumed run writes the same file."""
 
     def __init__(self, path: Path, module: SegmentationModule) -> None:
         self.path, self._module = path, module
@@ -32,7 +32,7 @@ class MetricsLog(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Note the learning rate of the epoch's first step."""
+        """Record the learning rate of the first step of the epoch."""
         if batch_idx == 0:
             self._learning_rate = trainer.optimizers[0].param_groups[0]["lr"]
 
@@ -47,23 +47,24 @@ class MetricsLog(pl.Callback):
 
 
 class ProgressBar(pl.Callback):
-    """A line that says what is trained, and one bar over all steps, whose estimate of the time left includes validation."""
+    """Log what is trained and show one bar over all steps, whose estimate of the time left includes validation."""
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._bar: tqdm[Any] | None = None
+        self._bar: Any = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Open the bar where the run starts or continues."""
+        """Open the bar, at the step where the run starts or is resumed."""
         if trainer.is_global_zero:
-            tqdm.write(f"{self._title}, on {pl_module.device}.")
+            logger.info("%s, on %s.", self._title, pl_module.device)
             total = int(trainer.estimated_stepping_batches)
-            self._bar = tqdm(total=total, initial=trainer.global_step, desc="train", unit="step", smoothing=0.05)
+            bar = {"total": total, "initial": trainer.global_step, "desc": "train", "unit": "step", "smoothing": 0.05}
+            self._bar = progress_bar(**bar, disable=False)  # in log files too
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move on by a step."""
+        """Advance by a step."""
         if self._bar is not None:
             self._bar.update()
 
@@ -81,7 +82,7 @@ class ProgressBar(pl.Callback):
 
 
 class Throughput(pl.Callback):
-    """Images per second of the loader and of the training step, measured in the first epoch and printed once."""
+    """Measure images per second of the loader and of the training step in the first epoch, and log them once."""
 
     def __init__(self) -> None:
         self._images, self._loading, self._stepping, self._mark = 0, 0.0, 0.0, 0.0
@@ -94,7 +95,7 @@ class Throughput(pl.Callback):
     def on_train_batch_start(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """The batch has come: what passed was loading."""
+        """Add the time of loading."""
         now = time.perf_counter()
         self._loading += now - self._mark
         self._mark = now
@@ -102,20 +103,19 @@ class Throughput(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """The step is done: what passed was training."""
+        """Add the time of the step."""
         now = time.perf_counter()
         self._stepping += now - self._mark
         self._mark = now
         self._images += len(batch["case"])
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Print the two speeds after the first epoch."""
+        """Log the two speeds after the first epoch."""
         if not self.speed and trainer.is_global_zero:
             self.speed = {
                 "loader_images_per_s": self._images / self._loading,
                 "step_images_per_s": self._images / self._stepping,
             }
-            tqdm.write(
-                f"Speed: loader with augmentation {self.speed['loader_images_per_s']:.0f} images/s, "
-                f"training step {self.speed['step_images_per_s']:.1f} images/s."
+            logger.info(
+                "Speed: loader with augmentation %.0f images/s, training step %.1f images/s.", *self.speed.values()
             )

@@ -1,4 +1,4 @@
-"""A training run from its settings to its run folder."""
+"""Run a training: from its settings and data to its run folder."""
 
 import hashlib
 import os
@@ -17,20 +17,19 @@ from tmunet.data.cached_dataset import Batch, CachedCases, cache_cases
 from tmunet.data.dataset import Dataset, open_dataset
 from tmunet.data.fingerprint import TrainingFingerprint
 from tmunet.data.reader import Legends
-from tmunet.data.split.class_counts import count_classes
 from tmunet.data.split.leakage import LeakReport, find_leaks
 from tmunet.data.split.near_duplicates import Signature
 from tmunet.data.training_stats import Intensity, Scale, Turns
 from tmunet.device import choose_device
-from tmunet.errors import DataError, InputError, InterruptedRunError, ModelError, TMUNetWarning, UsageError
+from tmunet.errors import DataError, InputError, InterruptedRunError, UsageError
 from tmunet.model import check_size, save_model
 from tmunet.model_config import ModelConfig
 from tmunet.text import pluralize
 from tmunet.training.activation_checkpointing import checkpoint_stages
 from tmunet.training.callbacks import MetricsLog, ProgressBar, Throughput
+from tmunet.training.checkpoints import check_checkpoint, kept_weights
 from tmunet.training.config import TrainConfig
-from tmunet.training.dark_images import warn_of_dark_images
-from tmunet.training.label_checks import check_countable
+from tmunet.training.data_checks import check_labels, warn_absent_classes, warn_leakage, warn_low_intensity
 from tmunet.training.module import SegmentationModule
 from tmunet.training.run_folder import RunFolder
 from tmunet.training.trainer import build_trainer
@@ -43,15 +42,17 @@ def train(config: TrainConfig) -> RunFolder:
 
     Raises:
         UsageError: the run folder exists already, or a setting does not fit.
-        DataError: every fault of the data set, before the first epoch and before anything is written.
+        DataError: all faults of the data set, before the first epoch and before anything is written.
     """
     run = RunFolder(config.run_folder)
     if _is_first_process() and run.path.exists() and any(run.path.iterdir()):
         raise UsageError(
             f"{run.path}: the run folder exists already. Continue it with --resume {shlex.quote(str(run.path))}, or choose "
-            "another with --out."
+            "another with --out.",
+            code="exists",
+            path=run.path,
         )
-    choose_device(config.device)  # a message now, and no traceback of Lightning's
+    choose_device(config.device)  # an error of ours before one of Lightning's
     dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
     if not dataset.split.train:
         raise InputError(
@@ -74,11 +75,10 @@ def resume(path: Path) -> RunFolder:
 
 
 def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool = False) -> RunFolder:
-    train_cases, val_cases, on_test, leaks = _load(dataset, config)
-    by_dice, tell = config.monitor == "val_dice", _is_first_process()
-    validates = check_countable(dataset.folder, train_cases, val_cases, dataset.info.classes, by_dice, tell)
-    if tell:
-        _warn_of_absent_classes(dataset, {**train_cases.present, **val_cases.present, **on_test})
+    train_cases, val_cases, on_test, leaks = _load_cases(dataset, config)
+    validates = check_labels(dataset, train_cases, val_cases, config.monitor, warn=_is_first_process())
+    if _is_first_process():
+        warn_absent_classes(dataset, {**train_cases.present, **val_cases.present, **on_test})
     data_hash = hashlib.sha256((train_cases.sha256() + val_cases.sha256()).encode()).hexdigest()
     if resuming:
         run.check_data(data_hash, dataset.info.classes)
@@ -114,7 +114,7 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     validation = _loader(val_cases, VALIDATION_BATCH) if validates else None
     _launch(trainer, module, loader, validation, run if resuming and run.last.exists() else None)
     if trainer.is_global_zero:
-        network.load_state_dict(kept_weights(run.last if validation is None else run.best, module))
+        network.load_state_dict(kept_weights(run.last if validation is None else run.best, module.device))
         provenance = run.describe(log.rows, config, speed.speed)
         seen = TrainingFingerprint(train_cases.hashes, val_cases.hashes)
         save_model(run.model, network, replace(model_config, provenance=provenance), seen)
@@ -143,7 +143,7 @@ def _launch(
         raise InputError(
             f"Training: BatchNorm needs more than one value a channel, but the last of {len(module.names)} images is alone in "
             f"its batch of up to {batch}, and {size} pixels leave one value of it in the deepest stage. Choose a larger "
-            "--preprocess.size, or another --batch_size."
+            "--preprocess.size, or another --batch-size."
         ) from error
     except SystemExit:  # how Lightning ends after Ctrl-C and SIGTERM
         raise InterruptedRunError(
@@ -152,10 +152,10 @@ def _launch(
         ) from None
 
 
-def _load(
+def _load_cases(
     dataset: Dataset, config: TrainConfig
 ) -> tuple[CachedCases, CachedCases, Mapping[str, Collection[str]], LeakReport]:
-    """Training and validation cases, and the classes on each test image: no fault and no leak waits for the test."""
+    """Training and validation cases, the classes on each test image, and data leakage; test images are checked too."""
     faults: list[str] = []
     loaded = []
     legends: Legends = []
@@ -167,27 +167,11 @@ def _load(
         faults += found
     if faults:
         raise DataError(str(dataset.folder), faults)
-    if _is_first_process():
-        warn_of_dark_images(dataset.folder, loaded[0].intensities, config.preprocess, config.augment)
     leaks = find_leaks(dataset.split, {case.name: case.group for case in dataset.cases}, signatures)
-    if leaks.leaking and _is_first_process():
-        warnings.warn(
-            f"{dataset.folder}: the split leaks: {leaks}. Scores on it will look better than they are. "
-            f"A split that does not leak: tmunet split {dataset.folder} --kind grouped",
-            TMUNetWarning,
-            stacklevel=2,
-        )
+    if _is_first_process():
+        warn_low_intensity(dataset, loaded[0].intensities, config)
+        warn_leakage(dataset, leaks)
     return loaded[0], loaded[1], loaded[2].present, leaks
-
-
-def _warn_of_absent_classes(dataset: Dataset, present: Mapping[str, Collection[str]]) -> None:
-    for count in count_classes(dataset.split, dataset.info.classes[1:], present):
-        if count.absent:
-            warnings.warn(
-                f"{dataset.folder}: {count}. A split that balances classes: tmunet split {dataset.folder} --kind grouped",
-                TMUNetWarning,
-                stacklevel=3,
-            )
 
 
 def _loader(cases: CachedCases, batch_size: int, sampler: Any = None) -> DataLoader[Batch]:
@@ -199,7 +183,7 @@ def _as_is(batch: Any) -> Any:
 
 
 def _precision(config: TrainConfig) -> Literal["float32", "bfloat16"]:
-    """What `precision: auto` means here; the run folder keeps the answer."""
+    """Resolve `precision: auto` for this device; the run folder keeps the result."""
     if config.precision != "auto":
         return config.precision
     on_cuda = config.device in ("auto", "cuda") and torch.cuda.is_available()
@@ -211,34 +195,5 @@ def _name_of(device: torch.device) -> str:
 
 
 def _is_first_process() -> bool:
-    """Whether this process is the one that writes, by the variables of torchrun, Slurm and Lightning's own launcher."""
+    """Whether this is rank 0, by the variables of torchrun, Slurm and Lightning's launcher."""
     return not any(int(os.environ.get(name, 0)) for name in ("RANK", "SLURM_PROCID", "LOCAL_RANK"))
-
-
-def check_checkpoint(checkpoint: Path, averages: bool) -> None:
-    """See that a checkpoint can be read, and continued by a run that averages its weights or not.
-
-    Raises:
-        ModelError: it cannot; the message names the file.
-    """
-    try:
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a damaged archive leads to
-        raise ModelError(f"{checkpoint}: the checkpoint is damaged; delete it, and the run starts again.") from error
-    if averages and "kept_weights" not in state:
-        raise ModelError(
-            f"{checkpoint}: expected the moving average of the weights with the number of its steps, but found that of tmunet "
-            "0.1.0, which keeps its random start. Delete the folder of the checkpoint, and the run starts again."
-        )
-
-
-def kept_weights(checkpoint: Path, module: SegmentationModule) -> dict[str, torch.Tensor]:
-    """The network's weights in a checkpoint: their moving average or the raw ones, whichever did better on the validation images.
-
-    Without validation images the average, if the run has one.
-    """
-    saved = torch.load(checkpoint, map_location=module.device, weights_only=True)
-    state, prefix = saved["state_dict"], "network."
-    if saved.get("kept_weights") == "average":
-        prefix = "average.module."
-    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""What one training step and one validation step do."""
+"""The Lightning module: training step, validation step, optimizer, moving average of the weights."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from tmunet.losses import DiceCELoss, counts, loss_from_config, mean_loss
 from tmunet.metrics import EMPTY_POLICY, confusion, dice, outcome_of
 from tmunet.prediction.postprocess import decide
 from tmunet.training.config import TrainConfig
-from tmunet.training.schedule import learning_rate_factor
+from tmunet.training.optimizer import build_optimizer, learning_rate_factor
 from tmunet.training.weight_average import moving_average
 
 Weights = Literal["average", "raw"]
@@ -28,12 +28,12 @@ Weights = Literal["average", "raw"]
 
 @dataclass(frozen=True)
 class Validated:
-    """A validation image in one epoch.
+    """Scores of one validation image in one epoch.
 
     Attributes:
-        loss: its loss.
-        dice: of each label but the background.
-        shown: the labels that its mask shows, of these.
+        loss: loss of the image.
+        dice: Dice by label, without the background.
+        shown: labels in the mask of the image, without the background.
     """
 
     loss: float
@@ -42,10 +42,10 @@ class Validated:
 
 
 class SegmentationModule(pl.LightningModule):
-    """A network, the loss of Eq. 9, an optimizer and, if the settings say so, the moving average of the weights.
+    """A network with the loss of Eq. 9, an optimizer and, if `ema_decay` is set, the moving average of its weights (EMA).
 
-    The average and the raw weights, those of the last step, are both validated. `kept_weights` says which did better in the
-    last validation by what the settings keep epochs for; `val_loss` and `val_dice` are of these.
+    The average and the raw weights are both validated. `kept_weights` says which were better by the monitored metric in the
+    last validation; `val_loss` and `val_dice` are of these.
 
     Args:
         network: maps images (B, C, S, S) to logits (B, 1 or K, S, S); in training possibly to logits of several resolutions,
@@ -59,7 +59,7 @@ class SegmentationModule(pl.LightningModule):
         super().__init__()
         self.network, self.settings, self.names = network, config, tuple(names)
         self.steps_per_epoch = steps_per_epoch
-        self.loss = DiceCELoss(config.loss.cross_entropy, config.loss.dice)
+        self.loss = DiceCELoss(config.loss.cross_entropy, config.loss.dice, reduction="none")
         self.training_loss = loss_from_config(network, config.loss.cross_entropy, config.loss.dice)
         decay = config.optimizer.ema_decay
         self.average = None if decay is None else moving_average(network, decay)
@@ -68,7 +68,7 @@ class SegmentationModule(pl.LightningModule):
         self.batch: tuple[str, ...] = ()  # names of the images of the step
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Scale, augment (in training) and normalize on the device."""
+        """Scale to [0, 1], augment (in training) and normalize, on the device."""
         images, masks = unit(batch["image"]), batch["mask"]
         if self.trainer.training:
             config, C = self.settings, images.shape[1]
@@ -77,9 +77,9 @@ class SegmentationModule(pl.LightningModule):
         return {**batch, "image": normalize(images, self.settings.preprocess.normalize), "mask": masks}
 
     def training_step(self, batch: Batch, _: int) -> Tensor:
-        """Mean loss over the images of a batch that have a pixel that counts; 0 without a gradient if there is none.
+        """Mean loss over the images of a batch with a pixel that is not ignored; 0 without a gradient if there is none.
 
-        Each process gives its part of the mean over the batches of all, of which the trainer takes the mean.
+        With several processes each image weighs the same: a process returns its share of the mean over all their batches.
 
         Raises:
             NonFiniteLossError: the loss of an image is infinite or NaN; the message names the images.
@@ -90,7 +90,7 @@ class SegmentationModule(pl.LightningModule):
             name for name, finite in zip(self.batch, torch.isfinite(losses).tolist(), strict=True) if not finite
         ]
         if culprits:
-            raise self._not_finite("loss", f"for: {', '.join(culprits)}", "Look at these images, or lower")
+            raise self._not_finite("loss", f"for: {', '.join(culprits)}", "Check these images, or lower")
         own, processes = mean_loss(losses, batch["mask"]), self.trainer.world_size
         images = counts(batch["mask"]).sum()
         total, mean, share = images, own.detach(), 1.0
@@ -102,10 +102,10 @@ class SegmentationModule(pl.LightningModule):
         return own * share
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """See that the gradient is finite before it reaches the weights: after it, every image would be blamed.
+        """Check that the gradient is finite, before it reaches the weights.
 
         Raises:
-            NonFiniteLossError: it is not; the message names the first parameter and the images of the step.
+            NonFiniteLossError: it is not; the message names the first parameter and the images of the batch.
         """
         gradients = {name: p.grad for name, p in self.network.named_parameters() if p.grad is not None}
         if torch.isfinite(torch.nn.utils.get_total_norm(gradients.values())):
@@ -114,17 +114,17 @@ class SegmentationModule(pl.LightningModule):
         raise self._not_finite("gradient", f"though the loss is; first: {first}", "Lower")
 
     def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
-        """Step, and let the average follow."""
+        """Update the weights and their moving average."""
         super().optimizer_step(*args, **kwargs)
         if self.average is not None:
             self.average.update_parameters(self.network)
 
     def on_validation_epoch_start(self) -> None:
-        """Forget the last validation."""
+        """Reset the scores."""
         self.validation = {}
 
     def validation_step(self, batch: Batch, _: int) -> None:
-        """Score each image with a pixel that counts, at the size of training, by the average and by the raw weights."""
+        """Score each image at the size of training, with the average and with the raw weights; ignored images are left out."""
         networks: dict[Weights, nn.Module] = {} if self.average is None else {"average": self.average}
         masks, kept = batch["mask"].cpu().numpy(), counts(batch["mask"]).tolist()
         for weights, network in (networks | {"raw": self.network}).items():
@@ -137,33 +137,30 @@ class SegmentationModule(pl.LightningModule):
                     self.validation.setdefault(weights, []).append(image)
 
     def on_validation_epoch_end(self) -> None:
-        """Means over the validation images, of the better weights; every process has seen all of the images."""
+        """Log the means over the validation images, of the better weights; every process validates on all images."""
         if self.validation:
             means = {
                 of: (fmean(image.loss for image in images), mean_dice(images)) for of, images in self.validation.items()
             }
-            self.kept_weights = min(means, key=lambda weights: self._badness(*means[weights]))  # the average if equal
+            self.kept_weights = min(means, key=lambda weights: self._cost(*means[weights]))  # the average if equal
             loss, score = means[self.kept_weights]
             self.log("val_loss", loss)
             if score is not None:
                 self.log("val_dice", score)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Note whose validation the checkpoint was judged by."""
+        """Store which weights the validation scores are of."""
         checkpoint["kept_weights"] = self.kept_weights
 
     def configure_optimizers(self) -> Any:
-        """The optimizer, and its learning rate as a function of the step."""
-        settings = self.settings.optimizer
-        optimizer = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings.name](
-            self.network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-        )
-        factor = learning_rate_factor(settings, self.steps_per_epoch, self.settings.epochs)
+        """Optimizer and learning rate schedule, by step."""
+        optimizer = build_optimizer(self.network, self.settings.optimizer)
+        factor = learning_rate_factor(self.settings.optimizer, self.steps_per_epoch, self.settings.epochs)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _badness(self, loss: float, score: float | None) -> float:
-        """What is lowest of the weights and the epoch that are kept."""
+    def _cost(self, loss: float, score: float | None) -> float:
+        """Lower is better: the monitored metric as a cost."""
         if self.settings.monitor == "val_dice":
             return math.inf if score is None else -score
         return math.inf if math.isnan(loss) else loss
@@ -172,15 +169,15 @@ class SegmentationModule(pl.LightningModule):
         return NonFiniteLossError(
             f"The {what} is not finite in epoch {self.current_epoch + 1}, step {self.global_step + 1}, {where} "
             f"(batch: {', '.join(self.batch)}). The last checkpoint is from the epoch before. {advice} "
-            "--optimizer.learning_rate, or set --optimizer.clip_norm 1."
+            "--optimizer.learning-rate, or set --optimizer.clip-norm 1."
         )
 
 
 def mean_dice(images: Sequence[Validated]) -> float | None:
-    """Dice over validation images; None where no mask shows a class.
+    """Mean Dice over validation images; None where no mask shows a class.
 
-    The Dice of an image is the mean over the classes that some validation mask shows, and over any other that it is falsely
-    said to show, which counts 0: a class that is nowhere adds no 1, and a false alarm never helps an epoch.
+    The Dice of an image is the mean over the classes that some validation mask shows, and over false alarms of other classes,
+    which score 0: a class that is on no mask adds no 1, and a false alarm never improves an epoch.
     """
     labels = frozenset[int]().union(*(image.shown for image in images))
     if not labels:
@@ -191,7 +188,7 @@ def mean_dice(images: Sequence[Validated]) -> float | None:
 
 
 def class_dice(mask: np.ndarray, prediction: np.ndarray, classes: int) -> dict[int, float]:
-    """Dice of one image for each label but the background, with the policy for empty masks."""
+    """Dice of one image by label, without the background; empty masks by the policy of the protocol strict."""
     valid = mask != IGNORE_LABEL
     scores = {}
     for label in range(1, classes):

@@ -1,9 +1,8 @@
-"""The run folder: everything a number of this run can be traced to."""
+"""The run folder: what the scores of a training can be traced to."""
 
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,75 +17,66 @@ from tmunet.training.config import TrainConfig
 from tmunet.versions import versions
 
 
-@dataclass(frozen=True)
 class RunFolder:
-    """Where the parts of a run lie."""
+    """The files of a training run.
 
-    path: Path
+    Attributes:
+        path: the folder.
+        config: the resolved settings.
+        provenance: data, split, versions, command.
+        split: the split that was used, whatever file it came from.
+        metrics: one row an epoch.
+        checkpoints: folder of the two checkpoints.
+        last: checkpoint after the last finished epoch.
+        best: checkpoint of the best epoch by the validation images.
+        model: the trained model.
+    """
 
-    @property
-    def config(self) -> Path:
-        """The resolved settings."""
-        return self.path / "config.yaml"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.yaml"
+        self.provenance = path / "provenance.json"
+        self.split = path / "split.json"
+        self.metrics = path / "metrics.csv"
+        self.checkpoints = path / "checkpoints"
+        self.last = self.checkpoints / "last.ckpt"
+        self.best = self.checkpoints / "best.ckpt"
+        self.model = path / "model"
+
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunFolder) and other.path == self.path
+
+    def __hash__(self) -> int:
+        return hash(self.path)
 
     def named_data(self) -> Path:
-        """The data set folder that the run was trained on, as it was given, whether it is there or not."""
+        """The data set folder of the training as it was given, whether it still exists or not."""
         named = Path(self.read_config().data)
         return named.parent if named.suffix == ".json" else named
 
     def data(self) -> Path:
-        """The data set folder that the run was trained on.
+        """The data set folder of the training.
 
         Raises:
-            InputError: it is not there, as seen from here.
+            InputError: it does not exist, as seen from the current folder.
         """
         folder = self.named_data()
         if not folder.is_dir():
             raise InputError(
                 f"{self.config}: expected the data set in {folder}, but there is no such folder. Paths there are relative to the "
-                "folder in which the training was started: give the command there."
+                "folder in which the training was started: give the command there.",
+                code="missing-data",
+                path=folder,
             )
         return folder
-
-    @property
-    def provenance(self) -> Path:
-        """Data, split, versions, command."""
-        return self.path / "provenance.json"
-
-    @property
-    def split(self) -> Path:
-        """The split that was used, whatever file it came from."""
-        return self.path / "split.json"
-
-    @property
-    def metrics(self) -> Path:
-        """One row an epoch."""
-        return self.path / "metrics.csv"
-
-    @property
-    def checkpoints(self) -> Path:
-        """The folder of the two checkpoints."""
-        return self.path / "checkpoints"
-
-    @property
-    def last(self) -> Path:
-        """The checkpoint after the last finished epoch."""
-        return self.checkpoints / "last.ckpt"
-
-    @property
-    def best(self) -> Path:
-        """The checkpoint of the best epoch by the validation images."""
-        return self.checkpoints / "best.ckpt"
-
-    @property
-    def model(self) -> Path:
-        """The trained model."""
-        return self.path / "model"
 
     def start(
         self, config: TrainConfig, dataset: Dataset, data_hash: str, leaks: LeakReport, machine: Mapping[str, Any]
     ) -> None:
-        """Write what is known before the first epoch; `machine` is what the arithmetic runs on."""
+        """Write settings, split and provenance before the first epoch; `machine` describes device and processes."""
         write_split(self.split, dataset.split)
         write_json(
             self.provenance,
@@ -112,19 +102,19 @@ class RunFolder:
             UsageError: this is not a run folder, or its settings are damaged.
         """
         if not self.config.is_file():
-            raise UsageError(f"{self.path}: expected a run folder with a {self.config.name}, but found none.")
-        return from_mapping(TrainConfig, read_yaml(self.config), where=str(self.config))
+            message = f"{self.path}: expected a run folder with a {self.config.name}, but found none."
+            raise UsageError(message, code="no-run", path=self.path)
+        return from_mapping(TrainConfig, read_yaml(self.config), where=self.config)
 
     def check_data(self, data_hash: str, classes: tuple[str, ...]) -> None:
-        """Refuse to continue on other images than the run began with, or on labels of other names.
+        """Refuse to resume a run whose data set has changed.
 
         Raises:
             DataError: the training or validation images or masks have changed, or the classes, be it in their order.
         """
         begun = self.read_provenance()
-        if (known := begun.get("classes", list(classes))) != list(
-            classes
-        ):  # the masks are the same, so one of the two is wrong
+        known = begun.get("classes", list(classes))
+        if known != list(classes):  # the masks are the same, so one of the two is wrong
             raise DataError(
                 str(self.path),
                 [
@@ -145,7 +135,7 @@ class RunFolder:
     def describe(
         self, rows: Sequence[Mapping[str, Any]], config: TrainConfig, speed: Mapping[str, float]
     ) -> dict[str, Any]:
-        """The provenance of the trained model: what `start` wrote, and how the kept epoch did on the validation images."""
+        """The provenance of the trained model: what `start` wrote, and the validation scores of the kept epoch."""
         known = self.read_provenance()
         by_dice = config.monitor == "val_dice"
         measured = [row for row in rows if row["val_dice" if by_dice else "val_loss"] is not None]

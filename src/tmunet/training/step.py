@@ -1,4 +1,4 @@
-"""One optimizer step on given images, as training does it: forward, loss, backward, optimizer."""
+"""One training step on fixed images without Lightning, for benchmarks: loss, optimizer and clipping are those of training."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.losses import loss_from_config, mean_loss
+from tmunet.training.config import LossConfig, OptimizerConfig
+from tmunet.training.optimizer import build_optimizer
+from tmunet.training.weight_average import moving_average
 
 
 def training_step(
@@ -13,34 +16,38 @@ def training_step(
     images: Tensor,
     masks: Tensor,
     bfloat16: bool = False,
-    cross_entropy: float = 2.0,
-    dice: float = 1.0,
-    learning_rate: float = 1e-4,
+    loss: LossConfig | None = None,
+    optimizer: OptimizerConfig | None = None,
 ) -> Callable[[], Tensor]:
-    """A call that takes one step of Adam, every time on the same images.
+    """Return a call that takes one optimizer step (forward, loss, backward, clip, update), every time on the same images.
 
     Args:
         network: its weights change; it is put into training mode.
         images: (B, C, H, W), on the device of the network.
         masks: labels (B, H, W).
-        bfloat16: in bfloat16 where autocast allows it.
-        cross_entropy: lambda_1 of Eq. 9.
-        dice: lambda_2 of Eq. 9.
-        learning_rate: of Adam.
+        bfloat16: autocast to bfloat16.
+        loss: weights of the loss; by default those of the paper.
+        optimizer: optimizer, clipping and moving average; by default those of the paper. The learning rate stays constant.
 
     Returns:
-        The call; it gives the mean loss of the images that have a pixel that counts.
+        The call; it returns the mean loss over the images.
     """
-    loss = loss_from_config(network, cross_entropy, dice)
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
+    loss, config = loss or LossConfig(), optimizer or OptimizerConfig()
+    criterion = loss_from_config(network, loss.cross_entropy, loss.dice)
+    update = build_optimizer(network, config)
+    average = None if config.ema_decay is None else moving_average(network, config.ema_decay)
 
     def step() -> Tensor:
         network.train()
-        optimizer.zero_grad(set_to_none=True)
+        update.zero_grad(set_to_none=True)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=bfloat16):
-            value: Tensor = mean_loss(loss(network(images), masks), masks)
+            value: Tensor = mean_loss(criterion(network(images), masks), masks)
         torch.autograd.backward([value])
-        optimizer.step()
+        if config.clip_norm is not None:
+            nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+        update.step()
+        if average is not None:
+            average.update_parameters(network)
         return value.detach()
 
     return step

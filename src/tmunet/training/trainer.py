@@ -1,4 +1,4 @@
-"""PyTorch Lightning, set up as a run's settings say."""
+"""Lightning trainer from the settings of a run."""
 
 import logging
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from tmunet.extras import require
-from tmunet.training.checkpoint_io import AtomicCheckpointIO
+from tmunet.training.checkpoints import AtomicCheckpointIO
 from tmunet.training.config import TrainConfig
 from tmunet.training.run_folder import RunFolder
 from tmunet.training.sync_norm import SyncedNorms
 
 
 def build_trainer(config: TrainConfig, run: RunFolder, callbacks: Sequence[Callback], validates: bool) -> pl.Trainer:
-    """A trainer that writes `checkpoints/last.ckpt` after every epoch and, if it validates, `best.ckpt`, both atomically."""
+    """Build a trainer that writes `checkpoints/last.ckpt` after every epoch and, if it validates, `best.ckpt`, atomically."""
     several = config.devices * config.nodes > 1
     on_cpu = config.device == "cpu" or (config.device == "auto" and not torch.cuda.is_available())
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)

@@ -45,7 +45,7 @@ class ModelSpec:
 
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return create_model(self.name, CHANNELS, 1, self.model_args).eval()
+            return create_model(self.name, CHANNELS, 1, **self.model_args).eval()
 
 
 def parse_model_spec(text: str) -> ModelSpec:

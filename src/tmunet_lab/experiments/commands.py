@@ -9,7 +9,7 @@ from tmunet_lab.experiments.planned_runs import PlannedRun
 def train_command(run: PlannedRun) -> list[str]:
     """Train from fresh weights."""
     config = run.config
-    options = [f"--model_args={json.dumps(config.model_args)}"] if config.model_args else []
+    options = [f"--model-args={json.dumps(config.model_args)}"] if config.model_args else []
     return [
         "train",
         f"--data={config.data}",
@@ -20,7 +20,10 @@ def train_command(run: PlannedRun) -> list[str]:
         *options,
         f"--seed={config.seed}",
         f"--device={config.device}",
-        *(f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in dotted(run.given)),
+        *(
+            f"--{key.replace('_', '-')}={value if isinstance(value, str) else json.dumps(value)}"
+            for key, value in dotted(run.given)
+        ),
     ]
 
 

@@ -73,10 +73,9 @@ def measure_step(
 
 
 def _training(network: nn.Module, config: TrainConfig, images: Tensor, masks: Tensor) -> Callable[[], object]:
-    weights = config.loss.cross_entropy, config.loss.dice
     if config.checkpointing:
         checkpoint_stages(network)
-    return training_step(network, images, masks, _lower(config, images), *weights, config.optimizer.learning_rate)
+    return training_step(network, images, masks, _lower(config, images), config.loss, config.optimizer)
 
 
 @torch.no_grad()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tmunet.cli.arguments import parse
 from tmunet.cli.bench import BenchConfig
+from tmunet.cli.parser import parse
 from tmunet.registry import list_models
 from tmunet_lab.bench.model_spec import parse_model_specs
 

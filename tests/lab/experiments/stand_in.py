@@ -6,8 +6,8 @@ import sys
 import time
 from pathlib import Path
 
-from tmunet.cli.arguments import parse
 from tmunet.cli.evaluate import EvaluateConfig
+from tmunet.cli.parser import parse
 from tmunet.config import to_yaml
 from tmunet.data.dataset import open_dataset
 from tmunet.data.split.splits import write_split

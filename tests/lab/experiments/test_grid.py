@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tmunet.cli.arguments import parse
 from tmunet.cli.evaluate import EvaluateConfig
+from tmunet.cli.parser import parse
 from tmunet.data.split.splits import fixed_splits, read_split
 from tmunet.errors import UsageError
 from tmunet.training.config import TrainConfig, read_recipe

@@ -34,7 +34,7 @@ def bench_file(folder: Path, **changes: Any) -> None:
 
 def test_networks_are_counted_with_their_options_and_broken_ones_are_told() -> None:
     costs, left_out = count_costs(PLAN)
-    network = create_model("tmunet_t", model_args={"mstm": {"xlstm": False, "pooling": False, "dwconv": False}}).eval()
+    network = create_model("tmunet_t", mstm={"xlstm": False, "pooling": False, "dwconv": False}).eval()
     expected = count_parameters(network), count_macs(network), count_macs_by_hooks(network)
     assert costs == {"bare": Cost(*expected, None, "")}
     assert "There is no setting 'nonsense'" in left_out["broken"]

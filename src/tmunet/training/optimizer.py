@@ -1,13 +1,22 @@
-"""The learning rate as a function of the optimizer step."""
+"""Optimizer and learning rate schedule."""
 
 import math
 from collections.abc import Callable
 
+import torch
+from torch import nn
+
 from tmunet.training.config import OptimizerConfig
 
 
+def build_optimizer(network: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
+    """Create Adam or AdamW over the parameters of a network."""
+    kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
+    return kind(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+
+
 def learning_rate_factor(config: OptimizerConfig, steps_per_epoch: int, epochs: int) -> Callable[[int], float]:
-    """The factor on `config.learning_rate` at each step, counted from 0.
+    """The factor on `config.learning_rate` at each optimizer step, from 0.
 
     Exponential (paper, section 3.1): decay ** finished epochs. Cosine: along a half cosine from 1 to 0. Both after a linear
     warm-up of `config.warmup_epochs`.
