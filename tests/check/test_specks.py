@@ -62,6 +62,6 @@ def test_what_is_too_small_for_the_counts_of_objects_is_what_check_calls_a_speck
     for pixels in range(1, 9):
         mask = disc((100, 100), 30)
         mask[5, 5 : 5 + pixels] = 1
-        counted = count_objects(mask == 1, np.zeros_like(mask, dtype=bool))
+        counted = count_objects(preds=np.zeros_like(mask, dtype=bool), target=mask == 1)
         specks = find_specks(mask, (1,))
         assert counted.too_small == (0 if specks is None else specks.count) == (pixels < MIN_OBJECT_PIXELS)

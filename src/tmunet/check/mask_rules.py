@@ -8,7 +8,7 @@ from tmunet.check.mask_stats import MaskFacts
 from tmunet.data.cases import DatasetInfo
 from tmunet.data.io.masks import FEW_VALUES, UNCLEAR, advice
 from tmunet.data.io.palettes import MEND, find_conflict
-from tmunet.metrics.lesions import MIN_OBJECT_PIXELS
+from tmunet.metrics.functional import MIN_OBJECT_PIXELS
 
 _DARK, _BRIGHT = 63, 192
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tmunet.metrics.lesions import MIN_OBJECT_PIXELS, components
+from tmunet.metrics.functional import MIN_OBJECT_PIXELS, components
 
 _MAX_SHARE = (
     2e-5  # of the pixels of the image: in a large one a slip of the brush is larger, and still no crumb to the counts

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tmunet.errors import BackendError
-from tmunet.metrics.empty_masks import EMPTY_POLICY, Outcome
-from tmunet.metrics.functional import confusion, dice
+from tmunet.metrics import EMPTY_POLICY, Presence, confusion
 from tmunet.prediction.backends.sessions import Run
 from tmunet.prediction.postprocess import decide
 
@@ -63,5 +62,5 @@ def compare_masks(run: Run, reference: Run, images: Iterable[Tensor]) -> Agreeme
 def _dice(expected: NDArray[np.uint8], found: NDArray[np.uint8], classes: int) -> float:
     """Mean over the classes but the background; a class that is in neither mask agrees."""
     counts = [confusion(expected == label, found == label) for label in range(1, classes)]
-    neither = EMPTY_POLICY[Outcome.BOTH_EMPTY].overlap
-    return fmean(dice(one) if one.tp + one.fp + one.fn else neither for one in counts)
+    neither = EMPTY_POLICY[Presence.NEITHER].overlap
+    return fmean(one.dice() if one.tp + one.fp + one.fn else neither for one in counts)

@@ -10,10 +10,8 @@ import numpy as np
 from tmunet.errors import InputError
 from tmunet.files import write_text
 from tmunet.labels import IGNORE_LABEL
-from tmunet.metrics.bootstrap import describe
-from tmunet.metrics.class_means import is_absent, scored_classes
-from tmunet.metrics.empty_masks import Outcome
-from tmunet.metrics.groups import count_groups
+from tmunet.metrics import Presence, describe, is_absent, scored_classes
+from tmunet.metrics.bootstrap import count_groups
 from tmunet.report import charts, panels
 from tmunet.report import report_text as wording
 from tmunet.report.page_assets import environment, hex_color
@@ -101,7 +99,7 @@ def render(report: Report) -> str:
             best=best,
             metrics=wording.METRICS,
             outcomes=wording.OUTCOMES,
-            drawn=[outcome for outcome in wording.OUTCOMES if outcome != Outcome.IGNORED],
+            drawn=[outcome for outcome in wording.OUTCOMES if outcome != Presence.IGNORED],
         )
     )
 
