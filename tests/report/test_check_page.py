@@ -17,11 +17,10 @@ from tmunet.data.class_fractions import class_fractions
 from tmunet.data.reader import load_case
 from tmunet.data.split.leakage import Comparison, Leak, LeakReport
 from tmunet.data.split.splits import Split
-from tmunet.report.check_page import DRAWN, SAMPLE, portions, render_check, write_check_page
-from tmunet.report.dataset_facts import facts, verdict
-from tmunet.report.histogram import BINS, histogram
+from tmunet.report.charts import HISTOGRAM_BINS, histogram
+from tmunet.report.check_page import DRAWN, SAMPLE, facts, portions, render_check, verdict, write_check_page
 
-from .test_report_browser import CHROMIUM, browse
+from .test_page_in_browser import CHROMIUM, browse
 
 INFO = DatasetInfo("discs")
 
@@ -238,7 +237,7 @@ def test_a_histogram_counts_every_case_once(shares):
     assert sum(bar.count for bar in chart.bars) == len(shares)
     assert max(bar.height for bar in chart.bars) == 100
     assert all(0 <= bar.x <= bar.x + bar.width <= 100 + 1e-9 for bar in chart.bars)
-    assert len(chart.bars) <= BINS + 1
+    assert len(chart.bars) <= HISTOGRAM_BINS + 1
     assert (chart.ticks[0].label == "empty") == (0.0 in shares)
 
 
