@@ -18,7 +18,7 @@ import torch
 from tmunet.cli.demo import sample_folder
 from tmunet.cli.process_setup import prepare_process
 from tmunet.files import write_text
-from tmunet.metrics.functional import confusion, dice
+from tmunet.metrics import dice
 from tmunet.model import load_model
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.prediction.backends.formats import WRITERS, eager_session
@@ -120,7 +120,7 @@ def main() -> None:
         expected = [decide(reference(image))[0].numpy() == 1 for image in images]
         for name, run in runs.items():
             found = [decide(run(image))[0].numpy() == 1 for image in images]
-            lines.append(row(name, [dice(confusion(a, b)) for a, b in zip(expected, found, strict=True)]))
+            lines.append(row(name, [dice(a, b) for a, b in zip(expected, found, strict=True)]))
         (Path(temporary) / "base").mkdir()
         timed = "\n".join(times(Path(temporary) / "base", threads))
     table = "\n".join(lines)

@@ -61,7 +61,7 @@ def test_scores_are_those_of_the_predicted_masks(make_dataset: Make) -> None:
     for case, row in zip(cases, found.rows, strict=True):
         prediction, truth = predictor(case.image).mask == 1, load_case(case, dataset.info).mask == 1
         assert {key: row[key] for key in (*METRICS, "outcome", *OBJECT_COLUMNS)} == PROTOCOLS["strict"].score(
-            truth, prediction
+            preds=prediction, target=truth
         ).to_dict()
         assert row["dice"] == pytest.approx(dice(truth, prediction))
     assert 0 < fmean(scores(found)) < 1
@@ -127,7 +127,7 @@ def test_ignored_pixels_count_for_nothing(make_dataset: Make) -> None:
     prediction = predictor(folder / "images" / "case10.png").mask
     for label, name in ((1, "a"), (2, "b")):
         expected = PROTOCOLS["strict"].score(
-            np.where(mask == 255, False, mask == label), np.where(mask == 255, False, prediction == label)
+            preds=np.where(mask == 255, False, prediction == label), target=np.where(mask == 255, False, mask == label)
         )
         assert scores(found, name) == [expected.dice]
         counted = {key: value for key, value in expected.to_dict().items() if key in OBJECT_COUNTS}

@@ -19,7 +19,7 @@ from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.labels import IGNORE_LABEL
-from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Outcome, Protocol, is_absent
+from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Presence, Protocol, is_absent
 from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.predictor import Predictor
 from tmunet.text import pluralize
@@ -60,7 +60,7 @@ class Evaluation:
             InputError: every pixel of every image is ignored.
         """
         classes, cases = dataset.info.classes[1:], dataset.subset(subset)
-        if all(case.outcome is Outcome.IGNORED for found in scores for case in found.values()):
+        if all(case.outcome is Presence.IGNORED for found in scores for case in found.values()):
             raise InputError(
                 f"{dataset.folder}: expected {subset} images to score, but every pixel of {pluralize(len(cases), 'mask')} is "
                 "marked to be ignored. Draw the masks, or give another split."
@@ -224,7 +224,9 @@ def class_scores(
     if not valid.any():
         return dict.fromkeys(classes[1:], UNSCORED)
     return {
-        name: protocol.score((reference == label) & valid, (prediction == label) & valid, magnification=magnification)
+        name: protocol.score(
+            preds=(prediction == label) & valid, target=(reference == label) & valid, magnification=magnification
+        )
         for label, name in enumerate(classes)
         if label > 0
     }

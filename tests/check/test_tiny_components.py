@@ -64,6 +64,6 @@ def test_what_is_too_small_for_the_counts_of_objects_is_what_check_calls_a_tiny_
     for pixels in range(1, 9):
         mask = disc((100, 100), 30)
         mask[5, 5 : 5 + pixels] = 1
-        counted = count_objects(mask == 1, np.zeros_like(mask, dtype=bool))
+        counted = count_objects(preds=np.zeros_like(mask, dtype=bool), target=mask == 1)
         tiny = find_tiny_components(mask, (1,))
         assert counted.too_small == (0 if tiny is None else tiny.count) == (pixels < MIN_OBJECT_PIXELS)

@@ -16,7 +16,7 @@ from tmunet.cli.score_table import score_table
 from tmunet.data.dataset import open_dataset
 from tmunet.evaluation import evaluate
 from tmunet.files import sha256, write_json
-from tmunet.metrics import PROTOCOLS
+from tmunet.metrics import METRIC_LABELS, PROTOCOLS
 
 from ..small_models import random_model
 from .conftest import Answer
@@ -54,10 +54,10 @@ def test_the_table_has_every_metric_and_the_counts(make_dataset: Make, protocol:
     dataset = open_dataset(make_dataset(test=2, side=40))
     table = score_table(evaluate(Predictor(random_model()), dataset, "test", PROTOCOLS[protocol]))
     assert table.startswith(f"foreground, 2 test images of discs, protocol {protocol}:")
-    for label in ("Dice", "IoU", "F1", "precision", "recall", "HD (pixels)", "HD95 (pixels)", "95 % interval"):
+    for label in (*METRIC_LABELS.values(), "HD (pixels)", "HD95 (pixels)", "95 % interval"):
         assert label in table
     assert re.search(
-        r"\nmissed 0, false alarms 0, rightly empty 0\nobjects: 2 in the reference, 0 missed; \d+ false(\nno objects, .*)?$",
+        r"\nmissed 0, false alarms 0, true negatives 0\nobjects: 2 in the reference, 0 missed; \d+ false(\nnot counted, .*)?$",
         table,
     )
 

@@ -24,7 +24,8 @@ def test_show_draws_a_sheet_into_the_current_folder(
     monkeypatch.chdir(tmp_path)
     answer = tmunet("show", data)
     assert answer.code == 0
-    assert answer.out == "discs-1-sheet.png: 12 of 12 cases of discs / 1, with the outlines of foreground.\n"
+    assert answer.out.startswith("discs-1-sheet.png: 12 of 12 cases of discs / 1, ")
+    assert "foreground" in answer.out
     with Image.open(tmp_path / "discs-1-sheet.png") as sheet:
         assert sheet.format == "PNG"
 
@@ -59,7 +60,7 @@ def test_a_faulty_data_set_is_shown_and_is_a_finding(tmunet: Run, make_dataset: 
     answer = tmunet("show", data, "--out", tmp_path / "sheet.png")
     assert answer.code == 1
     assert "12 of 12 cases" in answer.out
-    assert "2 faults seen, the first: " in answer.out
+    assert "2 faults" in answer.out
     assert answer.out.endswith(f"tmunet check {data}\n")
     assert np.asarray(Image.open(tmp_path / "sheet.png")).std() > 5
 
@@ -87,7 +88,7 @@ def test_a_folder_without_images_is_bad_input(tmunet: Run, tmp_path: Path) -> No
 
 def test_many_classes_are_counted(tmunet: Run, make_dataset: Make, tmp_path: Path) -> None:
     answer = tmunet("show", make_dataset(classes=8), "--out", tmp_path / "sheet.png")
-    assert "with the outlines of 7 classes." in answer.out
+    assert "7 classes" in answer.out
 
 
 @pytest.mark.parametrize("words", [("show", "-o", "images/case0.png"), ("check", "--html", "masks/page.html")])

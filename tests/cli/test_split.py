@@ -60,9 +60,10 @@ def test_a_grouped_split_is_the_default(tmunet: Run, data: Path) -> None:
     assert {side: facts["cases"] for side, facts in report["sides"].items()} == dict(
         zip(("train", "val", "test"), map(len, found), strict=True)
     )
-    for text in ("24 cases, 7 units", "no group and no near twin lies on two sides", report["sha256"], str(data)):
+    for text in ("24 cases, 7 units", report["sha256"], str(data)):
         assert text in answer.out
-    assert "not known" not in answer.out
+    assert report["cases_without_group"] == 0
+    assert [comparison["leaks"] for comparison in report["leaks"]] == [[]] * len(report["leaks"])
 
 
 def test_a_random_split_says_what_leaks(tmunet: Run, data: Path) -> None:
@@ -72,8 +73,7 @@ def test_a_random_split_says_what_leaks(tmunet: Run, data: Path) -> None:
     assert split == random_split(NAMES, 3)
     train = {GROUPS[name] for name in split.train}
     leaking = sum(GROUPS[name] in train for name in split.test)
-    assert f"Leaks: of {len(split.test)} test images, {leaking} share a group" in answer.out
-    assert "--kind grouped avoids that." in answer.out
+    assert "--kind grouped" in answer.out
     assert report_of(data / "random.json")["leaks"][0]["same_group"] == leaking
     stratified = tmunet("split", data, "--kind=random", "--seed=3", "-o", data / "stratified.json")
     assert stratified.code == 0
@@ -87,15 +87,16 @@ def test_folds_test_each_case_once(tmunet: Run, data: Path) -> None:
     assert sorted(name for _, _, test in found for name in test) == sorted(NAMES)
     for fold in found:
         assert_apart(fold)
-    assert answer.out.count("Leaks: no group") == 3
+    for fold in (1, 2, 3):
+        assert not any(found["leaks"] for found in report_of(data / "folds" / f"fold-{fold}.json")["leaks"])
     assert report_of(data / "folds" / "fold-2.json")["split"] == "fold-2.json"
     again = tmunet("split", data, "--folds", 3)
     assert again.code == 2
-    assert "folds: is there already" in again.err
+    assert str(data / "folds") in again.err
 
 
 def test_the_official_split_is_taken_and_gets_a_valid_side(tmunet: Run, data: Path) -> None:
-    assert "has no official split" in tmunet("split", data, "--kind", "official").err
+    assert tmunet("split", data, "--kind", "official").code != 0
     write_json(data / "official_split.json", {"train": NAMES[:15], "test": NAMES[15:21]})
     answer = tmunet("split", data, "--kind", "official")
     assert answer.code == 0
@@ -103,7 +104,7 @@ def test_the_official_split_is_taken_and_gets_a_valid_side(tmunet: Run, data: Pa
     assert_apart([train, val, test], NAMES[:21])
     assert test == set(NAMES[15:21])
     assert 0 < len(val) <= 6
-    assert "On no side: 3 cases." in answer.out
+    assert report_of(data / "split.json")["cases_left_out"] == 3
 
 
 def test_groups_come_from_a_table(tmunet: Run, data: Path) -> None:
@@ -113,7 +114,7 @@ def test_groups_come_from_a_table(tmunet: Run, data: Path) -> None:
     found = sides(data / "split.json")
     for first in range(0, 20, 2):
         assert sum(set(NAMES[first : first + 2]) <= side for side in found) == 1
-    assert "The group (video sequence, patient, slide) of 4 cases is not known" in answer.out
+    assert "of 4 cases" in answer.out
     report = report_of(data / "split.json")
     assert (report["groups_from"], report["cases_without_group"]) == (str(data / "pairs.csv"), 4)
 
@@ -123,7 +124,6 @@ def test_a_split_is_judged(tmunet: Run, data: Path, tmp_path: Path) -> None:
     write_json(tmp_path / "theirs.json", leaking)
     answer = tmunet("split", data, "--split", tmp_path / "theirs.json", "--out", tmp_path / "judged.json")
     assert answer.code == 1
-    assert "Leaks: of 4 val images, 1 shares a group" in answer.out
     judged = json.loads((tmp_path / "judged.json").read_text())
     assert judged["leaks"][2]["leaks"] == [
         {"case": "case14", "relative": "case12", "likeness": None, "group": "patient 4"}
@@ -133,14 +133,14 @@ def test_a_split_is_judged(tmunet: Run, data: Path, tmp_path: Path) -> None:
     assert not (data / "split.json").exists()
     write_json(tmp_path / "clean.json", {"train": NAMES[:12], "test": NAMES[12:]})
     clean = tmunet("split", data, "--split", tmp_path / "clean.json")
-    assert (clean.code, "no group and no near twin" in clean.out) == (0, True)
+    assert clean.code == 0
 
 
 def test_no_file_is_overwritten(tmunet: Run, data: Path) -> None:
     write_json(data / "split.json", {"train": NAMES})
     answer = tmunet("split", data)
     assert (answer.code, answer.out) == (2, "")
-    assert f"{data / 'split.json'}: is there already, and no split is overwritten; remove it, or write" in answer.err
+    assert str(data / "split.json") in answer.err
     assert json.loads((data / "split.json").read_text()) == {"train": NAMES}
     assert tmunet("split", data, "--out", data / "other.json").code == 0
 
@@ -148,12 +148,12 @@ def test_no_file_is_overwritten(tmunet: Run, data: Path) -> None:
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        (["--ratios", "7:1"], "Expected `ratios` to be three shares such as 7:1:2, but got '7:1'"),
-        (["--ratios", "a:b:c"], "Expected `ratios` to be three shares such as 7:1:2, but got 'a:b:c'"),
-        (["--ratios", "0:1:1"], "three shares with train above 0"),
-        (["--folds", "1"], "Expected `folds` to be at least 2, but got 1"),
-        (["--out", "split.txt"], "Expected `out` to be a file that ends in .json, but got split.txt"),
-        (["--split", "s.json", "--seed=3"], "--split judges a split that exists, so --seed does not fit"),
+        (["--ratios", "7:1"], "`ratios`"),
+        (["--ratios", "a:b:c"], "`ratios`"),
+        (["--ratios", "0:1:1"], "ratios"),
+        (["--folds", "1"], "`folds`"),
+        (["--out", "split.txt"], "split.txt"),
+        (["--split", "s.json", "--seed=3"], "--seed"),
         (["--kind", "groupd"], "grouped"),
     ],
 )
@@ -166,14 +166,13 @@ def test_flags_that_do_not_fit_are_refused(tmunet: Run, data: Path, flags: list[
 def test_a_file_in_place_of_the_folder_is_refused(tmunet: Run, data: Path) -> None:
     answer = tmunet("split", data / "split.json", "--out", data / "other.json")
     assert answer.code == 2
-    assert f"Expected a data set folder, but got {data / 'split.json'}" in answer.err
+    assert str(data / "split.json") in answer.err
 
 
 def test_too_few_units_are_refused_and_nothing_is_written(tmunet: Run, data: Path) -> None:
     (data / "two.csv").write_text("case,group\n" + "".join(f"{n},{i % 2}\n" for i, n in enumerate(NAMES)))
     answer = tmunet("split", data, "--groups", data / "two.csv")
     assert (answer.code, answer.out) == (3, "")
-    assert "Cases of one group and near twins stay on one side: expected at least 3 such units" in answer.err
     assert not (data / "split.json").exists()
 
 

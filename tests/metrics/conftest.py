@@ -35,4 +35,4 @@ def pairs() -> list[tuple[Mask, Mask]]:
 @pytest.fixture(scope="session")
 def found_pairs(pairs: list[tuple[Mask, Mask]]) -> list[tuple[Mask, Mask]]:
     """The pairs with an object in both masks."""
-    return [(reference, prediction) for reference, prediction in pairs if reference.any() and prediction.any()]
+    return [(preds, target) for preds, target in pairs if preds.any() and target.any()]

@@ -16,9 +16,9 @@ from tmunet.visualize import color
 
 
 def sheet_of(folder, count=100):
-    glanced = read_overview(folder)
-    cells = draw_cells(glanced, glanced.glances[:count])
-    return np.asarray(draw_sheet(glanced, cells, len(glanced.glances), glanced.info.name)), cells
+    overview = read_overview(folder)
+    cells = draw_cells(overview, overview.cases[:count])
+    return np.asarray(draw_sheet(overview, cells, len(overview.cases), overview.info.name)), cells
 
 
 def has(sheet, rgb):
@@ -30,14 +30,14 @@ def test_a_glance_sees_shares_groups_and_the_split(make_dataset):
     entry = {"name": "discs", "classes": ["background", "a", "b"], "cases": {"case1": {"group": "patient 7"}}}
     write_json(data / "dataset.json", entry)
     seen = read_overview(data)
-    assert [glance.case.name for glance in seen.glances] == [f"case{i}" for i in range(8)]
+    assert [case.case.name for case in seen.cases] == [f"case{i}" for i in range(8)]
     assert seen.split.val == ("case5", "case6")
     assert seen.faults == ()
-    assert [glance.case.group for glance in seen.glances][:3] == [None, "patient 7", None]
-    for glance in seen.glances:
-        mask = read_mask(glance.case.mask, ("background", "a", "b"))
-        assert glance.shares == {"a": (mask == 1).mean(), "b": (mask == 2).mean()}
-        assert glance.foreground == pytest.approx((mask > 0).mean())
+    assert [case.case.group for case in seen.cases][:3] == [None, "patient 7", None]
+    for case in seen.cases:
+        mask = read_mask(case.case.mask, ("background", "a", "b"))
+        assert case.shares == {"a": (mask == 1).mean(), "b": (mask == 2).mean()}
+        assert case.foreground == pytest.approx((mask > 0).mean())
 
 
 def test_every_class_is_in_the_legend_and_on_a_thumbnail(make_dataset):
@@ -110,7 +110,7 @@ def test_hostile_names_are_drawn(make_dataset):
 
 def test_a_sheet_is_written_as_png(make_dataset, tmp_path):
     seen = read_overview(make_dataset(train=3, val=0, test=0))
-    picture = draw_sheet(seen, draw_cells(seen, seen.glances), 3, "discs")
+    picture = draw_sheet(seen, draw_cells(seen, seen.cases), 3, "discs")
     write_sheet(tmp_path / "new" / "sheet.png", picture)
     with Image.open(tmp_path / "new" / "sheet.png") as read:
         assert read.format == "PNG"

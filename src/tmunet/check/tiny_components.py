@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from tmunet.metrics.lesions import MIN_OBJECT_PIXELS, components
+from tmunet.metrics.functional import MIN_OBJECT_PIXELS, components
 
 _MAX_SHARE = 2e-5  # of the pixels of the image: in a large one an artifact is larger
 _BESIDE_TYPICAL = 0.01

@@ -12,34 +12,34 @@ from tmunet.errors import DataError, UsageError
 from tmunet.text import pluralize
 
 if TYPE_CHECKING:
-    from tmunet.report.overview import CaseOverview, Folder
+    from tmunet.report.overview import CaseOverview, DatasetOverview
 
-MOST = 1000  # cases on a sheet: more make a picture that viewers refuse
+MAX_CASES = 1000  # more make a picture that viewers refuse
 
 
 @dataclass(frozen=True)
 class ShowConfig:
-    """Draw a contact sheet: cases of a data set with the outline of every class, their shares, groups and sides."""
+    """Draw a contact sheet: cases of a data set with the contours of every class, foreground fractions, groups and subsets."""
 
     data: str
-    """Data set folder; it need not be in order."""
+    """Data set folder; it may have faults."""
     out: str | None = None
     """PNG file; by default NAME-sheet.png in the current folder."""
     subset: Literal["train", "val", "test", "all"] = "all"
-    """Side of split.json from which the cases are chosen."""
+    """Subset of split.json from which the cases are chosen."""
     count: int = 24
-    """Cases to show, 1 to 1000; they are chosen evenly by the share of marked pixels."""
+    """Cases to show, 1 to 1000; they are chosen evenly by foreground fraction."""
     seed: int = 0
     """Another seed chooses other cases, except for the smallest and the largest."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.count <= MOST:
-            raise UsageError(f"Expected `count` to be between 1 and {MOST}, but got {self.count}.")
+        if not 1 <= self.count <= MAX_CASES:
+            raise UsageError(f"Expected `count` to be between 1 and {MAX_CASES}, but got {self.count}.")
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Draw the sheet, and say what is on it; 1 if anything is wrong with the data set."""
-    config = parse(ShowConfig, arguments, "show", positional={"data": "data set folder; it need not be in order"})
+    """Draw the sheet; the exit code is 1 if the data set has faults."""
+    config = parse(ShowConfig, arguments, "show", positional={"data": "data set folder; it may have faults"})
     from tmunet.report.contact_sheet import draw_cells, draw_sheet, write_sheet
     from tmunet.report.overview import read_overview
     from tmunet.report.select import spread
@@ -48,38 +48,38 @@ def run(arguments: Sequence[str]) -> int:
     data = Path(config.data)
     if config.out is not None:
         check_output_path(config.out, ".png", data)
-    folder = read_overview(data)
-    path = check_output_path(config.out or f"{file_name(folder.info.name)}-sheet.png", ".png", data)
-    glances = _side(folder, config)
-    ranked = sorted(glances, key=lambda glance: -1.0 if glance.foreground is None else glance.foreground)
-    cells = draw_cells(folder, spread(ranked, config.count, config.seed))
-    title = folder.info.name + ("" if config.subset == "all" else f" · {config.subset}")
-    write_sheet(path, draw_sheet(folder, cells, len(glances), title))
-    names = folder.info.classes[1:]
+    dataset = read_overview(data)
+    path = check_output_path(config.out or f"{file_name(dataset.info.name)}-sheet.png", ".png", data)
+    cases = _subset(dataset, config)
+    ranked = sorted(cases, key=lambda case: -1.0 if case.foreground is None else case.foreground)
+    cells = draw_cells(dataset, spread(ranked, config.count, config.seed))
+    title = dataset.info.name + ("" if config.subset == "all" else f" · {config.subset}")
+    write_sheet(path, draw_sheet(dataset, cells, len(cases), title))
+    names = dataset.info.classes[1:]
     classes = ", ".join(names) if len(names) <= 5 else f"{len(names)} classes"
     print(
-        f"{path}: {len(cells):,} of {len(glances):,} cases of {escape_control(title)}, with the outlines of "
+        f"{path}: {len(cells):,} of {len(cases):,} cases of {escape_control(title)}, with the contours of "
         f"{escape_control(classes)}."
     )
-    faults = [*folder.faults, *(cell.fault for cell in cells if cell.fault and cell.glance.fault is None)]
+    faults = [*dataset.faults, *(cell.fault for cell in cells if cell.fault and cell.case.fault is None)]
     if faults:
-        print(f"{pluralize(len(faults), 'fault')} seen, the first: {escape_control(faults[0])}")
-        print(f"To find all that is wrong: tmunet check {shlex.quote(config.data)}")
+        print(f"{pluralize(len(faults), 'fault')} found, the first: {escape_control(faults[0])}")
+        print(f"All faults: tmunet check {shlex.quote(config.data)}")
     return 1 if faults else 0
 
 
-def _side(folder: "Folder", config: ShowConfig) -> "tuple[CaseOverview, ...]":
+def _subset(dataset: "DatasetOverview", config: ShowConfig) -> "tuple[CaseOverview, ...]":
     if config.subset == "all":
-        return folder.glances
-    if folder.split is None:
+        return dataset.cases
+    if dataset.split is None:
         if (Path(config.data) / "split.json").exists():
-            raise DataError(config.data, folder.faults)
+            raise DataError(config.data, dataset.faults)
         raise UsageError(
             f"There is no split.json in {config.data}; leave out --subset, or make one: tmunet split {shlex.quote(config.data)}"
         )
-    names = frozenset(folder.split.to_dict()[config.subset])
+    names = frozenset(dataset.split.to_dict()[config.subset])
     if not names:
         raise UsageError(
-            f"The side {config.subset!r} of {Path(config.data) / 'split.json'} holds no cases; show another one."
+            f"The subset {config.subset!r} of {Path(config.data) / 'split.json'} holds no cases; show another one."
         )
-    return tuple(glance for glance in folder.glances if glance.case.name in names)
+    return tuple(case for case in dataset.cases if case.case.name in names)

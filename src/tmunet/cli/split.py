@@ -1,4 +1,4 @@
-"""`tmunet split`: say which images train, validate and test; or judge a split that exists."""
+"""`tmunet split`: split a data set into train, val and test, or check an existing split for data leakage."""
 
 import shlex
 import warnings
@@ -17,40 +17,42 @@ if TYPE_CHECKING:
     from tmunet.data.split.planner import SplitReport
     from tmunet.data.split.scan import DatasetScan
 
-GROUPS = "Training warns of groups that it knows from dataset.json alone: to be warned there too, put them under its key `cases`."
+GROUPS = (
+    "Training reads groups from dataset.json alone: to be warned of leakage there too, put them under its key `cases`."
+)
 
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """Say which images train, validate and test; or judge a split that exists."""
+    """Split a data set into train, val and test without leakage, or check an existing split for leakage."""
 
     data: str
     """Data set folder."""
     kind: Literal["grouped", "random", "official"] = "grouped"
-    """grouped: cases of one group (video, patient, slide) and near twins stay on one side. random: each case by itself.
+    """grouped: cases of one group (patient, video, slide) and near-duplicates stay in one subset. random: cases are independent.
     official: official_split.json of the data set, with val taken from train if it has none."""
     folds: int | None = None
-    """Make this many splits for cross-validation: each case is tested once (official: validates once, test stays)."""
+    """Make k splits for k-fold cross-validation: each case is in test once (official: in val once, test is fixed)."""
     seed: int = 0
     """Seed of the shuffles."""
     ratios: str = "7:1:2"
-    """Shares of train, val and test."""
+    """Ratio of train, val and test."""
     stratify: bool = True
-    """Balance the foreground shares of the sides and, of several classes, the number of images with each."""
+    """Balance the foreground fraction of the subsets and, with several classes, the number of images with each class."""
     groups: str | None = None
     """CSV file with the columns case,group; by default the groups in dataset.json."""
     split: str | None = None
-    """Judge this split file instead of making one; exit code 1 if it leaks."""
+    """Check this split file instead of making one; exit code 1 if it leaks."""
     out: str | None = None
     """Split file to write, with --folds the folder; by default split.json or folds in the data set folder. With --split
-    the file for the report."""
+    the file of the report."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Make or judge a split."""
+    """Make or check a split."""
     config = parse(SplitConfig, arguments, "split", positional={"data": "data set folder"})
     command = shlex.join(["tmunet", "split", *arguments])
-    return _make(config, command) if config.split is None else _judge(config, command)
+    return _make(config, command) if config.split is None else _check(config, command)
 
 
 def _make(config: SplitConfig, command: str) -> int:
@@ -63,43 +65,41 @@ def _make(config: SplitConfig, command: str) -> int:
     dataset = _open(config)
     names = [case.name for case in dataset.cases]
     official = read_official_split(dataset.folder, names) if plan.kind == "official" else None
-    survey = _survey(dataset, config)
-    splits = make_splits(plan, survey, official)
-    told, reports = [], {}
+    scan = _scan(dataset, config)
+    splits = make_splits(plan, scan, official)
+    lines, reports = [], {}
     for path, split in zip(paths, splits, strict=True):
-        report = reports[path.stem] = describe_split(split, survey)
+        report = reports[path.stem] = describe_split(split, scan)
         write_split(path, split)
         facts = _facts(dataset, config, command) | {"split": path.name} | asdict(plan)
         write_json(_report_of(path), facts | report.to_dict())
-        told.append(f"{dataset.info.name}, {path.stem}: {plan.kind}, seed {plan.seed}\n{_describe(report)}\n")
+        lines.append(f"{dataset.info.name}, {path.stem}: {plan.kind}, seed {plan.seed}\n{_describe(report)}\n")
         if config.groups and report.leaks.leaking:
-            told[-1] += f"{GROUPS}\n"
+            lines[-1] += f"{GROUPS}\n"
         if plan.kind == "random" and report.leaks.leaking:
-            told[-1] += "Scores on it will look better than they are; --kind grouped avoids that.\n"
-        told[-1] += f"Split: {path}, SHA-256 {split.sha256}\nReport: {_report_of(path)}"
-    print("\n\n".join(told))
+            lines[-1] += "Scores on it are biased upward by leakage; --kind grouped avoids that.\n"
+        lines[-1] += f"Split: {path}, SHA-256 {split.sha256}\nReport: {_report_of(path)}"
+    print("\n\n".join(lines))
     _warn_of_absent_classes(config, reports, balanced=plan.stratified and plan.kind != "official")
     return 0
 
 
-def _judge(config: SplitConfig, command: str) -> int:
+def _check(config: SplitConfig, command: str) -> int:
     from tmunet.data.split.planner import describe_split
     from tmunet.files import write_json
 
-    meaningless = [
+    unused = [
         field.name
         for field in fields(config)
         if field.name not in ("data", "split", "groups", "out") and getattr(config, field.name) != field.default
     ]
-    if meaningless:
-        raise UsageError(
-            f"--split judges a split that exists, so --{meaningless[0]} does not fit; leave one of them out."
-        )
+    if unused:
+        raise UsageError(f"--split checks an existing split, so --{unused[0]} does not fit; leave one of them out.")
     out = Path(config.out) if config.out else None
     if out is not None:
         _refuse_existing(out)
     dataset = _open(config)
-    report = describe_split(dataset.split, _survey(dataset, config))
+    report = describe_split(dataset.split, _scan(dataset, config))
     print(f"{dataset.info.name}, {config.split}\n{_describe(report)}\nSHA-256 {dataset.split.sha256}")
     _warn_of_absent_classes(config, {config.split or "": report}, balanced=False)
     if out is not None:
@@ -111,20 +111,20 @@ def _judge(config: SplitConfig, command: str) -> int:
 def _warn_of_absent_classes(config: SplitConfig, reports: Mapping[str, "SplitReport"], balanced: bool) -> None:
     from tmunet.data.split.class_counts import absences
 
-    mend = (
-        "Add images with it from other groups, or ask for fewer sides (--ratios) or --folds."
+    remedy = (
+        "Add images with it from other groups, or make fewer subsets (--ratios) or --folds."
         if balanced
         else f"A split that balances classes: tmunet split {config.data} --kind grouped"
     )
     for line in absences({name: report.classes for name, report in reports.items()}):
-        warnings.warn(f"{config.data}: {line}. {mend}", TMUNetWarning, stacklevel=2)
+        warnings.warn(f"{config.data}: {line}. {remedy}", TMUNetWarning, stacklevel=2)
 
 
 def _ratios(text: str) -> tuple[float, float, float]:
     try:
         train, val, test = map(float, text.split(":"))
     except ValueError:
-        raise UsageError(f"Expected `ratios` to be three shares such as 7:1:2, but got {text!r}.") from None
+        raise UsageError(f"Expected `ratios` to be three numbers such as 7:1:2, but got {text!r}.") from None
     return train, val, test
 
 
@@ -145,7 +145,7 @@ def _paths(config: SplitConfig) -> list[Path]:
 def _refuse_existing(path: Path) -> None:
     if path.exists():
         raise UsageError(
-            f"{path}: is there already, and no split is overwritten; remove it, or write elsewhere with --out."
+            f"{path}: exists already, and no split is overwritten; remove it, or write elsewhere with --out."
         )
 
 
@@ -160,7 +160,7 @@ def _open(config: SplitConfig) -> "Dataset":
     data = Path(config.data)
     if data.suffix.lower() == ".json" and not data.is_dir():
         raise UsageError(
-            f"Expected a data set folder, but got {data}; to judge that split: {data.parent} --split {data}"
+            f"Expected a data set folder, but got {data}; to check that split: {data.parent} --split {data}"
         )
     dataset = open_dataset(data, Path(config.split) if config.split else None)
     if config.groups is None:
@@ -169,7 +169,7 @@ def _open(config: SplitConfig) -> "Dataset":
     return replace(dataset, cases=tuple(replace(case, group=groups.get(case.name)) for case in dataset.cases))
 
 
-def _survey(dataset: "Dataset", config: SplitConfig) -> "DatasetScan":
+def _scan(dataset: "Dataset", config: SplitConfig) -> "DatasetScan":
     from tmunet.data.split.scan import scan_cases
 
     return scan_cases(dataset.cases, dataset.info, config.data)
@@ -185,7 +185,7 @@ def _facts(dataset: "Dataset", config: SplitConfig, command: str) -> dict[str, A
 
 
 def _describe(report: "SplitReport") -> str:
-    rows = [("", "cases", "share", "groups", "mean foreground share")]
+    rows = [("", "cases", "share", "groups", "mean foreground")]
     for name, side in report.sides.items():
         foreground = side.mean_foreground_share
         shown = "-" if foreground is None else f"{foreground:.1%}"
@@ -196,16 +196,16 @@ def _describe(report: "SplitReport") -> str:
         lines += _columns([head, *((count.name, *map(str, count.images.values())) for count in report.classes)])
     cases = sum(side.cases for side in report.sides.values())
     lines.append(
-        f"{pluralize(cases, 'case')}, {pluralize(report.units, 'unit')} (a group, near twins, or a case by itself)."
+        f"{pluralize(cases, 'case')}, {pluralize(report.units, 'unit')} (a group, near-duplicates, or a single case)."
     )
     if report.left_out:
-        lines.append(f"On no side: {pluralize(report.left_out, 'case')}.")
+        lines.append(f"In no subset: {pluralize(report.left_out, 'case')}.")
     leaks = report.leaks.leaking or [report.leaks]
     lines += [f"Leaks: {sentence}." for sentence in leaks]
     if report.without_group:
         lines.append(
             f"The group (video sequence, patient, slide) of {pluralize(report.without_group, 'case')} is not known: of them "
-            "only near twins are found. Give groups with --groups."
+            "only near-duplicates are found. Give groups with --groups."
         )
     return "\n".join(lines)
 

@@ -1,44 +1,61 @@
-"""Scores from arrays and spacing; knows no files."""
+"""Segmentation metrics with an explicit policy for empty masks, evaluation protocols, and bootstrap intervals over patients."""
 
-from tmunet.metrics.bootstrap import Statistics, Summary, describe
-from tmunet.metrics.class_means import is_absent, mean_over_classes, scored_classes
-from tmunet.metrics.empty_masks import (
-    EMPTY_POLICY,
-    EmptyRow,
-    Outcome,
-    image_diagonal,
-    outcome_of,
-    policy_as_markdown,
+from tmunet.metrics.bootstrap import (
+    Groups,
+    Statistics,
+    Summary,
+    describe,
+    is_absent,
+    mean_over_classes,
+    scored_classes,
 )
-from tmunet.metrics.functional import Counts, confusion, dice, f1, iou, precision, recall
-from tmunet.metrics.groups import Groups
-from tmunet.metrics.lesions import (
+from tmunet.metrics.functional import (
     MIN_OBJECT_PIXELS,
     OBJECT_COLUMNS,
     OBJECT_COUNTS,
+    Counts,
+    Mask,
     ObjectCounts,
+    Spacing,
+    SurfaceDistances,
+    check_pair,
+    check_spacing,
     components,
+    confusion,
     count_objects,
+    dice,
+    f1,
+    hausdorff_distance,
+    image_diagonal,
+    iou,
+    precision,
+    recall,
+    surface_distances,
 )
-from tmunet.metrics.pair import Mask, Spacing, check_pair, check_spacing
 from tmunet.metrics.protocols import (
     DISTANCES,
+    EMPTY_POLICY,
+    METRIC_LABELS,
     METRICS,
     OVERLAPS,
     PROTOCOLS,
     UNSCORED,
     CaseScores,
+    EmptyRow,
     PaperProtocol,
+    Presence,
     Protocol,
     StrictProtocol,
     get_protocol,
+    policy_as_markdown,
+    presence,
 )
-from tmunet.metrics.surface_distance import SurfaceDistances, surface_distances
 
 __all__ = [
     "DISTANCES",
     "EMPTY_POLICY",
     "METRICS",
+    "METRIC_LABELS",
     "MIN_OBJECT_PIXELS",
     "OBJECT_COLUMNS",
     "OBJECT_COUNTS",
@@ -51,8 +68,8 @@ __all__ = [
     "Groups",
     "Mask",
     "ObjectCounts",
-    "Outcome",
     "PaperProtocol",
+    "Presence",
     "Protocol",
     "Spacing",
     "Statistics",
@@ -68,13 +85,14 @@ __all__ = [
     "dice",
     "f1",
     "get_protocol",
+    "hausdorff_distance",
     "image_diagonal",
     "iou",
     "is_absent",
     "mean_over_classes",
-    "outcome_of",
     "policy_as_markdown",
     "precision",
+    "presence",
     "recall",
     "scored_classes",
     "surface_distances",

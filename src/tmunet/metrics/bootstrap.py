@@ -1,44 +1,46 @@
-"""From one number an image to one line of a table: mean, SD, median and a bootstrap interval of the mean.
+"""Mean, SD, median and bootstrap confidence interval of metrics: the bootstrap over images, or over patients.
 
-The interval is the percentile interval of B. Efron and R. Tibshirani, An Introduction to the Bootstrap
-(1993), chapter 13. It tells how far the mean would move with other images of the same kind, not with another
-training. Where it is known which images belong together, the kind is that of the groups: see
-:mod:`tmunet.metrics.groups`.
+Intervals are 95 % percentile intervals of the mean (B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993, chapter
+13): how far the mean would move with other images of the same kind, not with another training. Images of one patient, video
+sequence or slide are alike, and drawing them one by one makes the interval too narrow. Where patients are known, whole patients
+are drawn (cluster bootstrap: C. Field and A. Welsh, Journal of the Royal Statistical Society B 69, 2007).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from statistics import fmean
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from tmunet.errors import InputError
-from tmunet.metrics.groups import Groups, group_sums
+
+Groups: TypeAlias = Sequence[str | None]
+"""The patient (video sequence, slide) of each image; an image of which it is not known (None) stands for itself."""
 
 RESAMPLES = 10_000
 """Bootstrap resamples of an interval."""
 
 LEVEL = 95.0
-"""Level of the interval, in percent."""
+"""Confidence level of an interval, in percent."""
 
 TAILS = ((100 - LEVEL) / 2, (100 + LEVEL) / 2)
-"""Percentiles at its ends."""
+"""Percentiles at the ends of an interval."""
 
 _DRAWS_AT_ONCE = 2_000_000  # bounds the memory to some 50 MB, whatever the number of images
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """One metric over the images of a set; None where a value does not exist.
+    """Statistics of one metric over the images of a set; None where a value does not exist.
 
-    One image has a mean and a median. It has no SD, because ``n - 1`` is 0, and no interval, because every
-    resample of one image is that image: the interval would have width 0 and look like certainty. So it is with
-    the images of one group.
+    One image has no SD, since ``n - 1`` is 0. One image or one patient has no interval: every resample would be the same, and
+    a width of 0 would look like certainty.
 
     Attributes:
         mean: arithmetic mean over images.
-        sd: sample standard deviation over images (``n - 1`` below the line).
+        sd: sample standard deviation over images (``n - 1``).
         median: over images.
         low: lower end of the 95 % bootstrap interval of the mean.
         high: upper end of it.
@@ -53,31 +55,29 @@ class Statistics:
 
 
 NOT_THERE = Statistics(None, None, None, None, None)
-"""Of a metric that no image has."""
+"""Statistics of a metric that no image has."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A set of images under one protocol: how many, how many failed, and the statistics of each metric.
-
-    Where both masks are empty in all n images, the class is not in these images, and no metric has a value.
+    """Scores of a set of images under one protocol; no metric has a value if the class is absent from all n images.
 
     Attributes:
-        protocol: name of the protocol that scored and summarized.
-        n: images that are scored.
-        n_ignored: images beside them of which no pixel counts; they are in no other number here.
-        n_groups: groups of images that the intervals are drawn from; None where no group is known.
-        n_missed: images with an object in the reference and an empty prediction.
-        n_false_alarm: images with an empty reference and an object in the prediction.
-        n_both_empty: images where both masks are empty.
+        protocol: name of the protocol.
+        n: scored images.
+        n_ignored: further images in which every pixel is ignored; they are in no other number.
+        n_groups: patients (video sequences, slides) that the bootstrap draws; None if none is known.
+        n_missed: images with an object in the target and an empty prediction.
+        n_false_alarm: images with an empty target and an object in the prediction.
+        n_both_empty: true negatives, images in which both masks are empty.
         n_hd_left_out: images that the protocol leaves out of HD and HD95.
-        objects: connected components of all references that are large enough to be objects.
-        objects_missed: of them, those without a predicted pixel.
-        objects_false: such components of all predictions without a pixel of the reference.
-        objects_too_small: components of all references that are too small; they are in no other number here.
-        objects_too_small_predicted: those of all predictions.
-        objects_missed_median_px: median area of the missed, in pixels of the images at their own size; None if none is.
-        objects_missed_largest_px: area of the largest of them.
+        objects: lesions (components of at least the smallest area) in all targets.
+        objects_missed: those without a predicted pixel.
+        objects_false: predicted lesions without a target pixel.
+        objects_too_small: components of the targets below the smallest area; they are in no other number.
+        objects_too_small_predicted: components of the predictions below it.
+        objects_missed_median_px: median area of the missed lesions, in pixels at native size; None if none is missed.
+        objects_missed_largest_px: area of the largest missed lesion.
         metrics: statistics by the name of the metric.
 
     """
@@ -100,27 +100,51 @@ class Summary:
     metrics: Mapping[str, Statistics]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: numbers are finite, and None stands where a value does not exist."""
+        """Plain data for JSON: finite numbers, None where a value does not exist."""
         return asdict(self)
+
+
+def is_absent(summary: Mapping[str, Any]) -> bool:
+    """Whether a class is absent: no target and no prediction shows it. Given is a ``Summary.to_dict()``.
+
+    Example:
+        >>> is_absent({"n": 9, "n_both_empty": 9}), is_absent({"n": 9, "n_both_empty": 8})
+        (True, False)
+
+    """
+    return bool(summary["n_both_empty"] == summary["n"])
+
+
+def scored_classes(summaries: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Classes that are not absent, in their order. Given is ``Summary.to_dict()`` by class."""
+    return [name for name, summary in summaries.items() if not is_absent(summary)]
+
+
+def mean_over_classes(summaries: Mapping[str, Mapping[str, Any]], metric: str) -> float | None:
+    """Macro average of a metric over the classes that are not absent; None if there is none or one has no value.
+
+    Example:
+        >>> there = {"n": 2, "n_both_empty": 0, "metrics": {"dice": {"mean": 0.5}}}
+        >>> absent = {"n": 2, "n_both_empty": 2, "metrics": {"dice": {"mean": None}}}
+        >>> mean_over_classes({"a": there, "b": absent}, "dice")
+        0.5
+
+    """
+    means = [summaries[name]["metrics"][metric]["mean"] for name in scored_classes(summaries)]
+    return fmean(means) if means and None not in means else None
 
 
 def describe(
     columns: Mapping[str, Sequence[float]], seed: int = 0, groups: Groups | None = None
 ) -> dict[str, Statistics]:
-    """Describe metrics that were measured on the same images.
+    """Compute mean, SD, median and bootstrap interval of metrics measured on the same images.
 
-    A resample draws whole images, or whole groups of them where groups are known, and takes the mean over all
-    images that it has drawn: all metrics see the same resamples, and so do two models with equally many images
-    (groups) and the same seed.
+    All metrics share the resamples, and so do two models with equally many images (patients) and the same seed.
 
     Args:
-        columns: one value an image for each metric, ``(n,)`` each, in the same order of images.
-        seed: of the bootstrap; the same seed gives the same interval.
-        groups: of the images, in their order; None where no group is known.
-
-    Returns:
-        The statistics of each metric; all None for no image, SD and interval None for one, the interval None for
-        one group.
+        columns: per-image values of each metric, ``(n,)`` each.
+        seed: of the bootstrap.
+        groups: patient of each image; None if none is known.
 
     Raises:
         InputError: columns and groups differ in length, or a value is infinite or NaN.
@@ -142,11 +166,16 @@ def describe(
 
 
 def check_groups(lengths: Mapping[str, int], groups: Groups | None) -> None:
-    """Refuse groups of more or fewer images than columns have, whose lengths are given by name."""
+    """Validate that there is one group an image, given the number of images by column.
+
+    Raises:
+        InputError: there are more or fewer.
+
+    """
     if groups is not None and any(length != len(groups) for length in lengths.values()):
         raise InputError(
             f"Expected `groups` to have one entry an image, but got {len(groups)} beside columns of lengths {lengths}. "
-            "Give None for an image whose group is not known."
+            "Give None for an image whose patient, video sequence or slide is not known."
         )
 
 
@@ -159,10 +188,10 @@ def _check_columns(columns: Mapping[str, Sequence[float]], groups: Groups | None
         )
     check_groups(lengths, groups)
     for name, column in columns.items():
-        for place, value in enumerate(column):
+        for index, value in enumerate(column):
             if not np.isfinite(value):
                 raise InputError(
-                    f"Expected `{name}` to be finite for every image, but got {value} for image {place}. "
+                    f"Expected `{name}` to be finite for every image, but got {value} for image {index}. "
                     "Summarize scores with the protocol that made them."
                 )
 
@@ -170,7 +199,7 @@ def _check_columns(columns: Mapping[str, Sequence[float]], groups: Groups | None
 def _resampled_means(
     values: npt.NDArray[np.float64], seed: int, groups: Groups | None
 ) -> npt.NDArray[np.float64] | None:
-    """Means ``(RESAMPLES, metrics)`` of what is drawn with replacement from values ``(n, metrics)``; None if that is one."""
+    """Means ``(RESAMPLES, metrics)`` of resamples of values ``(n, metrics)``; None if there is but one unit to draw."""
     n, sums = len(values), group_sums(values, groups)
     if len(sums) < 2:
         return None
@@ -182,10 +211,52 @@ def _resampled_means(
 
 
 def resamples(n: int, seed: int = 0) -> Iterator[npt.NDArray[np.int64]]:
-    """How often each of `n` images or groups comes in each of `RESAMPLES` resamples, in blocks ``(rows, n)``, by seed."""
+    """Multiplicity of each of `n` images or patients in each of `RESAMPLES` resamples, in blocks ``(rows, n)``."""
     generator = np.random.default_rng(seed)
     rows_at_once = max(1, _DRAWS_AT_ONCE // n)
     for start in range(0, RESAMPLES, rows_at_once):
         rows = min(rows_at_once, RESAMPLES - start)
         drawn = generator.integers(n, size=(rows, n)) + n * np.arange(rows)[:, np.newaxis]
         yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
+
+
+def number_groups(groups: Groups) -> npt.NDArray[np.int64]:
+    """Number the groups of n images by first occurrence, ``(n,)`` from 0 without gaps.
+
+    Example:
+        >>> number_groups(["video 1", None, "video 2", "video 1", None])
+        array([0, 1, 2, 0, 3])
+
+    """
+    numbers: dict[tuple[str, str | int], int] = {}
+    keys = [("image", index) if group is None else ("group", group) for index, group in enumerate(groups)]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def count_groups(groups: Groups | None) -> int | None:
+    """Count the groups, images without one among them; None if no group is known.
+
+    Example:
+        >>> count_groups(["video 1", None, "video 1"]), count_groups([None, None])
+        (2, None)
+
+    """
+    if groups is None or all(group is None for group in groups):
+        return None
+    return len(set(number_groups(groups).tolist()))
+
+
+def group_sums(values: npt.NDArray[np.float64], groups: Groups | None) -> npt.NDArray[np.float64]:
+    """Sum values ``(n, columns)`` over the images of each group, ``(groups, columns)``; the values if no group is known.
+
+    Example:
+        >>> group_sums(np.array([[1.0], [2.0], [4.0]]), ["a", "b", "a"]).tolist()
+        [[5.0], [2.0]]
+
+    """
+    count = count_groups(groups)
+    if groups is None or count is None:
+        return values
+    sums = np.zeros((count, values.shape[1]))
+    np.add.at(sums, number_groups(groups), values)
+    return sums

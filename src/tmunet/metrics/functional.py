@@ -1,26 +1,99 @@
-"""Overlap of two masks: confusion counts, and the five ratios that are made of them.
+"""Segmentation metrics of one class of one image: overlap, surface distance, and counts of lesions.
 
-A ratio whose denominator is 0 has no value and is NaN here. What such an image counts for is a decision, not
-arithmetic: it is written down in :mod:`tmunet.metrics.empty_masks` and taken by a protocol.
+Masks are boolean arrays ``(H, W)``, arguments come as ``(preds, target)``, and distances are in units of the spacing. Where a
+ratio is 0/0 it is NaN here; what such an image scores is a decision, and :mod:`tmunet.metrics.protocols` takes it.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+from scipy.spatial import cKDTree
 
-from tmunet.metrics.pair import Mask, check_pair
+from tmunet.errors import InputError
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+"""One class of one image: ``(H, W)`` boolean, True on the object."""
+
+Spacing: TypeAlias = tuple[float, float]
+"""(row, column) distance between pixel centers, such as mm; (1, 1) measures in pixels."""
+
+MIN_OBJECT_PIXELS = 5
+"""Smallest area of a lesion (object), in pixels of the image at native size; smaller components are annotation artifacts.
+
+A number of pixels and no share of the image, since a lesion does not become an artifact in a larger image. The smallest whole
+nucleus of DSB 2018 has 21.
+"""
+
+OBJECT_COUNTS = ("objects", "objects_missed", "objects_false", "objects_too_small", "objects_too_small_predicted")
+"""Column names of the lesion counts, of an image and, summed, of a set."""
+
+OBJECT_COLUMNS = (*OBJECT_COUNTS, "objects_missed_largest_px")
+"""Column names of everything that is measured on the lesions of an image."""
+
+_EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
+
+
+def check_pair(preds: Mask, target: Mask) -> None:
+    """Validate a pair of masks.
+
+    Raises:
+        InputError: a mask is no NumPy array, not 2-D, without pixels or not boolean, or the shapes differ.
+
+    """
+    _check_mask("preds", preds)
+    _check_mask("target", target)
+    if preds.shape != target.shape:
+        raise InputError(
+            f"Expected `preds` and `target` to have the same shape, but got {preds.shape} and {target.shape}. "
+            "Resize the prediction to the size of the target before scoring."
+        )
+
+
+def _check_mask(name: str, mask: Mask) -> None:
+    if not isinstance(mask, np.ndarray):
+        raise InputError(
+            f"Expected `{name}` to be a NumPy array, but got {type(mask).__name__}. "
+            "Convert it first, for example with numpy.asarray(mask)."
+        )
+    if mask.ndim != 2 or mask.size == 0:
+        raise InputError(
+            f"Expected `{name}` to have shape (H, W) with at least one pixel, but got shape {mask.shape}. "
+            "Score one class of one image at a time."
+        )
+    if mask.dtype != np.bool_:
+        raise InputError(
+            f"Expected `{name}` to be boolean, but got {mask.dtype}. "
+            "Threshold it or choose a class first, for example probability > 0.5 or labels == 1."
+        )
+
+
+def check_spacing(spacing: Spacing) -> None:
+    """Validate a spacing.
+
+    Raises:
+        InputError: it is not two finite positive numbers.
+
+    """
+    if len(spacing) != 2 or not all(math.isfinite(step) and step > 0 for step in spacing):
+        raise InputError(
+            f"Expected `spacing` to be two finite numbers above 0, (row, column), but got {spacing}. "
+            "Use (1.0, 1.0) to measure in pixels."
+        )
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Pixels of one image by what the reference and the prediction say of them.
+    """Confusion matrix of the pixels of one image, and the ratios made of it.
 
     Attributes:
-        tp: object in both.
-        fp: object in the prediction only.
-        fn: object in the reference only.
-        tn: object in neither.
+        tp: true positives, object in both masks.
+        fp: false positives, in the prediction only.
+        fn: false negatives, in the target only.
+        tn: true negatives, in neither.
 
     """
 
@@ -29,84 +102,290 @@ class Counts:
     fn: int
     tn: int
 
+    def dice(self, smooth: float = 0.0) -> float:
+        """``(2 tp + smooth) / (2 tp + fp + fn + smooth)``."""
+        return _ratio(2 * self.tp + smooth, 2 * self.tp + self.fp + self.fn + smooth)
 
-def confusion(reference: Mask, prediction: Mask) -> Counts:
-    """Count the pixels of each kind.
+    def iou(self, smooth: float = 0.0) -> float:
+        """``(tp + smooth) / (tp + fp + fn + smooth)``."""
+        return _ratio(self.tp + smooth, self.tp + self.fp + self.fn + smooth)
+
+    def precision(self) -> float:
+        """``tp / (tp + fp)``."""
+        return _ratio(self.tp, self.tp + self.fp)
+
+    def recall(self) -> float:
+        """``tp / (tp + fn)``."""
+        return _ratio(self.tp, self.tp + self.fn)
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
+
+
+def confusion(preds: Mask, target: Mask) -> Counts:
+    """Count true and false positives and negatives; they sum to ``H * W``.
+
+    Example:
+        >>> confusion(np.array([[False, True, True, False]]), np.array([[True, True, False, False]]))
+        Counts(tp=1, fp=1, fn=1, tn=1)
+
+    """
+    check_pair(preds, target)
+    tp = int(np.count_nonzero(preds & target))
+    fp = int(np.count_nonzero(preds)) - tp
+    fn = int(np.count_nonzero(target)) - tp
+    return Counts(tp=tp, fp=fp, fn=fn, tn=target.size - tp - fp - fn)
+
+
+def dice(preds: Mask, target: Mask, smooth: float = 0.0) -> float:
+    """Dice coefficient, ``(2 tp + smooth) / (2 tp + fp + fn + smooth)``.
 
     Args:
-        reference: ``(H, W)`` boolean.
-        prediction: ``(H, W)`` boolean.
+        preds: ``(H, W)`` boolean.
+        target: ``(H, W)`` boolean.
+        smooth: added to numerator and denominator; the paper's code adds 1.
 
     Returns:
-        The four counts; their sum is ``H * W``.
+        0 to 1; NaN if both masks are empty and ``smooth`` is 0.
+
+    Example:
+        >>> dice(np.array([[False, True, True]]), np.array([[True, True, False]]))
+        0.5
+
+    """
+    return confusion(preds, target).dice(smooth)
+
+
+def iou(preds: Mask, target: Mask, smooth: float = 0.0) -> float:
+    """Intersection over union (Jaccard index), ``(tp + smooth) / (tp + fp + fn + smooth)``; arguments as of :func:`dice`.
+
+    Example:
+        >>> iou(np.array([[True, True, False, False]]), np.array([[True, False, True, True]]))
+        0.25
+
+    """
+    return confusion(preds, target).iou(smooth)
+
+
+def precision(preds: Mask, target: Mask) -> float:
+    """Precision (positive predictive value), ``tp / (tp + fp)``; NaN if the prediction is empty.
+
+    Example:
+        >>> precision(np.array([[True, True, False]]), np.array([[True, False, True]]))
+        0.5
+
+    """
+    return confusion(preds, target).precision()
+
+
+def recall(preds: Mask, target: Mask) -> float:
+    """Recall (sensitivity), ``tp / (tp + fn)``; NaN if the target is empty.
+
+    Example:
+        >>> recall(np.array([[True, True, False]]), np.array([[True, False, False]]))
+        1.0
+
+    """
+    return confusion(preds, target).recall()
+
+
+def f1(preds: Mask, target: Mask) -> float:
+    """F1 score, ``2 tp / (2 tp + fp + fn)``: for one image the same number as :func:`dice`.
+
+    Example:
+        >>> f1(np.array([[False, True, True]]), np.array([[True, True, False]]))
+        0.5
+
+    """
+    return dice(preds, target)
+
+
+@dataclass(frozen=True)
+class SurfaceDistances:
+    """Directed surface distances of a pair of masks, in units of the spacing.
+
+    Attributes:
+        preds_to_target: of each of the P surface pixels of the prediction to the target's surface, ``(P,)``.
+        target_to_preds: of each of the T surface pixels of the target to the prediction's surface, ``(T,)``.
+
+    """
+
+    preds_to_target: npt.NDArray[np.float64]
+    target_to_preds: npt.NDArray[np.float64]
+
+    def hausdorff(self, percentile: float = 100.0) -> float:
+        """Larger of the two directed percentiles, each with linear interpolation; 100 gives HD, 95 gives HD95."""
+        return float(max(np.percentile(one, percentile) for one in (self.preds_to_target, self.target_to_preds)))
+
+
+def surface(mask: Mask) -> Mask:
+    """Surface of a mask: its pixels with a 4-neighbor outside it, where beyond the image counts as outside.
+
+    Example:
+        >>> surface(np.ones((3, 4), dtype=bool)).astype(int)
+        array([[1, 1, 1, 1],
+               [1, 0, 0, 1],
+               [1, 1, 1, 1]])
+
+    """
+    padded = np.pad(mask, 1)
+    inside = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~inside
+
+
+def surface_distances(preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0)) -> SurfaceDistances:
+    """Euclidean distances between the surfaces of two masks, pixel center to nearest pixel center, in both directions.
+
+    Args:
+        preds: ``(H, W)`` boolean, not empty.
+        target: ``(H, W)`` boolean, not empty.
+        spacing: (row, column) distance between pixel centers.
+
+    Raises:
+        InputError: not two boolean masks of one shape, one is empty, or the spacing is not positive.
+
+    Example:
+        >>> surface_distances(np.array([[True, False, False, True]]), np.array([[True, False, False, False]])).preds_to_target
+        array([0., 3.])
+
+    """
+    check_pair(preds, target)
+    check_spacing(spacing)
+    for name, mask in (("preds", preds), ("target", target)):
+        if not mask.any():
+            raise InputError(
+                f"Expected `{name}` to have at least one object pixel, but got an empty mask. "
+                "Score it with a protocol, which has a policy for empty masks."
+            )
+    # A tree of surface pixels grows with the outline; a distance transform would grow with the area.
+    predicted = np.argwhere(surface(preds)) * np.asarray(spacing)  # (P, 2)
+    expected = np.argwhere(surface(target)) * np.asarray(spacing)  # (T, 2)
+    return SurfaceDistances(_nearest(predicted, expected), _nearest(expected, predicted))
+
+
+def _nearest(sources: npt.NDArray[np.float64], targets: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(cKDTree(targets).query(sources)[0], dtype=np.float64)
+
+
+def hausdorff_distance(preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), percentile: float = 100.0) -> float:
+    """Hausdorff distance, ``max(P(preds to target), P(target to preds))`` with P a percentile of surface distances.
+
+    The percentile is taken in each direction, not of the two sets pooled; tools differ here by millimeters.
+
+    Args:
+        preds: ``(H, W)`` boolean, not empty.
+        target: ``(H, W)`` boolean, not empty.
+        spacing: (row, column) distance between pixel centers.
+        percentile: 100 for HD, 95 for HD95.
+
+    Raises:
+        InputError: as of :func:`surface_distances`.
+
+    Example:
+        >>> preds, target = np.array([[True, False, False, True]]), np.array([[True, False, False, False]])
+        >>> hausdorff_distance(preds, target, spacing=(1.0, 0.5))
+        1.5
+
+    """
+    return surface_distances(preds, target, spacing).hausdorff(percentile)
+
+
+def image_diagonal(shape: tuple[int, int], spacing: Spacing = (1.0, 1.0)) -> float:
+    """Diagonal of an image of ``(H, W)`` pixels, in units of the spacing: longer than any distance in it.
+
+    Raises:
+        InputError: the spacing is not two finite positive numbers.
+
+    Example:
+        >>> image_diagonal((30, 40), spacing=(0.5, 0.5))
+        25.0
+
+    """
+    check_spacing(spacing)
+    return math.hypot(shape[0] * spacing[0], shape[1] * spacing[1])
+
+
+@dataclass(frozen=True)
+class ObjectCounts:
+    """Lesion-wise detection counts of one image; an overlap metric hides a small lesion missed beside a large one found.
+
+    Attributes:
+        reference: lesions of the target.
+        missed: false negatives, lesions of the target without a predicted pixel.
+        false: false positives, predicted lesions without a target pixel.
+        too_small: components of the target below the smallest area.
+        too_small_predicted: components of the prediction below it.
+        missed_areas: areas of the missed lesions, ascending, in pixels of the image at native size.
+
+    """
+
+    reference: int
+    missed: int
+    false: int
+    too_small: int = 0
+    too_small_predicted: int = 0
+    missed_areas: tuple[int, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Values by the names in `OBJECT_COLUMNS`."""
+        counts = (self.reference, self.missed, self.false, self.too_small, self.too_small_predicted)
+        largest = self.missed_areas[-1] if self.missed_areas else None
+        return dict(zip(OBJECT_COLUMNS, (*counts, largest), strict=True))
+
+
+def components(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+    """Label the connected components of a mask (8-connectivity).
+
+    Returns:
+        The label of each pixel, ``(H, W)``, 0 outside; the pixels of each label, 0 among them.
+
+    Example:
+        >>> components(np.array([[True, False, False], [False, True, False], [False, False, False]]))[1]
+        array([7, 2])
+
+    """
+    labels: npt.NDArray[np.int32]
+    labels, count = ndimage.label(mask, _EIGHT_CONNECTED)
+    return labels, np.bincount(labels.ravel(), minlength=count + 1)
+
+
+def count_objects(
+    preds: Mask, target: Mask, min_pixels: int = MIN_OBJECT_PIXELS, magnification: float = 1.0
+) -> ObjectCounts:
+    """Count detected, missed and false lesions; one pixel of overlap detects a lesion.
+
+    Args:
+        preds: ``(H, W)`` boolean.
+        target: ``(H, W)`` boolean.
+        min_pixels: smallest area of a lesion, in pixels of the image at native size.
+        magnification: pixels of the masks per pixel of the image at native size; not 1 if the masks were resized.
 
     Raises:
         InputError: the masks are not two boolean masks of one shape.
 
     Example:
-        >>> reference = np.array([[True, True, False, False]])
-        >>> prediction = np.array([[False, True, True, False]])
-        >>> confusion(reference, prediction)
-        Counts(tp=1, fp=1, fn=1, tn=1)
+        >>> target = np.array([[True, False, True, False, False]])
+        >>> preds = np.array([[True, False, False, False, True]])
+        >>> found = count_objects(preds, target, min_pixels=1)
+        >>> found.reference, found.missed, found.false, found.missed_areas
+        (2, 1, 1, (1,))
 
     """
-    check_pair(reference, prediction)
-    tp = int(np.count_nonzero(reference & prediction))
-    fp = int(np.count_nonzero(prediction)) - tp
-    fn = int(np.count_nonzero(reference)) - tp
-    return Counts(tp=tp, fp=fp, fn=fn, tn=reference.size - tp - fp - fn)
+    check_pair(preds, target)
+    limit = min_pixels * magnification
+    lesions, small, missed = _undetected(target, preds, limit)
+    _, small_predicted, false = _undetected(preds, target, limit)
+    areas = tuple(sorted(round(area / magnification) for area in missed))
+    return ObjectCounts(lesions, len(missed), len(false), small, small_predicted, areas)
 
 
-def dice(counts: Counts, smooth: float = 0.0) -> float:
-    """Dice coefficient, ``(2 tp + smooth) / (2 tp + fp + fn + smooth)``.
-
-    Args:
-        counts: of one image.
-        smooth: added above and below the line; the paper's code adds 1.
-
-    Returns:
-        Between 0 and 1; NaN when both masks are empty and ``smooth`` is 0.
-
-    Example:
-        >>> dice(Counts(tp=1, fp=1, fn=1, tn=1))
-        0.5
-
-    """
-    return _ratio(2 * counts.tp + smooth, 2 * counts.tp + counts.fp + counts.fn + smooth)
-
-
-def iou(counts: Counts, smooth: float = 0.0) -> float:
-    """Intersection over union (Jaccard index), ``(tp + smooth) / (tp + fp + fn + smooth)``.
-
-    Args:
-        counts: of one image.
-        smooth: added above and below the line; the paper's code adds 1.
-
-    Returns:
-        Between 0 and 1; NaN when both masks are empty and ``smooth`` is 0.
-
-    """
-    return _ratio(counts.tp + smooth, counts.tp + counts.fp + counts.fn + smooth)
-
-
-def precision(counts: Counts) -> float:
-    """Share of the prediction that is right, ``tp / (tp + fp)``; NaN when the prediction is empty."""
-    return _ratio(counts.tp, counts.tp + counts.fp)
-
-
-def recall(counts: Counts) -> float:
-    """Share of the reference that was found, ``tp / (tp + fn)``; NaN when the reference is empty."""
-    return _ratio(counts.tp, counts.tp + counts.fn)
-
-
-def f1(counts: Counts) -> float:
-    """Harmonic mean of precision and recall, ``2 tp / (2 tp + fp + fn)``; NaN when both masks are empty.
-
-    For one image this is the Dice coefficient under another name; the two differ only where a protocol
-    smooths Dice or builds F1 from averages.
-    """
-    return dice(counts)
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else math.nan
+def _undetected(mask: Mask, other: Mask, limit: float) -> tuple[int, int, list[int]]:
+    """Number of large and of small components of a mask, and areas of the large ones without a pixel of the other mask."""
+    labels, areas = components(mask)
+    large = areas >= limit
+    large[0] = False  # the background
+    detected = np.zeros(len(areas), dtype=bool)
+    detected[labels[mask & other]] = True
+    count = int(np.count_nonzero(large))
+    return count, len(areas) - 1 - count, areas[large & ~detected].tolist()

@@ -1,7 +1,10 @@
-"""Two named ways to score a test set, side by side.
+"""Evaluation protocols `strict` and `paper`: size of the masks, policy for empty masks, and what is averaged.
 
-A number in a segmentation paper depends on the size the masks had, on what an empty mask counts for and on
-what is averaged. A protocol fixes all three under a name, and the name is printed with the number.
+A number in a segmentation paper depends on all three. A protocol fixes them under a name that is printed with the number.
+
+Tools that drop images with an empty mask reward a model for missing lesions
+(https://github.com/Project-MONAI/MONAI/issues/9095). Under `strict` every image counts, and a miss costs the most that an image
+can cost.
 """
 
 import math
@@ -10,27 +13,48 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from enum import StrEnum
 from statistics import median
 from types import MappingProxyType
 from typing import Any, ClassVar
 
 from tmunet.errors import InputError, UsageError
-from tmunet.metrics import functional as overlap
-from tmunet.metrics.bootstrap import NOT_THERE, Statistics, Summary, check_groups, describe
-from tmunet.metrics.empty_masks import EMPTY_POLICY, Outcome, image_diagonal, outcome_of
-from tmunet.metrics.groups import Groups, count_groups
-from tmunet.metrics.lesions import MIN_OBJECT_PIXELS, OBJECT_COLUMNS, ObjectCounts, count_objects
-from tmunet.metrics.pair import Mask, Spacing, check_spacing
-from tmunet.metrics.surface_distance import surface_distances
+from tmunet.metrics.bootstrap import NOT_THERE, Groups, Statistics, Summary, check_groups, count_groups, describe
+from tmunet.metrics.functional import (
+    MIN_OBJECT_PIXELS,
+    OBJECT_COLUMNS,
+    Mask,
+    ObjectCounts,
+    Spacing,
+    check_pair,
+    check_spacing,
+    confusion,
+    count_objects,
+    image_diagonal,
+    surface_distances,
+)
 
 OVERLAPS = ("dice", "iou", "f1", "precision", "recall")
-"""Names of the overlap metrics, 0 to 1, larger is better."""
+"""Names of the overlap metrics, 0 to 1, higher is better."""
 
 DISTANCES = ("hd", "hd95")
-"""Names of the distance metrics, in units of the spacing, smaller is better."""
+"""Names of the distance metrics, in units of the spacing, lower is better."""
 
 METRICS = (*OVERLAPS, *DISTANCES)
 """Names of all metrics, in the order of a table's columns."""
+
+METRIC_LABELS: Mapping[str, str] = MappingProxyType(
+    {
+        "dice": "Dice",
+        "iou": "IoU",
+        "f1": "F1",
+        "precision": "Precision",
+        "recall": "Recall",
+        "hd": "HD",
+        "hd95": "HD95",
+    }
+)
+"""Column headings of the metrics."""
 
 _INTERVALS = (
     "Intervals are 95 % bootstrap intervals of the mean over images; where it is known which images belong "
@@ -48,20 +72,91 @@ _LEFT_OUT = (
 )
 
 
+class Presence(StrEnum):
+    """Which of the masks of an image show an object; the values are those of the column "outcome" in files.
+
+    IGNORED is an image in which every pixel is ignored: it has no scores and is in no mean, interval or count.
+    """
+
+    BOTH = "found"
+    MISSED = "missed"
+    FALSE_ALARM = "false_alarm"
+    NEITHER = "both_empty"
+    IGNORED = "ignored"
+
+
+@dataclass(frozen=True)
+class EmptyRow:
+    """Row of the policy for empty masks.
+
+    Attributes:
+        reference: "empty" or "object".
+        prediction: "empty" or "object".
+        overlap: Dice, IoU, F1, precision and recall.
+        distance: HD and HD95, in image diagonals.
+
+    """
+
+    reference: str
+    prediction: str
+    overlap: float
+    distance: float
+
+
+EMPTY_POLICY: Mapping[Presence, EmptyRow] = MappingProxyType(
+    {
+        Presence.NEITHER: EmptyRow("empty", "empty", overlap=1.0, distance=0.0),
+        Presence.MISSED: EmptyRow("object", "empty", overlap=0.0, distance=1.0),
+        Presence.FALSE_ALARM: EmptyRow("empty", "object", overlap=0.0, distance=1.0),
+    }
+)
+"""Scores of images with an empty mask; the code and the documentation read this table."""
+
+
+def presence(preds: Mask, target: Mask) -> Presence:
+    """Tell which of two masks ``(H, W)`` show an object.
+
+    Raises:
+        InputError: the masks are not two boolean masks of one shape.
+
+    Example:
+        >>> import numpy as np
+        >>> presence(np.array([[False, False]]), np.array([[True, False]]))
+        <Presence.MISSED: 'missed'>
+
+    """
+    check_pair(preds, target)
+    if target.any():
+        return Presence.BOTH if preds.any() else Presence.MISSED
+    return Presence.FALSE_ALARM if preds.any() else Presence.NEITHER
+
+
+def policy_as_markdown() -> str:
+    """Render the policy for empty masks as a table for the documentation."""
+    lines = [
+        "| reference | prediction | Dice, IoU, F1, precision, recall | HD, HD95 | counted as |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for outcome, row in EMPTY_POLICY.items():
+        scores = f"{row.overlap:g} | {row.distance:g} x image diagonal"
+        lines.append(f"| {row.reference} | {row.prediction} | {scores} | {outcome} |")
+    return "\n".join(lines)
+
+
 @dataclass(frozen=True)
 class CaseScores:
-    """The scores of one image.
+    """Scores of one image.
 
     Attributes:
         dice: Dice coefficient.
         iou: intersection over union.
         f1: harmonic mean of precision and recall.
-        precision: share of the prediction that is right.
-        recall: share of the reference that was found.
+        precision: positive predictive value.
+        recall: sensitivity.
         hd: Hausdorff distance, in units of the spacing; NaN where the protocol leaves the image out.
-        hd95: 95 % Hausdorff distance, likewise.
-        outcome: which of the two masks are empty, or that no pixel counts.
-        objects: how many there are, are missed and are false.
+        hd95: 95th percentile Hausdorff distance, likewise.
+        outcome: which of the two masks show an object.
+        objects: lesion-wise counts.
 
     """
 
@@ -72,51 +167,49 @@ class CaseScores:
     recall: float
     hd: float
     hd95: float
-    outcome: Outcome
+    outcome: Presence
     objects: ObjectCounts
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON: the outcome's name and numbers, with None where a value does not exist."""
+        """Plain data for JSON, None where a value does not exist."""
         values = {name: getattr(self, name) for name in METRICS}
         plain = {name: None if math.isnan(value) else value for name, value in values.items()}
-        ignored = self.outcome is Outcome.IGNORED
+        ignored = self.outcome is Presence.IGNORED
         objects = dict.fromkeys(OBJECT_COLUMNS) if ignored else self.objects.to_dict()
         return {**plain, "outcome": self.outcome.value, **objects}
 
 
-UNSCORED = CaseScores(
-    **dict.fromkeys((*OVERLAPS, *DISTANCES), math.nan), outcome=Outcome.IGNORED, objects=ObjectCounts(0, 0, 0)
-)
-"""Of an image without a pixel that counts."""
+UNSCORED = CaseScores(**dict.fromkeys(METRICS, math.nan), outcome=Presence.IGNORED, objects=ObjectCounts(0, 0, 0))
+"""Scores of an image in which every pixel is ignored."""
 
 
 class Protocol(ABC):
-    """A named way to score images and to summarize them.
+    """Named way to score images and to summarize them.
 
     Attributes:
         name: printed with every number.
         size: side in pixels to which the caller resizes images and masks before scoring; None is native size.
-        description: one paragraph in plain words, printed under tables.
-        left_out_of_distances: outcomes whose images do not count in HD and HD95.
+        description: one paragraph, printed under tables.
+        left_out_of_distances: images that do not count in HD and HD95.
 
     """
 
     name: ClassVar[str]
     size: ClassVar[int | None]
     description: ClassVar[str]
-    left_out_of_distances: ClassVar[frozenset[Outcome]] = frozenset()
+    left_out_of_distances: ClassVar[frozenset[Presence]] = frozenset()
 
     @abstractmethod
     def score(
-        self, reference: Mask, prediction: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+        self, *, preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
     ) -> CaseScores:
-        """Score one image.
+        """Score one class of one image.
 
         Args:
-            reference: what the annotator drew, ``(H, W)`` boolean, already resized to ``size``.
-            prediction: what the model drew, ``(H, W)`` boolean.
+            preds: ``(H, W)`` boolean, resized to ``size``.
+            target: ``(H, W)`` boolean.
             spacing: (row, column) distance between pixel centers; distances come out in the same unit.
-            magnification: pixels of the masks for each pixel of the image at its own size, by which objects are measured.
+            magnification: pixels of the masks per pixel of the image at native size, in which areas of lesions are measured.
 
         Raises:
             InputError: not two boolean masks of one shape, or the spacing is not two finite positive numbers.
@@ -127,28 +220,28 @@ class Protocol(ABC):
         """Summarize the images of a set.
 
         Args:
-            scores: of each image, made by this protocol; those of images without a pixel that counts are left out.
-            seed: of the bootstrap; the same seed gives the same intervals.
-            groups: of the images, in their order; None where no group is known.
+            scores: of each image, made by this protocol; images in which every pixel is ignored are left out.
+            seed: of the bootstrap.
+            groups: patient (video sequence, slide) of each image; None if none is known.
 
         Raises:
-            InputError: there is no image with a pixel that counts, groups are more or fewer than the images, or a score is not
+            InputError: there is no image with a scored pixel, groups are more or fewer than the images, or a score is not
                 finite where this protocol needs it.
 
         """
         if not scores:
             raise InputError("Expected `scores` to hold at least one image, but got none. Score images first.")
         check_groups({"scores": len(scores)}, groups)
-        kept = [k for k, case in enumerate(scores) if case.outcome is not Outcome.IGNORED]
+        kept = [k for k, case in enumerate(scores) if case.outcome is not Presence.IGNORED]
         if not kept:
             raise InputError(
-                f"Expected `scores` to hold at least one image with a pixel that counts, but got {len(scores)} of which every "
-                "pixel is to be ignored. Score images that are annotated."
+                f"Expected `scores` to hold at least one image with a scored pixel, but got {len(scores)} in which every "
+                "pixel is ignored. Score images that are annotated."
             )
         ignored = len(scores) - len(kept)
         scores, groups = [scores[k] for k in kept], None if groups is None else [groups[k] for k in kept]
         outcomes = Counter(case.outcome for case in scores)
-        absent = outcomes[Outcome.BOTH_EMPTY] == len(scores)
+        absent = outcomes[Presence.NEITHER] == len(scores)
         measured = [k for k, case in enumerate(scores) if case.outcome not in self.left_out_of_distances]
         areas = [area for case in scores for area in case.objects.missed_areas]
         return Summary(
@@ -156,9 +249,9 @@ class Protocol(ABC):
             n=len(scores),
             n_ignored=ignored,
             n_groups=count_groups(groups),
-            n_missed=outcomes[Outcome.MISSED],
-            n_false_alarm=outcomes[Outcome.FALSE_ALARM],
-            n_both_empty=outcomes[Outcome.BOTH_EMPTY],
+            n_missed=outcomes[Presence.MISSED],
+            n_false_alarm=outcomes[Presence.FALSE_ALARM],
+            n_both_empty=outcomes[Presence.NEITHER],
             n_hd_left_out=len(scores) - len(measured),
             objects=sum(case.objects.reference for case in scores),
             objects_missed=sum(case.objects.missed for case in scores),
@@ -185,13 +278,13 @@ def _columns(scores: Sequence[CaseScores], names: Sequence[str]) -> dict[str, li
 
 
 class StrictProtocol(Protocol):
-    """The default: native size, plain ratios, and every image counts (see :mod:`tmunet.metrics.empty_masks`).
+    """Default protocol: native size, ratios without smoothing, and `EMPTY_POLICY`, so that every image counts.
 
     Example:
         >>> import numpy as np
-        >>> reference = np.zeros((30, 40), dtype=bool)
-        >>> reference[10:20, 10:20] = True
-        >>> scores = StrictProtocol().score(reference, prediction=np.zeros_like(reference))
+        >>> target = np.zeros((30, 40), dtype=bool)
+        >>> target[10:20, 10:20] = True
+        >>> scores = StrictProtocol().score(preds=np.zeros_like(target), target=target)
         >>> scores.outcome.value, scores.dice, scores.hd
         ('missed', 0.0, 50.0)
 
@@ -209,40 +302,39 @@ class StrictProtocol(Protocol):
     )
 
     def score(
-        self, reference: Mask, prediction: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+        self, *, preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
     ) -> CaseScores:
         """Score one image; see :meth:`Protocol.score`."""
-        outcome = outcome_of(reference, prediction)
+        outcome = presence(preds, target)
         if outcome in EMPTY_POLICY:
             row = EMPTY_POLICY[outcome]
-            distance = row.distance * image_diagonal(reference.shape, spacing)
+            distance = row.distance * image_diagonal(target.shape, spacing)
             return CaseScores(
                 **dict.fromkeys(OVERLAPS, row.overlap),
                 **dict.fromkeys(DISTANCES, distance),
                 outcome=outcome,
-                objects=count_objects(reference, prediction, magnification=magnification),
+                objects=count_objects(preds, target, magnification=magnification),
             )
-        counts = overlap.confusion(reference, prediction)
-        distances = surface_distances(reference, prediction, spacing)
+        counts = confusion(preds, target)
+        distances = surface_distances(preds, target, spacing)
         return CaseScores(
-            dice=overlap.dice(counts),
-            iou=overlap.iou(counts),
-            f1=overlap.f1(counts),
-            precision=overlap.precision(counts),
-            recall=overlap.recall(counts),
-            hd=distances.hd,
-            hd95=distances.hd95,
+            dice=counts.dice(),
+            iou=counts.iou(),
+            f1=counts.dice(),
+            precision=counts.precision(),
+            recall=counts.recall(),
+            hd=distances.hausdorff(),
+            hd95=distances.hausdorff(95),
             outcome=outcome,
-            objects=count_objects(reference, prediction, magnification=magnification),
+            objects=count_objects(preds, target, magnification=magnification),
         )
 
 
 class PaperProtocol(Protocol):
-    """What the paper's released code (``eval.py``) computes, for comparison with published tables.
+    """Protocol of the paper's released code (``eval.py``), for comparison with published tables.
 
-    The definitions are the code's, including those that flatter a model that misses objects. HD95 and the
-    intervals are not in that code; HD95 is treated as HD. The SD is the sample SD as under ``strict``, where
-    the code prints the population SD.
+    The definitions are the code's, including those that reward a model for missing objects. HD95 and intervals are not in that
+    code; HD95 is treated as HD. The SD is the sample SD, where the code prints the population SD.
     """
 
     name = "paper"
@@ -257,28 +349,28 @@ class PaperProtocol(Protocol):
     left_out_of_distances = frozenset(EMPTY_POLICY)
 
     def score(
-        self, reference: Mask, prediction: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+        self, *, preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
     ) -> CaseScores:
         """Score one image; see :meth:`Protocol.score`. HD and HD95 are NaN when a mask is empty."""
         check_spacing(spacing)
-        outcome = outcome_of(reference, prediction)
-        counts = overlap.confusion(reference, prediction)
-        precision = overlap.precision(counts) if prediction.any() else 0.0
-        recall = overlap.recall(counts) if reference.any() else 0.0
+        outcome = presence(preds, target)
+        counts = confusion(preds, target)
+        precision = counts.precision() if preds.any() else 0.0
+        recall = counts.recall() if target.any() else 0.0
         hd = hd95 = math.nan
-        if outcome is Outcome.FOUND:
-            distances = surface_distances(reference, prediction, spacing)
-            hd, hd95 = distances.hd, distances.hd95
+        if outcome is Presence.BOTH:
+            distances = surface_distances(preds, target, spacing)
+            hd, hd95 = distances.hausdorff(), distances.hausdorff(95)
         return CaseScores(
-            dice=overlap.dice(counts, smooth=1.0),
-            iou=overlap.iou(counts, smooth=1.0),
+            dice=counts.dice(smooth=1.0),
+            iou=counts.iou(smooth=1.0),
             f1=_harmonic_mean(precision, recall),
             precision=precision,
             recall=recall,
             hd=hd,
             hd95=hd95,
             outcome=outcome,
-            objects=count_objects(reference, prediction, magnification=magnification),
+            objects=count_objects(preds, target, magnification=magnification),
         )
 
     def summarize(self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None) -> Summary:

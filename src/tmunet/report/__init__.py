@@ -1,7 +1,6 @@
-"""The evaluation report: one self-contained HTML page that shows how good a model is, and where it is wrong.
+"""Evaluation report, page of data check, contact sheet.
 
-``select_cases`` chooses the images worth looking at, ``Report`` carries the scores and pictures,
-``write_report`` writes the page. Importing this loads nothing heavy.
+The names are imported lazily: importing this package loads nothing heavy.
 """
 
 import importlib

@@ -1,4 +1,4 @@
-"""The report of an evaluation: its scores, the pictures of the chosen cases, and the log of the training."""
+"""Assemble the report of an evaluation from its scores, the chosen cases and the training log."""
 
 import csv
 from pathlib import Path
@@ -16,7 +16,7 @@ from tmunet_lab.bench.macs import count_macs, count_parameters
 
 
 def assemble(evaluation: Evaluation, predictor: Predictor, dataset: Dataset, metrics_csv: Path | None) -> Report:
-    """Collect what the page shows.
+    """Assemble the content of the report.
 
     Args:
         evaluation: of `predictor` on `dataset`.

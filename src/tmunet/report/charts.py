@@ -1,4 +1,4 @@
-"""The geometry of the charts; the template draws it as inline SVG.
+"""Charts of the HTML pages: dot plots of scores, training curves, histogram; templates draw them as inline SVG.
 
 Inline SVG and not matplotlib: its colors follow the page into dark mode and onto paper, its text keeps its
 size on a phone, each dot can say its name, and a chart weighs a few kilobytes. Positions are percent of the
@@ -11,17 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tmunet.report.report_text import METRICS, OUTCOMES, interval, known, number
+from tmunet.report.report_text import METRICS, OUTCOMES, interval, known, number, percent
 from tmunet.text import pluralize
 
-BINS = 50  # columns in which the dots of a strip are stacked
+STRIP_BINS = 50  # columns in which the dots of a strip are stacked
 TALLEST = 130.0  # pixels of the highest stack
 PITCH = 7.0  # pixels between two dots of a stack
+HISTOGRAM_BINS = 20
+EMPTY_BAR = 12.0  # percent of the width that the bar of empty masks takes, if there is one
 
 
 @dataclass(frozen=True)
 class Tick:
-    """One label of an axis, at a percentage of its length."""
+    """Tick of an axis, at a percentage of its length."""
 
     at: float
     label: str
@@ -29,7 +31,7 @@ class Tick:
 
 @dataclass(frozen=True)
 class Dot:
-    """One image in a strip."""
+    """Image in a dot plot."""
 
     x: float
     y: float
@@ -39,7 +41,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Strip:
-    """The distribution of one metric over the images of one class, with the mean and its 95 % interval."""
+    """Dot plot of one metric over the images of one class, with mean and 95 % interval."""
 
     heading: str
     description: str
@@ -54,7 +56,7 @@ class Strip:
 
 @dataclass(frozen=True)
 class Line:
-    """One quantity over the epochs in which it was measured."""
+    """Quantity over the epochs in which it was logged."""
 
     label: str
     style: str
@@ -63,7 +65,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Curves:
-    """Lines over epochs; ``best`` is where the best epoch stands, if it is known."""
+    """Training curves; ``best`` is the position of the best epoch, if known."""
 
     heading: str
     description: str
@@ -73,8 +75,28 @@ class Curves:
     best: float | None
 
 
+@dataclass(frozen=True)
+class Bar:
+    """Cases in one bin; ``x``, ``width`` and ``height`` are percent of the plot."""
+
+    x: float
+    width: float
+    height: float
+    count: int
+    title: str
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Histogram of foreground fractions, with the bar of empty masks left of the axis."""
+
+    description: str
+    bars: Sequence[Bar]
+    ticks: Sequence[Tick]
+
+
 def axis(low: float, high: float, whole: bool = False) -> tuple[float, float, list[float]]:
-    """Choose an axis that covers ``low`` to ``high`` and begins and ends on a round number.
+    """Choose an axis from ``low`` to ``high`` that begins and ends on a round number.
 
     Args:
         low: smallest value.
@@ -100,7 +122,7 @@ def axis(low: float, high: float, whole: bool = False) -> tuple[float, float, li
 
 
 def strip(rows: Sequence[Mapping[str, Any]], name: str, statistics: Mapping[str, float | None]) -> Strip:
-    """Lay out the images of one class as stacked dots along the values of one metric.
+    """Lay out a dot plot: the images of one class stacked along the values of one metric.
 
     Args:
         rows: per-image rows of one class: ``"case"``, ``"outcome"`` and the metric.
@@ -128,7 +150,7 @@ def strip(rows: Sequence[Mapping[str, Any]], name: str, statistics: Mapping[str,
 
 
 def _stack(rows: Sequence[Mapping[str, Any]], places: Sequence[float], name: str) -> tuple[list[Dot], float]:
-    columns = [min(int(place * BINS / 100), BINS - 1) for place in places]
+    columns = [min(int(place * STRIP_BINS / 100), STRIP_BINS - 1) for place in places]
     tallest = max(Counter(columns).values(), default=1)
     pitch = min(PITCH, TALLEST / tallest)
     filled: Counter[int] = Counter()
@@ -152,7 +174,7 @@ def curves(
     names: Mapping[str, str],
     ceiling: float | None = None,
 ) -> Curves | None:
-    """Lay out quantities of the training log over the epochs.
+    """Lay out training curves.
 
     Args:
         history: one row for each epoch, with ``"epoch"`` and the quantities; None where one was not measured.
@@ -190,6 +212,40 @@ def curves(
         lines=[Line(label, name, drawn) for name, label in names.items() if (drawn := points(name))],
         best=None if best is None else _percent(float(best["epoch"] or 0), left, right),
     )
+
+
+def histogram(shares: Sequence[float]) -> Histogram | None:
+    """Lay out a histogram of foreground fractions: 20 bins from 0 to a round number, and a separate bar for empty masks.
+
+    Args:
+        shares: foreground fraction of each case, 0 to 1.
+
+    Returns:
+        The chart, or None if there is no case.
+    """
+    if not shares:
+        return None
+    filled = [share for share in shares if share > 0]
+    _, top, marks = axis(0.0, 100 * max(shares)) if filled else (0.0, 100.0, [0.0, 50.0, 100.0])
+    counts = [0] * HISTOGRAM_BINS
+    for share in filled:
+        counts[min(HISTOGRAM_BINS - 1, int(100 * share / top * HISTOGRAM_BINS))] += 1
+    empty = len(shares) - len(filled)
+    start = EMPTY_BAR if empty else 0.0
+    tallest, width = max(*counts, empty), (100 - start) / HISTOGRAM_BINS
+    bars = []
+    if empty:
+        label = f"{pluralize(empty, 'image')} with an empty mask"
+        bars.append(Bar(0.0, width, 100 * empty / tallest, empty, label))
+    for place, count in enumerate(counts):
+        span = f"{percent(top * place / HISTOGRAM_BINS / 100)} to {percent(top * (place + 1) / HISTOGRAM_BINS / 100)}"
+        if count:
+            label = f"{pluralize(count, 'image')} with {span}"
+            bars.append(Bar(start + place * width, width, 100 * count / tallest, count, label))
+    ticks = [Tick(start + mark / top * (100 - start), f"{mark:g} %") for mark in marks if 0 <= mark <= 100]
+    span = f"{percent(min(shares))} to {percent(max(shares))}"
+    words = f"Foreground fraction of {pluralize(len(shares), 'image')}: {span}, {empty} empty."
+    return Histogram(words, bars, [*([Tick(width / 2, "empty")] if empty else []), *ticks])
 
 
 def _percent(value: float, start: float, end: float) -> float:

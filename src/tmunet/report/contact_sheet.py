@@ -1,4 +1,4 @@
-"""A data set at a glance: one picture with thumbnails of its cases."""
+"""A data set at a case: one picture with thumbnails of its cases."""
 
 import io
 import math
@@ -13,10 +13,10 @@ from PIL import Image, ImageDraw, ImageFont
 from tmunet.data.reader import load_case
 from tmunet.errors import DataError
 from tmunet.files import write_bytes
-from tmunet.report.overview import CaseOverview, Folder
+from tmunet.report.drawing import thumbnail
+from tmunet.report.overview import CaseOverview, DatasetOverview
 from tmunet.report.report_text import percent
-from tmunet.report.text_layout import ellipsize, to_ascii, within, wrapped
-from tmunet.report.thumbnails import reason, thumbnail
+from tmunet.report.text_layout import ellipsize, fits_width, short_fault, to_ascii, wrap
 from tmunet.visualize import color
 
 THUMBNAIL = 240  # pixels of the longest side
@@ -33,37 +33,37 @@ _NAME, _SMALL, _TAG, _TITLE, _TEXT = (ImageFont.load_default(size) for size in (
 
 @dataclass(frozen=True)
 class Cell:
-    """One case on the sheet: its picture, or the reason why there is none."""
+    """Case on the sheet: its thumbnail, or the fault for which there is none."""
 
-    glance: CaseOverview
+    case: CaseOverview
     picture: Image.Image | None
     fault: str | None
 
 
-def draw_cells(folder: Folder, glances: Sequence[CaseOverview]) -> list[Cell]:
-    """Decode cases and draw their thumbnails, in threads; only thumbnails are kept."""
+def draw_cells(dataset: DatasetOverview, cases: Sequence[CaseOverview]) -> list[Cell]:
+    """Decode cases and draw their thumbnails in threads."""
 
-    def draw(glance: CaseOverview) -> Cell:
-        if glance.fault is not None:
-            return Cell(glance, None, glance.fault)
+    def draw(case: CaseOverview) -> Cell:
+        if case.fault is not None:
+            return Cell(case, None, case.fault)
         try:
-            loaded = load_case(glance.case, folder.info)
+            loaded = load_case(case.case, dataset.info)
         except DataError as error:
-            return Cell(glance, None, error.faults[0])
-        return Cell(glance, thumbnail(loaded.image, loaded.mask, THUMBNAIL), None)
+            return Cell(case, None, error.faults[0])
+        return Cell(case, thumbnail(loaded.image, loaded.mask, THUMBNAIL), None)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(draw, glances))
+        return list(pool.map(draw, cases))
 
 
-def draw_sheet(folder: Folder, cells: Sequence[Cell], total: int, title: str) -> Image.Image:
-    """Lay the cells out in rows under a head with the legend.
+def draw_sheet(dataset: DatasetOverview, cells: Sequence[Cell], total: int, title: str) -> Image.Image:
+    """Lay out the thumbnails in rows under a header with the legend.
 
     Args:
-        folder: where they come from.
+        dataset: the data set of the cells.
         cells: at least one.
         total: number of cases from which they were chosen.
-        title: the name of the data set, with the side of the split if only one is shown.
+        title: name of the data set, with the subset if only one is shown.
 
     Returns:
         An RGB picture; all cells have the size of the largest thumbnail.
@@ -71,16 +71,16 @@ def draw_sheet(folder: Folder, cells: Sequence[Cell], total: int, title: str) ->
     pictures = [cell.picture for cell in cells if cell.picture is not None]
     width = max([NARROWEST, *(picture.width for picture in pictures)])
     height = max([LOWEST, *(picture.height for picture in pictures)])
-    words = 46 + 18 * any(glance.case.group is not None for glance in folder.glances)
+    words = 46 + 18 * any(case.case.group is not None for case in dataset.cases)
     across, down = width + GAP, height + words + GAP
     columns = _columns(len(cells), ASPECT * down / across)
     rows = math.ceil(len(cells) / columns)
     page = 2 * MARGIN - GAP + max(columns, LEAST_COLUMNS) * across
-    head = _Head(folder, cells, total, title, page - 2 * MARGIN)
+    head = _Head(dataset, cells, total, title, page - 2 * MARGIN)
     sheet = Image.new("RGB", (page, head.height + rows * down + MARGIN), PAPER)
     pen = ImageDraw.Draw(sheet)
     head.draw(pen)
-    sides = {} if folder.split is None else {n: side for side, names in folder.split.to_dict().items() for n in names}
+    sides = {} if dataset.split is None else {n: side for side, names in dataset.split.to_dict().items() for n in names}
     for index, cell in enumerate(cells):
         left, top = MARGIN + index % columns * across, head.height + index // columns * down
         if cell.picture is None:
@@ -89,12 +89,12 @@ def draw_sheet(folder: Folder, cells: Sequence[Cell], total: int, title: str) ->
             corner = left, top + height - cell.picture.height
             sheet.paste(cell.picture, corner)
             pen.rectangle((*corner, corner[0] + cell.picture.width - 1, top + height - 1), outline=RULE)
-        _draw_words(pen, cell.glance, sides.get(cell.glance.case.name), (left, top + height + 6), width)
+        _draw_words(pen, cell.case, sides.get(cell.case.case.name), (left, top + height + 6), width)
     return sheet
 
 
 def _columns(count: int, ratio: float) -> int:
-    """Columns for about `ratio` times as many columns as rows, with few empty places in the last row."""
+    """Number of columns: about `ratio` times the rows, with few empty cells in the last row."""
     ideal = math.sqrt(count * ratio)
     least = min(count, max(LEAST_COLUMNS, math.floor(0.8 * ideal)))
     near = range(least, max(least, min(count, math.ceil(1.25 * ideal))) + 1)
@@ -111,43 +111,41 @@ def write_sheet(path: Path, sheet: Image.Image) -> None:
 def _draw_fault(pen: ImageDraw.ImageDraw, fault: str, box: tuple[int, int, int, int]) -> None:
     left, top, right, bottom = box
     pen.rectangle(box, fill=ALARM_PAPER, outline=ALARM)
-    lines = wrapped(to_ascii(reason(fault)), within(_SMALL, right - left - 20), (bottom - top - 20) // 18)
+    lines = wrap(to_ascii(short_fault(fault)), fits_width(_SMALL, right - left - 20), (bottom - top - 20) // 18)
     for row, line in enumerate(lines):
         pen.text((left + 10, top + 10 + 18 * row), line, ALARM, _SMALL)
 
 
 def _draw_words(
-    pen: ImageDraw.ImageDraw, glance: CaseOverview, side: str | None, corner: tuple[int, int], width: int
+    pen: ImageDraw.ImageDraw, case: CaseOverview, side: str | None, corner: tuple[int, int], width: int
 ) -> None:
     left, top = corner
-    pen.text(corner, ellipsize(to_ascii(glance.case.name), within(_NAME, width)), INK, _NAME)
-    share = glance.foreground
-    pen.text((left, top + 21), "no sound mask" if share is None else percent(share), QUIET, _SMALL)
+    pen.text(corner, ellipsize(to_ascii(case.case.name), fits_width(_NAME, width)), INK, _NAME)
+    share = case.foreground
+    pen.text((left, top + 21), "no valid mask" if share is None else percent(share), QUIET, _SMALL)
     if side is not None:
         start = left + width - pen.textlength(side, _TAG) - 12
         pen.rounded_rectangle((start, top + 19, left + width - 1, top + 36), 4, TAGS[side])
         pen.text((start + 6, top + 27.5), side, PAPER, _TAG, anchor="lm")
-    if glance.case.group is not None:
-        pen.text((left, top + 39), ellipsize(to_ascii(glance.case.group), within(_SMALL, width)), QUIET, _SMALL)
+    if case.case.group is not None:
+        pen.text((left, top + 39), ellipsize(to_ascii(case.case.group), fits_width(_SMALL, width)), QUIET, _SMALL)
 
 
 class _Head:
-    """What stands over the cells: name, numbers, faults and the legend, in as many lines as the width asks for."""
+    """Header of the sheet: name, numbers, faults and legend, wrapped to the width."""
 
-    def __init__(self, folder: Folder, cells: Sequence[Cell], total: int, title: str, width: int) -> None:
+    def __init__(self, dataset: DatasetOverview, cells: Sequence[Cell], total: int, title: str, width: int) -> None:
         every = len(cells) == total
         chosen = f"all {total:,} cases" if every else f"{len(cells):,} of {total:,} cases, chosen evenly"
-        split = {} if folder.split is None else folder.split.to_dict()
+        split = {} if dataset.split is None else dataset.split.to_dict()
         sides = ", ".join(f"{side} {len(names):,}" for side, names in split.items()) or "none"
-        faulty = len(folder.faults) + sum(cell.fault is not None and cell.glance.fault is None for cell in cells)
-        fits = within(_TEXT, width)
-        self.title = ellipsize(to_ascii(title), within(_TITLE, width))
-        order = "from the smallest to the largest share of marked pixels"
-        self.facts = wrapped(f"{chosen}, {order} · split: {sides}", fits, 4)
-        self.alarm = (
-            wrapped(f"Faults found: {faulty:,}; tmunet check tells all that is wrong.", fits, 2) if faulty else []
-        )
-        self.legend = _legend(folder, width)
+        faulty = len(dataset.faults) + sum(cell.fault is not None and cell.case.fault is None for cell in cells)
+        fits = fits_width(_TEXT, width)
+        self.title = ellipsize(to_ascii(title), fits_width(_TITLE, width))
+        order = "by foreground fraction, ascending"
+        self.facts = wrap(f"{chosen}, {order} · split: {sides}", fits, 4)
+        self.alarm = wrap(f"Faults found: {faulty:,}; run tmunet check for the full list.", fits, 2) if faulty else []
+        self.legend = _legend(dataset, width)
         self.height = MARGIN + 44 + 22 * (len(self.facts) + len(self.alarm) + len(self.legend)) + 26
 
     def draw(self, pen: ImageDraw.ImageDraw) -> None:
@@ -165,14 +163,14 @@ class _Head:
             top += 22
 
 
-def _legend(folder: Folder, width: int) -> list[list[tuple[int, int, str]]]:
-    """Lines of (pixels from the left, label, words) that together name every class but the background."""
-    sound = [glance.shares for glance in folder.glances if glance.shares]
+def _legend(dataset: DatasetOverview, width: int) -> list[list[tuple[int, int, str]]]:
+    """Lines of (pixels from the left, label, text) that name every class but the background."""
+    sound = [case.shares for case in dataset.cases if case.shares]
     lines: list[list[tuple[int, int, str]]] = [[]]
     left = 0
-    for label, name in enumerate(folder.info.classes[1:], start=1):
+    for label, name in enumerate(dataset.info.classes[1:], start=1):
         mean = f": {percent(sum(shares[name] for shares in sound) / len(sound))} on average" if sound else ""
-        text = ellipsize(to_ascii(name), within(_TEXT, width / 2)) + mean
+        text = ellipsize(to_ascii(name), fits_width(_TEXT, width / 2)) + mean
         end = left + 22 + math.ceil(_TEXT.getlength(text))
         if end > width and left:
             lines.append([])

@@ -1,4 +1,4 @@
-"""The report as one HTML page that needs nothing beside itself."""
+"""Evaluation report as one self-contained HTML page."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,10 +10,8 @@ import numpy as np
 from tmunet.errors import InputError
 from tmunet.files import write_text
 from tmunet.labels import IGNORE_LABEL
-from tmunet.metrics.bootstrap import describe
-from tmunet.metrics.class_means import is_absent, scored_classes
-from tmunet.metrics.empty_masks import Outcome
-from tmunet.metrics.groups import count_groups
+from tmunet.metrics import Presence, describe, is_absent, scored_classes
+from tmunet.metrics.bootstrap import count_groups
 from tmunet.report import charts, panels
 from tmunet.report import report_text as wording
 from tmunet.report.page_assets import environment, hex_color
@@ -26,12 +24,12 @@ GROUPS = ("worst", "median", "best")
 
 @dataclass(frozen=True)
 class Report:
-    """What a report shows.
+    """Content of an evaluation report.
 
     Args:
-        title: what was evaluated on what, such as ``"tmunet_t on nuclei-sample"``.
-        facts: where the numbers come from, by name: model, data, split hash, seed, command, versions.
-        protocol: a paragraph that says how the scores were computed.
+        title: model and data set, such as ``"tmunet_t on nuclei-sample"``.
+        facts: provenance by name: model, data, split hash, seed, command, versions.
+        protocol: description of the protocol.
         summaries: ``Summary.to_dict()`` by class name; the classes that were scored.
         per_image: one row for each image and class: ``{"case", "group", "class", "outcome", "dice",
             "iou", "f1", "precision", "recall", "hd", "hd95"}``; distances in pixels, None where a value does not
@@ -54,7 +52,7 @@ class Report:
 
 @dataclass(frozen=True)
 class ShownCase:
-    """A case as the page shows it; ``rank`` counts from 1, the lowest Dice."""
+    """Case on the page; ``rank`` counts from 1, the lowest Dice."""
 
     case: ReportCase
     rank: int
@@ -62,10 +60,7 @@ class ShownCase:
 
 
 def render(report: Report) -> str:
-    """Write a report as one self-contained HTML page.
-
-    The page makes no request: styles, charts and pictures are inside it, and its content policy forbids any
-    other source. Every text that comes from data is escaped.
+    """Render a report as one self-contained HTML page, which makes no request; text from data is escaped.
 
     Args:
         report: scores, pictures and provenance.
@@ -101,7 +96,7 @@ def render(report: Report) -> str:
             best=best,
             metrics=wording.METRICS,
             outcomes=wording.OUTCOMES,
-            drawn=[outcome for outcome in wording.OUTCOMES if outcome != Outcome.IGNORED],
+            drawn=[outcome for outcome in wording.OUTCOMES if outcome != Presence.IGNORED],
         )
     )
 
@@ -150,7 +145,7 @@ def _headline(report: Report) -> Mapping[str, Any]:
 
 
 def _drawn(images: int, groups: int | None) -> Mapping[str, str]:
-    """What the intervals are drawn from, where it is not simply the images; and what one of it is."""
+    """Resampling unit of the bootstrap, if it is not the image."""
     if groups is None:
         return {"over": "", "unit": "image"}
     return {"over": f" over {resampling_unit(images, groups)}", "unit": "group of images"}
@@ -187,12 +182,12 @@ def _curves(history: Sequence[Mapping[str, float | None]]) -> Sequence[charts.Cu
 
 def _legend(report: Report) -> Sequence[tuple[str, str, str]]:
     meanings = {
-        Pixel.HIT: ("hit", "marked in both"),
-        Pixel.MISSED: ("missed", "in the reference only"),
-        Pixel.FALSE: ("false", "in the prediction only"),
+        Pixel.HIT: ("hit", "true positive"),
+        Pixel.MISSED: ("missed", "false negative"),
+        Pixel.FALSE: ("false", "false positive"),
     }
     if len(report.classes) > 2:
-        meanings[Pixel.CONFUSED] = ("wrong class", "marked in both, as different classes")
+        meanings[Pixel.CONFUSED] = ("wrong class", "foreground in both, of different classes")
     if any((case.truth == IGNORE_LABEL).any() for case in report.cases):
         meanings[Pixel.IGNORED] = ("ignored", "not scored")
     return [(hex_color(COLORS[kind]), name, meaning) for kind, (name, meaning) in meanings.items()]

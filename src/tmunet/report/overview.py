@@ -1,4 +1,4 @@
-"""What can be seen of a data set folder, however imperfect it is: its cases, their shares and sides, and its faults."""
+"""Overview of a data set folder, even a faulty one: cases, foreground fractions, split and faults."""
 
 import os
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from tmunet.errors import DataError
 
 @dataclass(frozen=True)
 class CaseOverview:
-    """A case as far as its mask can be read.
+    """Case with its foreground fractions, as far as its mask can be read.
 
     Attributes:
         case: name, files and group.
-        shares: share of each class but the background, 0 to 1; None if there is no sound mask.
-        fault: why there is none.
-        legend: how the palette of the mask shows its labels, if it has one.
+        shares: fraction of the pixels of each class but the background, 0 to 1; None without a valid mask.
+        fault: why the mask is not valid.
+        legend: palette of the mask, if it has one.
     """
 
     case: Case
@@ -34,35 +34,35 @@ class CaseOverview:
 
     @property
     def foreground(self) -> float | None:
-        """Share of all classes but the background together."""
+        """Foreground fraction, of all classes but the background together."""
         return None if self.shares is None else sum(self.shares.values())
 
 
 @dataclass(frozen=True)
-class Folder:
-    """A data set folder and all that is wrong with its file names, its two JSON files and its masks.
+class DatasetOverview:
+    """Data set folder with the faults of its file names, JSON files and masks.
 
     Attributes:
-        info: what it says of itself; background and foreground where ``dataset.json`` cannot be read.
-        glances: all cases, in natural order.
+        info: of ``dataset.json``; background and foreground where ``dataset.json`` cannot be read.
+        cases: all cases, in natural order.
         split: None if there is none or it cannot be read.
         faults: one line each.
     """
 
     info: DatasetInfo
-    glances: tuple[CaseOverview, ...]
+    cases: tuple[CaseOverview, ...]
     split: Split | None
     faults: tuple[str, ...]
 
 
-def read_overview(folder: Path) -> Folder:
-    """Decode all masks of a data set folder, in threads, and no image.
+def read_overview(folder: Path) -> DatasetOverview:
+    """Read an overview of a data set folder: all masks, in threads, and no image.
 
     Args:
         folder: holds ``images/`` and ``masks/``, perhaps ``dataset.json`` and ``split.json``.
 
     Raises:
-        DataError: there are no images to look at.
+        DataError: there are no images.
     """
     cases, faults = find_cases(folder)
     if not cases:
@@ -75,14 +75,14 @@ def read_overview(folder: Path) -> Folder:
         replace(case, group=info.records[case.name].group) if case.name in info.records else case for case in cases
     ]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        seen = pool.map(lambda case: _glance(case, info), grouped)
-        glances = tuple(tqdm(seen, total=len(cases), desc="masks", unit="mask", leave=False, delay=1, disable=None))
-    broken = [glance.fault for glance in glances if glance.fault is not None and glance.case.mask is not None]
-    broken += palette_faults([(str(glance.case.mask), glance.legend) for glance in glances])
-    return Folder(info, glances, split, tuple(faults + broken))
+        read = pool.map(lambda case: _read_case(case, info), grouped)
+        overviews = tuple(tqdm(read, total=len(cases), desc="masks", unit="mask", leave=False, delay=1, disable=None))
+    broken = [case.fault for case in overviews if case.fault is not None and case.case.mask is not None]
+    broken += palette_faults([(str(case.case.mask), case.legend) for case in overviews])
+    return DatasetOverview(info, overviews, split, tuple(faults + broken))
 
 
-def _glance(case: Case, info: DatasetInfo) -> CaseOverview:
+def _read_case(case: Case, info: DatasetInfo) -> CaseOverview:
     path = case.mask
     if path is None:
         return CaseOverview(case, None, f"{case.image}: has no mask.")

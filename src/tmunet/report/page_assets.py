@@ -1,4 +1,4 @@
-"""What pages that need nothing beside themselves are made of."""
+"""Templates, data URIs and colors of self-contained HTML pages."""
 
 import base64
 import io
@@ -11,10 +11,7 @@ from tmunet.report.text_layout import escape_control
 
 
 def environment() -> jinja2.Environment:
-    """The templates of this folder; a name that is not there is an error.
-
-    Every text that is put into one is escaped, and what cannot be seen or written in it becomes escape_control.
-    """
+    """Make the Jinja2 environment: text and control characters are escaped, undefined names are errors."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("tmunet.report", ""),
         autoescape=True,
@@ -39,7 +36,7 @@ def data_uri(picture: Image.Image, kind: str, **options: Any) -> str:
 
 
 def hex_color(color: tuple[int, int, int]) -> str:
-    """Write a color as CSS does.
+    """Format a color for CSS.
 
     >>> hex_color((255, 166, 0))
     '#ffa600'

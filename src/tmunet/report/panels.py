@@ -1,4 +1,4 @@
-"""The pictures of one case: the image, both outlines, and a map of the errors."""
+"""Panels of one case for the report: image, reference contour, predicted contour, error map."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from tmunet.errors import InputError
 from tmunet.labels import IGNORE_LABEL
-from tmunet.report.outlines import contour, reduce_lines, shrink
+from tmunet.report.drawing import contour, reduce_lines, shrink
 from tmunet.report.page_assets import data_uri
 
 LONGEST_SIDE = 480  # pixels of a picture on the page
@@ -20,7 +20,7 @@ Color = tuple[int, int, int]
 
 
 class Pixel(IntEnum):
-    """What the prediction made of one pixel."""
+    """Kind of a pixel in the error map: true positive (hit), false negative (missed), false positive (false), wrong class."""
 
     BACKGROUND = 0
     HIT = 1
@@ -43,7 +43,7 @@ COLORS: Mapping[Pixel, Color] = {
 
 @dataclass(frozen=True)
 class ReportCase:
-    """One image of the test set at native size.
+    """Test image at native size with its masks and scores.
 
     Args:
         name: the case, as in the table of scores.
@@ -83,14 +83,14 @@ class ReportCase:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture for the page.
+    """Picture on the page.
 
     Args:
-        heading: what the picture shows, in a word.
-        alt: what it shows, for a reader who cannot see it.
+        heading: caption.
+        alt: alternative text.
         uri: the picture as a data URI.
         size: ``(width, height)`` in pixels.
-        over_image: whether it is transparent and lies over the image, which the page then holds only once.
+        over_image: whether it is a transparent overlay of the image.
     """
 
     heading: str
@@ -101,7 +101,7 @@ class Panel:
 
 
 def error_map(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Sort every pixel into hit, missed, false, confused (another class), background or ignored.
+    """Compute the error map.
 
     Args:
         truth: ``(H, W)`` labels, 255 = ignored.
@@ -119,10 +119,9 @@ def error_map(truth: NDArray[np.uint8], prediction: NDArray[np.uint8]) -> NDArra
 
 
 def panels(case: ReportCase) -> Sequence[Panel]:
-    """Draw the four pictures of a case: image, reference outline, predicted outline, errors.
+    """Draw the panels of a case, each at most 480 pixels on its longest side.
 
-    Each is scaled down, never up, so that its longest side is at most 480 pixels. An outline keeps a visible
-    width at every scale; the error map is averaged over area, so a small error fades but does not jump.
+    Contours keep a visible width at every scale; the error map is averaged over area.
     """
     photo = shrink(Image.fromarray(case.image), LONGEST_SIDE)
     errors = error_map(case.truth, case.prediction)

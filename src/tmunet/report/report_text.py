@@ -1,11 +1,11 @@
-"""How a report writes its numbers and says its findings in words."""
+"""Format metrics, intervals and counts of missed lesions for report pages."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tmunet.metrics import MIN_OBJECT_PIXELS, is_absent
+from tmunet.metrics import DISTANCES, METRIC_LABELS, MIN_OBJECT_PIXELS, is_absent
 from tmunet.text import pluralize
 
 DASH = "–"
@@ -13,7 +13,7 @@ DASH = "–"
 
 @dataclass(frozen=True)
 class Metric:
-    """How one metric is shown: its label, its unit (empty for a ratio) and its decimals."""
+    """Label, unit (empty for a ratio) and decimals of a metric."""
 
     label: str
     unit: str = ""
@@ -21,31 +21,25 @@ class Metric:
 
     @property
     def heading(self) -> str:
-        """The label with its unit, such as ``"HD95 (pixels)"``."""
+        """Label with unit, such as ``"HD95 (pixels)"``."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
 
 METRICS: Mapping[str, Metric] = {
-    "dice": Metric("Dice"),
-    "iou": Metric("IoU"),
-    "f1": Metric("F1"),
-    "precision": Metric("Precision"),
-    "recall": Metric("Recall"),
-    "hd": Metric("HD", "pixels", 1),
-    "hd95": Metric("HD95", "pixels", 1),
+    name: Metric(label, "pixels", 1) if name in DISTANCES else Metric(label) for name, label in METRIC_LABELS.items()
 }
 
 OUTCOMES: Mapping[str, str] = {
     "found": "found",
     "missed": "missed",
     "false_alarm": "false alarm",
-    "both_empty": "both empty",
+    "both_empty": "true negative",
     "ignored": "ignored",
 }
 
 
 def metric(name: str) -> Metric:
-    """Look up how a metric is shown; one not in ``METRICS`` has its own name and 3 decimals."""
+    """Look up the format of a metric; one not in ``METRICS`` has its own name and 3 decimals."""
     return METRICS.get(name, Metric(name))
 
 
@@ -60,7 +54,7 @@ def known(value: float | None) -> float | None:
 
 
 def number(value: float | None, name: str = "") -> str:
-    """Write one value of the metric ``name``: 3 decimals, 1 for pixels, a dash where there is no value.
+    """Format a value of the metric ``name``: 3 decimals, 1 for pixels, a dash where there is no value.
 
     Example:
         >>> number(0.91234, "dice"), number(12.345, "hd95"), number(None, "hd")
@@ -71,13 +65,13 @@ def number(value: float | None, name: str = "") -> str:
 
 
 def interval(low: float | None, high: float | None, name: str = "") -> str:
-    """Write an interval, ``"0.893 to 0.928"``, or a dash where it does not exist."""
+    """Format an interval, ``"0.893 to 0.928"``, or a dash where it does not exist."""
     low, high = known(low), known(high)
     return DASH if low is None or high is None else f"{number(low, name)} to {number(high, name)}"
 
 
 def percent(share: float) -> str:
-    """Write a share of the pixels.
+    """Format a fraction of the pixels as percent.
 
     >>> [percent(share) for share in (0, 0.0004, 0.1234, 0.9999, 1)]
     ['0 %', '<0.1 %', '12.3 %', '>99.9 %', '100 %']
@@ -88,7 +82,7 @@ def percent(share: float) -> str:
 
 
 def misses(summary: Mapping[str, Any]) -> list[str]:
-    """Say in sentences how often a model missed a structure altogether or saw one that is not there, by image and by object.
+    """Report false negatives and false positives in sentences, by image and by object.
 
     Args:
         summary: ``Summary.to_dict()`` of one class.
@@ -100,7 +94,7 @@ def misses(summary: Mapping[str, Any]) -> list[str]:
         >>> misses({**counts, **objects, **small})[0]
         'Missed in no image: wherever the reference marks it, the model marked something.'
     """
-    ignored = [f"Left out: {pluralize(summary['n_ignored'], 'image')} without a pixel that counts."] * bool(
+    ignored = [f"Left out: {pluralize(summary['n_ignored'], 'image')} in which every pixel is ignored."] * bool(
         summary["n_ignored"]
     )
     if is_absent(summary):
@@ -124,17 +118,17 @@ def misses(summary: Mapping[str, Any]) -> list[str]:
         middle, largest = summary["objects_missed_median_px"], summary["objects_missed_largest_px"]
         sizes = f" (median {middle:,.0f} px, largest {largest:,} px)"
     sentences.append(
-        f"Objects (connected areas): {summary['objects_missed']:,} of {summary['objects']:,} in the reference have no marked "
-        f"pixel{sizes}; {summary['objects_false']:,} that the model marked touch none of the reference."
+        f"Objects (connected components): {summary['objects_missed']:,} of {summary['objects']:,} in the reference are "
+        f"missed{sizes}; {summary['objects_false']:,} predicted ones are false positives."
     )
     small, predicted = summary["objects_too_small"], summary["objects_too_small_predicted"]
     if small or predicted:
         sentences.append(
-            f"Too small to be objects, below {MIN_OBJECT_PIXELS} px: {small:,} areas in the reference, {predicted:,} in the "
+            f"Too small to be objects, below {MIN_OBJECT_PIXELS} px: {small:,} components in the reference, {predicted:,} in the "
             "prediction."
         )
     if empty:
-        sentences.append(f"Rightly left empty: {pluralize(empty, 'image')}.")
+        sentences.append(f"True negatives (both masks empty): {pluralize(empty, 'image')}.")
     if left_out:
         sentences.append(f"HD and HD95 leave out {pluralize(left_out, 'image')} where they do not exist.")
     return sentences + ignored

@@ -1,4 +1,4 @@
-"""Which images a report shows: the worst, the middle and the best, or an even choice; by a rule and never by hand."""
+"""Select the cases of a report by a rule: worst, median and best, or an even sample."""
 
 import random
 from collections import defaultdict
@@ -49,14 +49,13 @@ def ranking(per_image: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def take(ranked: Sequence[str], total: int) -> dict[str, list[str]]:
-    """Divide ``total`` places among best, median and worst, and fill them from a ranking.
+    """Take the best, the median and the worst cases of a ranking, ``total`` together.
 
-    The best and the worst always get equally many; the median gets the odd one. Best runs from the highest
-    down, worst from the lowest up, and median stands around the middle of what is left.
+    Best and worst get equally many, the median the rest. Best is in descending order, worst in ascending order.
 
     Args:
         ranked: case names from the lowest to the highest score.
-        total: places, 0 to ``len(ranked)``.
+        total: 0 to ``len(ranked)``.
 
     Example:
         >>> take(["a", "b", "c", "d"], total=4)
@@ -73,12 +72,11 @@ def take(ranked: Sequence[str], total: int) -> dict[str, list[str]]:
 
 
 def select_cases(per_image: Sequence[Mapping[str, Any]], count: int = 3) -> dict[str, list[str]]:
-    """Choose the images that a report shows, by mean Dice over classes.
+    """Select the worst, median and best cases of a report by mean Dice over classes.
 
     Args:
         per_image: rows with ``"case"`` and ``"dice"``, one for each image and class, as for ``dice_by_case``.
-        count: images in each group. With fewer than ``3 * count`` images each is shown once, in equal groups
-            as far as possible: one image alone is the median, two are the best and the worst.
+        count: cases in each group; fewer if there are fewer than ``3 * count`` images. One image alone is the median.
 
     Returns:
         ``{"best": [...], "median": [...], "worst": [...]}``; no case occurs twice.
@@ -98,12 +96,12 @@ def select_cases(per_image: Sequence[Mapping[str, Any]], count: int = 3) -> dict
 
 
 def spread(ranked: Sequence[_T], count: int, seed: int = 0) -> list[_T]:
-    """Choose evenly from a ranking: the two ends, and one at random from each of equal parts of the rest.
+    """Sample a ranking evenly: the two ends, and one at random of each of equal parts between (stratified sampling).
 
     Args:
-        ranked: anything, in the order in which the choice shall be even.
-        count: how many; all of them if there are no more.
-        seed: another one chooses others, except for the ends.
+        ranked: items in order.
+        count: sample size; all items if there are no more.
+        seed: of the random choice between the ends.
 
     Raises:
         InputError: ``count`` is below 1.

@@ -1,17 +1,18 @@
-"""Names from files as a page or a picture can show them: with nothing invisible, and cut to the room there is."""
+"""Lay out text from files on pages and pictures: escape, convert to ASCII, shorten, wrap."""
 
 import unicodedata
 from collections.abc import Callable, Iterator
+from pathlib import PurePath
 
 from PIL import ImageFont
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-CUT = "…"
-_HAS = frozenset(map(chr, range(32, 127))) | {CUT, "·"}  # the letters of Pillow's own font, and no others
+ELLIPSIS = "…"
+_GLYPHS = frozenset(map(chr, range(32, 127))) | {ELLIPSIS, "·"}  # of Pillow's built-in font
 
 
 def escape_control(text: str) -> str:
-    r"""Show what cannot be seen or written, such as a line feed or a turn of the direction of writing, as an escape.
+    r"""Escape control characters and other characters that cannot be seen, such as a change of the writing direction.
 
     >>> print(escape_control("scan\n1"))
     scan\n1
@@ -22,24 +23,39 @@ def escape_control(text: str) -> str:
 
 
 def to_ascii(text: str) -> str:
-    r"""Write a text with the letters of Pillow's own font: accents are left away, other signs become escapes.
+    r"""Convert a text to the glyphs of Pillow's built-in font: accents are dropped, other characters become escapes.
 
     >>> print(to_ascii("Müller 患"))
     Muller \u60a3
     """
     plain = (sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign))
-    return "".join(sign if sign in _HAS else sign.encode("unicode_escape").decode("ascii") for sign in plain)
+    return "".join(sign if sign in _GLYPHS else sign.encode("unicode_escape").decode("ascii") for sign in plain)
+
+
+def short_fault(fault: str) -> str:
+    """Shorten the path that a fault begins with to its folder and file.
+
+    >>> short_fault("nuclei/images/12.png: the file is empty (0 bytes); copy it again from its source.")
+    'images/12.png: the file is empty (0 bytes); copy it again from its source.'
+    """
+    path, colon, rest = fault.partition(": ")
+    return f"{'/'.join(PurePath(path).parts[-2:])}{colon}{rest}" if colon else fault
+
+
+def fits_width(font: Font, width: float) -> Callable[[str], bool]:
+    """Make a test of whether a line of text is at most so many pixels wide."""
+    return lambda text: font.getlength(text) <= width
 
 
 def ellipsize(text: str, fits: Callable[[str], bool]) -> str:
-    """Take letters out of the middle of a text, as few as need be, until it fits.
+    """Shorten a text in the middle, by as few characters as needed, until it fits.
 
     >>> ellipsize("benign_mass_0001", lambda text: len(text) <= 9)
     'beni…0001'
     """
     if fits(text):
         return text
-    low, high = 0, len(text) - 1  # letters that are kept: `low` fit, more than `high` do not
+    low, high = 0, len(text) - 1  # characters kept: `low` fit, more than `high` do not
     while low < high:
         kept = (low + high + 1) // 2
         low, high = (kept, high) if fits(_cut(text, kept)) else (low, kept - 1)
@@ -47,29 +63,24 @@ def ellipsize(text: str, fits: Callable[[str], bool]) -> str:
 
 
 def _cut(text: str, kept: int) -> str:
-    return text[: (kept + 1) // 2] + CUT + text[len(text) - kept // 2 :]
+    return text[: (kept + 1) // 2] + ELLIPSIS + text[len(text) - kept // 2 :]
 
 
-def within(font: Font, width: float) -> Callable[[str], bool]:
-    """Ask whether a text of one line is at most so many pixels wide."""
-    return lambda text: font.getlength(text) <= width
+def wrap(text: str, fits: Callable[[str], bool], lines: int) -> list[str]:
+    """Wrap a text, at spaces where possible, and cut it after so many lines.
 
-
-def wrapped(text: str, fits: Callable[[str], bool], lines: int) -> list[str]:
-    """Break a text into lines, at spaces where possible; what is too much is cut off.
-
-    >>> wrapped("the file is empty", lambda text: len(text) <= 8, lines=2)
+    >>> wrap("the file is empty", lambda text: len(text) <= 8, lines=2)
     ['the file', 'is empty']
-    >>> wrapped("the file is quite empty", lambda text: len(text) <= 8, lines=2)
+    >>> wrap("the file is quite empty", lambda text: len(text) <= 8, lines=2)
     ['the file', 'is quit…']
     """
     broken = list(_lines(text, fits))
     if len(broken) <= lines:
         return broken
     last = broken[lines - 1]
-    while last and not fits(last + CUT):
+    while last and not fits(last + ELLIPSIS):
         last = last[:-1]
-    return [*broken[: lines - 1], last + CUT]
+    return [*broken[: lines - 1], last + ELLIPSIS]
 
 
 def _lines(text: str, fits: Callable[[str], bool]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from tmunet.data.transforms import augment, draw
 from tmunet.errors import NonFiniteLossError
 from tmunet.labels import IGNORE_LABEL
 from tmunet.losses import DiceCELoss, counts, loss_from_config, mean_loss
-from tmunet.metrics import EMPTY_POLICY, confusion, dice, outcome_of
+from tmunet.metrics import EMPTY_POLICY, dice, presence
 from tmunet.prediction.postprocess import decide
 from tmunet.training.config import TrainConfig
 from tmunet.training.optimizer import build_optimizer, learning_rate_factor
@@ -193,6 +193,6 @@ def class_dice(mask: np.ndarray, prediction: np.ndarray, classes: int) -> dict[i
     scores = {}
     for label in range(1, classes):
         pair = (mask == label) & valid, (prediction == label) & valid
-        outcome = outcome_of(*pair)
-        scores[label] = EMPTY_POLICY[outcome].overlap if outcome in EMPTY_POLICY else dice(confusion(*pair))
+        outcome = presence(*pair)
+        scores[label] = EMPTY_POLICY[outcome].overlap if outcome in EMPTY_POLICY else dice(*pair)
     return scores

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from tmunet.report.outlines import contour, reduce_lines, shrink
-from tmunet.report.text_layout import ellipsize, to_ascii, within, wrapped
+from tmunet.report.drawing import contour, reduce_lines, shrink
+from tmunet.report.text_layout import ellipsize, fits_width, to_ascii, wrap
 from tmunet.visualize import COLORS, to_rgb8
 
 LONGEST = 200  # pixels of a picture
@@ -71,11 +71,11 @@ def draw_grid(heads: Sequence[str], rows: Sequence[GridRow]) -> Image.Image:
     _legend(pen)
     for column, head in enumerate(heads):
         place = MARGIN + ASIDE + column * (LONGEST + GAP), top - WORDS - 2
-        pen.text(place, ellipsize(to_ascii(head), within(_NAME, LONGEST)), INK, _NAME)
+        pen.text(place, ellipsize(to_ascii(head), fits_width(_NAME, LONGEST)), INK, _NAME)
     for row, tall in zip(rows, tallest, strict=True):
         for index, words in enumerate(row.words):
             font, ink = (_NAME, INK) if index == 0 else (_TEXT, QUIET)
-            pen.text((MARGIN, top + 18 * index), ellipsize(to_ascii(words), within(font, ASIDE - 12)), ink, font)
+            pen.text((MARGIN, top + 18 * index), ellipsize(to_ascii(words), fits_width(font, ASIDE - 12)), ink, font)
         for column, drawn in enumerate(row.pictures):
             _cell(page, pen, drawn, (MARGIN + ASIDE + column * (LONGEST + GAP), top), tall)
         top += tall + WORDS + GAP
@@ -94,7 +94,7 @@ def _cell(page: Image.Image, pen: ImageDraw.ImageDraw, drawn: Drawn, corner: tup
     left, top = corner
     if drawn.picture is None:
         pen.rectangle((left, top, left + LONGEST - 1, top + tall - 1), fill=BLANK)
-        for index, words in enumerate(wrapped(to_ascii(drawn.words), within(_TEXT, LONGEST - 16), (tall - 8) // 17)):
+        for index, words in enumerate(wrap(to_ascii(drawn.words), fits_width(_TEXT, LONGEST - 16), (tall - 8) // 17)):
             pen.text((left + 8, top + 6 + 17 * index), words, QUIET, _TEXT)
         return
     page.paste(drawn.picture, corner)

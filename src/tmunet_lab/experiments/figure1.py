@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from tmunet.report.text_layout import wrapped
+from tmunet.report.text_layout import wrap
 from tmunet_lab.bench.cost_plot import bubble_label, family_color
 from tmunet_lab.bench.label_placement import Box, Bubble, place_labels
 from tmunet_lab.bench.svg import LETTER, LIGHT, LINE, LogAxis, document, frame, line, text
@@ -66,7 +66,7 @@ def efficiency_plot(table: Table) -> str:
     bottom = TOP + rows * (ABOVE + HEIGHT + BELOW)
     fastest = max((point.speed or 0 for point in every), default=0)
     parts += _legend(fastest, LEFT, bottom + LARGEST)
-    notes = [words for note in _notes(table) for words in wrapped(note, _fits(width - LEFT - GAP), 6)]
+    notes = [words for note in _notes(table) for words in wrap(note, _fits(width - LEFT - GAP), 6)]
     below = bottom + 2 * LARGEST + 20
     parts += [text(LEFT, below + LINE * 1.3 * index, words, kind="soft") for index, words in enumerate(notes)]
     return document(width, below + LINE * 1.3 * len(notes) + 10, table.plan.title, parts)
@@ -156,7 +156,7 @@ def _empty(block: Block, left: float, top: float) -> Iterator[str]:
     """A panel without points: why it is empty."""
     yield text(left, top - 28, block_title(block), kind="title")
     words = " ".join(missing_notes(block)) or "Empty: the cost of the networks is not known."
-    for index, part in enumerate(wrapped(words, _fits(PANEL), 12)):
+    for index, part in enumerate(wrap(words, _fits(PANEL), 12)):
         yield text(left, top + LINE * 1.3 * (index + 1), part, kind="soft")
 
 

@@ -14,8 +14,7 @@ from statistics import fmean, stdev
 import numpy as np
 
 from tmunet.errors import InputError
-from tmunet.metrics.bootstrap import TAILS, resamples
-from tmunet.metrics.groups import count_groups, group_sums
+from tmunet.metrics.bootstrap import TAILS, count_groups, group_sums, resamples
 from tmunet_lab.experiments.run_result import Result
 
 DECIMALS = 12  # below this, two means of the same numbers differ by rounding alone

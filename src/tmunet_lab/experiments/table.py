@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tmunet.metrics import get_protocol
-from tmunet.metrics.groups import count_groups
+from tmunet.metrics.bootstrap import count_groups
 from tmunet_lab.experiments.costs import Cost
 from tmunet_lab.experiments.paper_values import PaperRow
 from tmunet_lab.experiments.plan import Plan, PlannedNetwork

@@ -183,7 +183,7 @@ def test_a_set_of_quantized_masks_is_imported_upright_by_every_way(data: Path) -
         },
     )
     assert not check_dataset(data).findings
-    shares = [glance.foreground for glance in read_overview(data).glances]
+    shares = [case.foreground for case in read_overview(data).cases]
     assert shares == [SMALL.mean(), LARGE.mean(), SMALL.mean()]
     for options in ({}, {"values": {0: 0, 255: 1}}, {"threshold": 127}):
         into = imported(data, **options)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tmunet.files import write_json, write_text
-from tmunet.metrics import CaseScores, ObjectCounts, Outcome, get_protocol
+from tmunet.metrics import CaseScores, ObjectCounts, Presence, get_protocol
 from tmunet_lab.experiments.costs import Cost
 from tmunet_lab.experiments.plan import Plan, PlannedNetwork
 from tmunet_lab.experiments.run_result import Result
@@ -40,7 +40,7 @@ def plan(**changes: Any) -> Plan:
 def scores_of(values: list[float | None]) -> list[CaseScores]:
     """Scores with a given Dice each; None is an image whose object was missed."""
     return [
-        CaseScores(0, 0, 0, 0, 0, math.nan, math.nan, Outcome.MISSED, ObjectCounts(1, 1, 0))
+        CaseScores(0, 0, 0, 0, 0, math.nan, math.nan, Presence.MISSED, ObjectCounts(1, 1, 0))
         if dice is None
         else CaseScores(
             dice,
@@ -50,7 +50,7 @@ def scores_of(values: list[float | None]) -> list[CaseScores]:
             dice,
             40 * (1 - dice),
             30 * (1 - dice),
-            Outcome.FOUND,
+            Presence.BOTH,
             ObjectCounts(1, 0, 0),
         )
         for dice in values
@@ -74,7 +74,7 @@ def result(
     """A result with these Dice values, groups of the images if any, and the files of its run that pages link to."""
     if protocol == "strict":
         scores = [
-            case if case.outcome is Outcome.FOUND else CaseScores(*[0.0] * 5, 50, 50, case.outcome, case.objects)
+            case if case.outcome is Presence.BOTH else CaseScores(*[0.0] * 5, 50, 50, case.outcome, case.objects)
             for case in scores_of(values)
         ]
     else:

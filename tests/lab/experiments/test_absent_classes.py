@@ -23,11 +23,11 @@ REFERENCE[2:8, 2:8] = True
 
 
 def found(width: int) -> CaseScores:
-    return get_protocol("strict").score(REFERENCE, np.where(np.arange(10) < 2 + width, REFERENCE, False))
+    return get_protocol("strict").score(preds=np.where(np.arange(10) < 2 + width, REFERENCE, False), target=REFERENCE)
 
 
-NOWHERE = get_protocol("strict").score(EMPTY, EMPTY)
-ALARM = get_protocol("strict").score(EMPTY, REFERENCE)
+NOWHERE = get_protocol("strict").score(preds=EMPTY, target=EMPTY)
+ALARM = get_protocol("strict").score(preds=REFERENCE, target=EMPTY)
 
 
 def result(folder: Path, network: str, a: list[CaseScores], b: list[CaseScores], *, old: bool = False) -> Result:

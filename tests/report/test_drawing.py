@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from tmunet.report.outlines import contour, reduce_lines, shrink
-from tmunet.report.thumbnails import outlines, reason, thumbnail
+from tmunet.report.drawing import contour, label_contours, reduce_lines, shrink, thumbnail
+from tmunet.report.text_layout import short_fault
 from tmunet.visualize import color, to_rgb8
 
 from .report_samples import disc
@@ -65,7 +65,7 @@ def test_ignored_pixels_are_veiled_and_have_no_outline():
 def test_one_marked_pixel_is_seen_at_any_size(row, column, height, width):
     mask = np.zeros((200, 300), np.uint8)
     mask[row, column] = 3
-    drawn = outlines(mask, (width, height))
+    drawn = label_contours(mask, (width, height))
     assert drawn.shape == (height, width)
     assert np.argwhere(drawn == 3).tolist() == [[int((row + 0.5) * height / 200), int((column + 0.5) * width / 300)]]
     assert np.count_nonzero(drawn) == 1
@@ -74,7 +74,7 @@ def test_one_marked_pixel_is_seen_at_any_size(row, column, height, width):
 @given(st.integers(5, 90), st.integers(20, 200))
 @settings(deadline=None)
 def test_a_reduced_outline_is_not_torn(radius, longest):
-    drawn = outlines(disc(100, 100, radius, (200, 200)), (longest, longest)) > 0
+    drawn = label_contours(disc(100, 100, radius, (200, 200)), (longest, longest)) > 0
     assert ndimage.label(drawn, np.ones((3, 3)))[1] == 1
 
 
@@ -96,5 +96,5 @@ def test_lines_are_reduced_to_where_they_touch():
 
 
 def test_a_reason_names_the_file_within_the_data_set():
-    assert reason("/a/b/images/1.png: is empty: copy it.") == "images/1.png: is empty: copy it."
-    assert reason("something is wrong") == "something is wrong"
+    assert short_fault("/a/b/images/1.png: is empty: copy it.") == "images/1.png: is empty: copy it."
+    assert short_fault("something is wrong") == "something is wrong"

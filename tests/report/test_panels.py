@@ -11,7 +11,7 @@ from PIL import Image
 
 from tmunet.errors import InputError
 from tmunet.labels import IGNORE_LABEL
-from tmunet.report.outlines import contour
+from tmunet.report.drawing import contour
 from tmunet.report.panels import COLORS, Pixel, error_map, panels
 
 from .report_samples import case_of, disc
