@@ -43,10 +43,10 @@ def test_bench_prints_a_table_and_writes_files(tmunet: Run, tmp_path: Path) -> N
     ]
     answer = tmunet("bench", *words)
     assert answer.code == 0, answer.err
-    assert "64 x 64 pixels, batch 2, float32 on cpu, eager; reference tmunet_t" in answer.out
-    assert "1 thread, float32; medians of 2 rounds in turns, 1 to warm up in each; limits 8 GB and 60 s." in answer.out
+    assert "64 x 64 pixels, batch 2, float32 on cpu, torch; reference tmunet_t" in answer.out
+    assert "1 thread, float32; medians of 2 rounds interleaved, 1 warm-up in each; limits 8 GB and 60 s." in answer.out
     assert "batch 2: memory of ulite" in answer.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.csv", "bench.json", "bench.svg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.csv", "bench.json", "bench.pdf", "bench.svg"]
     written = json.loads((tmp_path / "bench.json").read_text())
     assert written["command"] == f"tmunet bench {' '.join(map(str, words))}"
     assert (written["threads"], written["rounds"], written["warm_up"]) == (1, 2, 1)

@@ -7,13 +7,13 @@ from tmunet.cli.bench import BenchConfig
 from tmunet.errors import BackendError, UsageError
 from tmunet.registry import create_model
 from tmunet_lab.bench.bench_table import measurement_table
-from tmunet_lab.bench.measure import Measurement, Plan, measure
+from tmunet_lab.bench.measure import Measurement, MeasurePlan, measure
 from tmunet_lab.bench.model_spec import parse_model_specs
 from tmunet_lab.bench.peak_memory import Peak
 from tmunet_lab.bench.subprocess_probe import measure_in_subprocess
 from tmunet_lab.bench.workload import Conditions, inference
 
-PLAN = Plan(sizes=(64,), batches=(2,), rounds=1, warm_up=0, reference="tmunet_t")
+PLAN = MeasurePlan(sizes=(64,), batches=(2,), rounds=1, warm_up=0, reference="tmunet_t")
 
 
 def rows(*labels: str, checkpointing: bool = False) -> list[Measurement]:
@@ -22,8 +22,8 @@ def rows(*labels: str, checkpointing: bool = False) -> list[Measurement]:
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_call_trains(precision: str) -> None:
-    (candidate,) = parse_model_specs(["tmunet_t"])
-    network = candidate.create()
+    (spec,) = parse_model_specs(["tmunet_t"])
+    network = spec.create()
     step = inference(network, 64, 2, Conditions(precision=precision, training=True))  # type: ignore[arg-type]
     losses = [float(step()) for _ in range(25)]
     assert network.training
@@ -66,8 +66,8 @@ def test_checkpointing_without_training_is_refused() -> None:
 def test_the_same_step_every_time() -> None:
     found = []
     for _ in range(2):
-        (candidate,) = parse_model_specs(["tmunet_t"])
-        step = inference(candidate.create(), 64, 1, Conditions(training=True))
+        (spec,) = parse_model_specs(["tmunet_t"])
+        step = inference(spec.create(), 64, 1, Conditions(training=True))
         found.append(torch.stack([step(), step()]))
     torch.testing.assert_close(found[0], found[1])
 
