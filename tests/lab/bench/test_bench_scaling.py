@@ -20,7 +20,7 @@ CONDITIONS = Conditions(seconds=30.0)
 
 
 def fake_probe(label: str, size: int, batch: int, conditions: Conditions) -> Peak | LimitExceeded:
-    """In place of a subprocess: memory linear in the pixels; one network exceeds memory at its second size, one time at its third."""
+    """In place of a subprocess: memory linear in the pixels; one network exceeds its memory limit, one its time limit."""
     if label == "tmunet_released_t" and size >= 96:
         return LimitExceeded("memory", "needs more memory than 8 GB")
     return Peak(1_000_000, 1_000_000 + 100 * size**2, 31.0 if (label, size) == ("ulite", 128) else 0.1)

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tmunet.errors import UsageError
+from tmunet.nn.tmunet import TMUNet
 from tmunet_lab.bench.macs import count_parameters
 from tmunet_lab.bench.model_spec import ModelSpec, parse_model_spec, parse_model_specs
 
@@ -14,6 +15,7 @@ def test_a_name_alone() -> None:
 
 def test_options_reach_the_network() -> None:
     network = parse_model_spec("tmunet_t:mstm.pooling=false,mstm.scales=[3, 5],refine=full,widths=[4,4,8,8,8]").create()
+    assert isinstance(network, TMUNet)
     assert network.config.mstm.pooling is False
     assert network.config.mstm.scales == (3, 5)
     assert network.config.refine == "full"
@@ -34,7 +36,7 @@ def test_the_ablation_is_four_networks() -> None:
         ("unet:", "but got ''"),
         ("unet:widths", "but got 'widths'"),
         ("unet:=3", "but got '=3'"),
-        ("tmunet_t:refine=full,refine=full", "each option once, but got 'refine=full'"),
+        ("tmunet_t:refine=full,refine=full", "each argument once, but got 'refine=full'"),
         ("unet:widths=[1", r"Expected a value as in YAML for 'widths', but got '\[1'"),
     ],
 )

@@ -4,7 +4,7 @@ import pytest
 from torch import Tensor, nn
 
 from tmunet.registry import create_model
-from tmunet_lab.baselines.tmunet_released import MSTMBlock
+from tmunet_lab.baselines.tmunet_released import MemoryStage, ReleasedMSTMBlock, TMUNetReleased
 from tmunet_lab.bench.paper_flops import FIGURES, ComparedFlops, compare, paper_table
 from tmunet_lab.bench.thop import count_macs_thop
 
@@ -67,7 +67,9 @@ def test_the_released_network_without_its_memories_is_not_the_papers_first_ablat
             return x
 
     network = create_model("tmunet_released_b")
+    assert isinstance(network, TMUNetReleased)
     for stage in (network.encoder4[1], network.encoder5[1], network.memory1, network.memory2):
-        assert isinstance(stage.block, MSTMBlock)
-        stage.block = Through()
+        assert isinstance(stage, MemoryStage)
+        assert isinstance(stage.block, ReleasedMSTMBlock)
+        stage.block = Through()  # type: ignore[assignment]
     assert round(count_macs_thop(network) / 1e9, 2) == 4.83

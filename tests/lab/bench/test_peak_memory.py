@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -107,6 +108,6 @@ def test_the_call_that_is_timed_meets_its_conditions() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"threads": 0}, {"memory_limit": 0}, {"seconds": 0.0}])
-def test_conditions_are_checked(wrong: dict[str, int]) -> None:
+def test_conditions_are_checked(wrong: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Conditions(**wrong)
