@@ -10,6 +10,7 @@ import torch
 
 from tmunet.cli import bench
 from tmunet_lab.bench import paper_flops as paper
+from tmunet_lab.bench.utilization import SIDES
 
 from .conftest import Answer
 
@@ -19,7 +20,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 @pytest.fixture(autouse=True)
-def threads_stay() -> Iterator[None]:
+def fast_product_and_same_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(SIDES, "cpu", 512)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)

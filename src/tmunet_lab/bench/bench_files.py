@@ -12,7 +12,7 @@ from tmunet_lab.bench.bench_plots import cost_plot, scaling_plot
 from tmunet_lab.bench.environment import machine
 from tmunet_lab.bench.measure import Measurement
 from tmunet_lab.bench.scaling import ScalingPoint, fit_scaling
-from tmunet_lab.bench.timing import Spread
+from tmunet_lab.bench.timing import Quartiles
 from tmunet_lab.plots import save, style
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def _write(
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Spreads as columns such as ``seconds_median``, empty where there is none."""
-    parts = [field.name for field in fields(Spread)]
+    """Flatten quartiles into columns such as ``seconds_median``, empty where there is none."""
+    parts = [field.name for field in fields(Quartiles)]
     flat: dict[str, Any] = {}
     for key, value in row.items():
         if key in ("seconds", "times_reference"):

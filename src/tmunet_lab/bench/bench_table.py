@@ -7,7 +7,7 @@ from tmunet.prediction.backends.names import TORCH
 from tmunet.text import table
 from tmunet_lab.bench.measure import Measurement
 from tmunet_lab.bench.scaling import ScalingPoint, fit_scaling
-from tmunet_lab.bench.timing import Spread
+from tmunet_lab.bench.timing import Quartiles
 
 COST = ("", "parameters", "weights MB", "GMAC", "GMAC by thop")
 SPEED = (
@@ -80,7 +80,7 @@ def _speed(row: Measurement) -> tuple[str, ...]:
     )
 
 
-def _milliseconds(time: Spread | None) -> tuple[str, str]:
+def _milliseconds(time: Quartiles | None) -> tuple[str, str]:
     """Median and quartiles."""
     if time is None:
         return "-", "-"

@@ -18,7 +18,7 @@ from tmunet_lab.bench.model_spec import ModelSpec
 from tmunet_lab.bench.peak_memory import LimitExceeded, MemoryProbe
 from tmunet_lab.bench.subprocess_probe import measure_in_subprocess
 from tmunet_lab.bench.thop import hooked
-from tmunet_lab.bench.timing import Spread, ratio, time_interleaved
+from tmunet_lab.bench.timing import Quartiles, ratio, time_interleaved
 from tmunet_lab.bench.utilization import PRODUCT, compute_utilization, matrix_product
 from tmunet_lab.bench.workload import Conditions, export, export_path, inference, network_of
 
@@ -68,8 +68,8 @@ class Measurement:
     activation_bytes: int | None = None
     difference: float | None = None
     peak_bytes: int | None = None
-    seconds: Spread | None = None
-    times_reference: Spread | None = None
+    seconds: Quartiles | None = None
+    times_reference: Quartiles | None = None
     utilization: float | None = None
     note: str = ""
 
@@ -224,7 +224,7 @@ def _timed(row: Measurement, times: Mapping[str, Sequence[float]], plan: Measure
     product = times.get(PRODUCT)
     return replace(
         row,
-        seconds=Spread.of(own),
+        seconds=Quartiles.of(own),
         times_reference=ratio(own, reference) if reference else None,
         utilization=compute_utilization(row.macs * row.batch, own, product, row.device)
         if product and row.macs

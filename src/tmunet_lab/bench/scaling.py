@@ -10,7 +10,7 @@ from tmunet.prediction.backends.names import TORCH
 from tmunet_lab.bench.model_spec import ModelSpec
 from tmunet_lab.bench.peak_memory import LimitExceeded, MemoryProbe, Peak
 from tmunet_lab.bench.subprocess_probe import measure_in_subprocess
-from tmunet_lab.bench.timing import Spread, time_interleaved
+from tmunet_lab.bench.timing import Quartiles, time_interleaved
 from tmunet_lab.bench.workload import Conditions, inference
 
 
@@ -31,7 +31,7 @@ class ScalingPoint:
     size: int
     peak_bytes: int | None = None
     added_bytes: int | None = None
-    seconds: Spread | None = None
+    seconds: Quartiles | None = None
     note: str = ""
 
 
@@ -146,4 +146,4 @@ def _point(label: str, size: int, peak: Peak | LimitExceeded, times: Sequence[fl
     if isinstance(peak, LimitExceeded) or times is None:
         return ScalingPoint(label, size, note=f"not run: {peak.reason}" if isinstance(peak, LimitExceeded) else "")
     added = peak.highest - peak.before
-    return ScalingPoint(label, size, peak_bytes=peak.highest, added_bytes=added, seconds=Spread.of(times))
+    return ScalingPoint(label, size, peak_bytes=peak.highest, added_bytes=added, seconds=Quartiles.of(times))

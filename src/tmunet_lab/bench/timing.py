@@ -10,7 +10,7 @@ from tmunet.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Spread:
+class Quartiles:
     """Median and quartiles of repeated measurements.
 
     Attributes:
@@ -26,11 +26,11 @@ class Spread:
     count: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
+    def of(cls, values: Sequence[float]) -> "Quartiles":
         """Summarize at least one value; quartiles are interpolated between values.
 
-        >>> Spread.of([4.0, 1.0, 3.0, 2.0, 5.0])
-        Spread(median=3.0, low=2.0, high=4.0, count=5)
+        >>> Quartiles.of([4.0, 1.0, 3.0, 2.0, 5.0])
+        Quartiles(median=3.0, low=2.0, high=4.0, count=5)
         """
         if len(values) == 1:
             return cls(values[0], values[0], values[0], 1)
@@ -85,10 +85,10 @@ def time_interleaved(
     return times
 
 
-def ratio(times: Sequence[float], reference: Sequence[float]) -> Spread:
-    """Relative latency: the spread of the ratios of the rounds that both have.
+def ratio(times: Sequence[float], reference: Sequence[float]) -> Quartiles:
+    """Relative latency: quartiles of the ratios of the rounds that both have.
 
     >>> ratio([2.0, 20.0, 3.0], [1.0, 10.0, 1.0]).median
     2.0
     """
-    return Spread.of([a / b for a, b in zip(times, reference, strict=False)])
+    return Quartiles.of([a / b for a, b in zip(times, reference, strict=False)])

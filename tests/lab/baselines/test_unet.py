@@ -69,6 +69,7 @@ def activated(name: str, logits: Tensor) -> Tensor:
     return logits.sigmoid() if name == "unet" else logits
 
 
+@pytest.mark.slow  # recipe B compares every stage
 @torch.no_grad()
 @pytest.mark.parametrize("name", FORMS)
 def test_logits_of_recipe_a_are_those_of_the_original(name: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tmunet_lab.bench.bench_plots import cost_plot, scaling_plot
 from tmunet_lab.bench.measure import Measurement
 from tmunet_lab.bench.scaling import ScalingPoint
-from tmunet_lab.bench.timing import Spread
+from tmunet_lab.bench.timing import Quartiles
 from tmunet_lab.plots import save, style
 
 pytest.importorskip("matplotlib")
@@ -22,7 +22,7 @@ def in_style() -> Iterator[None]:
 
 
 def timed(network: str, macs: int, seconds: float, parameters: int = 1_000_000) -> Measurement:
-    spread = Spread(seconds, seconds * 0.9, seconds * 1.2, 5)
+    spread = Quartiles(seconds, seconds * 0.9, seconds * 1.2, 5)
     conditions = ("torch", "cpu", "float32", "Prediction")
     return Measurement(network, 512, 2, *conditions, parameters, 4 * parameters, macs=macs, seconds=spread)  # type: ignore[arg-type]
 
@@ -43,11 +43,11 @@ def test_a_bubble_lies_at_macs_and_images_per_second_with_an_area_of_parameters(
 def test_labels_of_a_crowd_cover_no_label_and_no_bubble() -> None:
     from matplotlib.text import Annotation, Text
 
-    figure = cost_plot([timed(f"network_number_{index}", 10**9 + index, 0.1) for index in range(12)], "somewhere")
+    figure = cost_plot([timed(f"network_number_{index}", 10**9 + index, 0.1) for index in range(24)], "somewhere")
     figure.draw_without_rendering()
     notes = [note for note in figure.axes[0].texts if isinstance(note, Annotation)]
     boxes = [Text.get_window_extent(note) for note in notes]
-    assert {note.get_text() for note in notes} == {f"network_number_{index}" for index in range(12)}
+    assert {note.get_text() for note in notes} == {f"network_number_{index}" for index in range(24)}
     assert all(not a.padded(-1).overlaps(b) for index, a in enumerate(boxes) for b in boxes[:index])
     assert all(
         figure.axes[0].get_window_extent().x0 <= box.x0 and box.x1 <= figure.axes[0].get_window_extent().x1
@@ -57,7 +57,7 @@ def test_labels_of_a_crowd_cover_no_label_and_no_bubble() -> None:
 
 
 def test_scaling_has_a_line_in_each_panel_for_each_network_that_was_run() -> None:
-    points = [ScalingPoint("ulite", n, 9 * n * n, 3 * n * n, Spread(n * n / 1e6, 0.0, 1.0, 3)) for n in (64, 128)]
+    points = [ScalingPoint("ulite", n, 9 * n * n, 3 * n * n, Quartiles(n * n / 1e6, 0.0, 1.0, 3)) for n in (64, 128)]
     figure = scaling_plot([*points, ScalingPoint("unet", 64, note="not run: ...")], "somewhere")
     latency, memory = artists(figure, "line ulite")
     assert latency.get_xydata().tolist() == [[64, pytest.approx(4.096)], [128, pytest.approx(16.384)]]

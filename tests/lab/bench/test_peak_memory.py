@@ -27,6 +27,7 @@ def test_a_process_of_its_own_holds_at_least_the_weights_and_the_maps() -> None:
     assert peak.seconds > 0
 
 
+@pytest.mark.slow
 def test_what_building_a_network_takes_is_not_the_peak_of_its_prediction() -> None:
     peak = measure_in_subprocess("rolling_unet_l", 32, 1, Conditions())
     assert isinstance(peak, Peak)

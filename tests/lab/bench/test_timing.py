@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmunet.errors import UsageError
-from tmunet_lab.bench.timing import Spread, ratio, time_interleaved
+from tmunet_lab.bench.timing import Quartiles, ratio, time_interleaved
 
 TIMES = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=20)
 
@@ -76,7 +76,7 @@ def test_there_is_a_round(rounds: int, warm_up: int) -> None:
 
 @given(TIMES)
 def test_quartiles_are_numpys(values: list[float]) -> None:
-    spread = Spread.of(values)
+    spread = Quartiles.of(values)
     np.testing.assert_allclose((spread.low, spread.median, spread.high), np.percentile(values, (25, 50, 75)))
     assert spread.count == len(values)
 

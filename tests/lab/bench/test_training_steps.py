@@ -46,6 +46,7 @@ def test_checkpointing_keeps_less() -> None:
     assert less.macs == plain.macs
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_step_is_more_than_that_of_a_prediction() -> None:
     peaks = [measure_in_subprocess("tmunet_t", 256, 2, Conditions(training=training)) for training in (False, True)]
     prediction, step = (peak.highest - peak.before for peak in peaks if isinstance(peak, Peak))
@@ -59,7 +60,7 @@ def test_what_trains_nothing_is_refused(fields: dict[str, bool]) -> None:
 
 
 def test_checkpointing_without_training_is_refused() -> None:
-    with pytest.raises(UsageError, match="a prediction keeps no activations"):
+    with pytest.raises(UsageError, match="checkpointing"):
         Conditions(checkpointing=True)
 
 
@@ -74,5 +75,5 @@ def test_the_same_step_every_time() -> None:
 
 def test_what_a_compiler_does_not_take_is_an_error() -> None:
     conditions = Conditions(training=True, checkpointing=True)
-    with pytest.raises(BackendError, match="compile does not take activation checkpointing"):
+    with pytest.raises(BackendError, match="checkpointing"):
         inference(create_model("tmunet_t"), 64, 1, conditions, "compile")
