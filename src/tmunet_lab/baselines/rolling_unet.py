@@ -1,7 +1,7 @@
 """Rolling-UNet: Revitalizing MLP's Ability to Efficiently Extract Long-Distance Dependencies. Section 3, Fig. 2-4.
 
 Liu, Zhu, Liu, Yu, Chen, Gao, "... for Medical Image Segmentation", AAAI 2024. A U-Net whose two deepest resolutions have no wide
-kernels: each channel is rolled round the map by its own number of pixels, so that a linear layer over channels sees a whole
+kernels: each channel is rolled round the map by its own number of pixels, so that a linear layer over channels mixes a whole
 diagonal. Skip connections are added.
 
 Written from the paper and facts measured on the authors' code, Jiaoyang45/Rolling-Unet (MIT).

@@ -23,7 +23,7 @@ from tmunet_lab.baselines.baseline_layers import init_fan_out
 HEADS = 4
 BLOCK = 4  # q, k and v mix channels in blocks of 4
 WINDOWS = (5, 9, 13)
-HISTORY = 4  # tokens that the causal convolution sees
+HISTORY = 4  # kernel of the causal convolution, in tokens
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class Refine(nn.Module):
 
 
 class VisionLSTMLayer(nn.Module):
-    """One direction of the memory, with a projection in, an output gate and a projection out of its own.
+    """One direction of the memory, with its own input projection, output gate and output projection.
 
         a, z = W_in x              c = SiLU(causal convolution of a over 4 tokens)
         q, k, v = blocks of c, c, a, 4 channels each           i~, f~ = W_i [q k v] + b_i, W_f [q k v] + b_f

@@ -97,7 +97,7 @@ class ZigRiR(nn.Module):
 
 
 class Stem(nn.Module):
-    """Words are the pixels of a map at half resolution, sentences its patches of 4 x 4, seen by convolutions of their own."""
+    """Words are the pixels of a map at half resolution, sentences its patches of 4 x 4, each through its own convolutions."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()

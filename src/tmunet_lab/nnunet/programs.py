@@ -80,7 +80,7 @@ class Programs:
         if found is None:
             raise MissingExtraError(
                 f"nnU-Net is not installed in {self.environment}: there is no program {program} in {scripts}. It needs a "
-                f"Python environment of its own. Make it with\n{installation(self.environment)}\n"
+                f"separate Python environment. Make it with\n{installation(self.environment)}\n"
                 "or name another environment with --environment."
             )
         return found
