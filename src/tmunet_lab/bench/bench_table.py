@@ -92,6 +92,6 @@ def _number(value: float | None, unit: float, digits: int) -> str:
 
 
 def aligned(rows: Iterable[Sequence[str]]) -> str:
-    """Format a text table whose first row is the header; see `tmunet.text.table`."""
+    """Format a text table whose first row is the header, until experiments call `tmunet.text.table`."""
     header, *body = rows
     return table(body, header)

@@ -8,7 +8,7 @@ import pytest
 from tmunet.files import write_json
 from tmunet.registry import create_model
 from tmunet_lab.bench.macs import count_macs, count_parameters
-from tmunet_lab.bench.thop import count_macs_thop
+from tmunet_lab.bench.thop import count_macs_by_hooks
 from tmunet_lab.experiments import measure_costs
 from tmunet_lab.experiments.costs import Cost
 from tmunet_lab.experiments.measure_costs import candidate_of, count_costs, time_costs
@@ -35,7 +35,7 @@ def bench_file(folder: Path, **changes: Any) -> None:
 def test_networks_are_counted_with_their_options_and_broken_ones_are_told() -> None:
     costs, left_out = count_costs(PLAN)
     network = create_model("tmunet_t", model_args={"mstm": {"xlstm": False, "pooling": False, "dwconv": False}}).eval()
-    expected = count_parameters(network), count_macs(network), count_macs_thop(network)
+    expected = count_parameters(network), count_macs(network), count_macs_by_hooks(network)
     assert costs == {"bare": Cost(*expected, None, "")}
     assert "There is no setting 'nonsense'" in left_out["broken"]
     assert candidate_of(PLAN.networks["bare"]).label == BARE
