@@ -1,4 +1,4 @@
-"""Plural forms, and tables of text."""
+"""A number of things, in words."""
 
 from collections.abc import Iterable, Sequence
 
