@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The backends beside each other at 512 x 512, batch 1, in float32 and bfloat16: bash benchmarks/backends.sh [FOLDER]
+# Backends at 512 x 512, batch 1, in float32 and bfloat16: bash benchmarks/backends.sh [FOLDER]
 set -euo pipefail
 out=${1:-benchmarks}
 common=(--sizes 512 --batches 1 --rounds 7 --seconds 20 --memory=false)

@@ -1,9 +1,9 @@
-"""How long `tmunet check` takes on a large data set, and how much memory.
+"""Benchmark `tmunet check` on a large data set: time and peak memory.
 
     python benchmarks/check.py [--pairs 10000]
 
 Makes pairs of 384 x 288 RGB images (PNG and JPEG in turns) and 1-bit PNG masks in a temporary folder, with a split, and runs the
-command on them in a process of its own.
+command on them in a subprocess.
 """
 
 import argparse
@@ -24,7 +24,7 @@ WIDTH, HEIGHT = 384, 288
 
 
 def write_pair(folder: Path, index: int) -> None:
-    """An image like a photograph: smooth shapes of its own, with some noise; the mask is an ellipse."""
+    """Write a smooth random image with noise; the mask is an ellipse."""
     random = np.random.default_rng(index)
     coarse = Image.fromarray(random.integers(0, 256, (9, 12, 3), dtype=np.uint8))
     smooth = np.asarray(coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC), np.int16)
@@ -37,7 +37,7 @@ def write_pair(folder: Path, index: int) -> None:
 
 
 def make(folder: Path, pairs: int) -> None:
-    """The data set, with a split 7:1:2."""
+    """Make the data set, with a split 7:1:2."""
     for name in ("images", "masks"):
         (folder / name).mkdir(parents=True)
     with ThreadPoolExecutor() as pool:
@@ -48,7 +48,7 @@ def make(folder: Path, pairs: int) -> None:
 
 
 def main() -> None:
-    """Make the data set, check it, and say what it took."""
+    """Make the data set, check it, and print time and memory."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pairs", type=int, default=10_000)
     pairs = parser.parse_args().pairs

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What the networks cost on a CUDA device, sized for about ten minutes: bash benchmarks/gpu.sh [FOLDER]
-# Needs the package installed with its extras; writes FOLDER/bfloat16, tf32, float32 (PyTorch as it is), graph (all kernels
-# of an image started together), compiled and training, each with bench.csv, .json, .svg and .txt. What it writes first matters most.
+# Benchmark the networks on a CUDA device, about ten minutes: bash benchmarks/gpu.sh [FOLDER]
+# Needs the package installed with its extras; writes FOLDER/graph (CUDA graphs), bfloat16, training, tf32, float32 and compiled
+# (torch.compile), each with bench.csv, .json, .svg, .pdf and .txt. The most important come first.
 set -euo pipefail
 out=${1:-benchmarks/gpu}
 

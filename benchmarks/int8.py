@@ -30,7 +30,7 @@ from tmunet.prediction.predictor import packaged_model
 from tmunet.registry import create_model
 from tmunet.versions import versions
 from tmunet_lab.bench.environment import processor
-from tmunet_lab.bench.timing import Spread, ratio, time_interleaved
+from tmunet_lab.bench.timing import Quartiles, ratio, time_interleaved
 
 CHOSEN = "no depthwise and not the first, symmetric (chosen)"
 CHOICES = {  # preset, whether the convolution that reads the image and the depthwise ones are among them
@@ -83,7 +83,7 @@ def times(folder: Path, threads: int) -> list[str]:
     found = time_interleaved({name: partial(run, noise) for name, run in runs.items()}, rounds=15, warm_up=1)
     reference = next(iter(found.values()))
     return [
-        f"| {name} | {1e3 * Spread.of(values).median:.1f} | {ratio(values, reference).median:.2f} |"
+        f"| {name} | {1e3 * Quartiles.of(values).median:.1f} | {ratio(values, reference).median:.2f} |"
         for name, values in found.items()
     ]
 

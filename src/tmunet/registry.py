@@ -16,7 +16,7 @@ _NETWORKS = {
     "tmunet_s": ("tmunet.nn.tmunet", "TMUNet"),
     "tmunet_b": ("tmunet.nn.tmunet", "TMUNet"),
     "unet": ("tmunet_lab.baselines.unet", "UNet"),
-    "unet_classic": ("tmunet_lab.baselines.unet", "UNetClassic"),
+    "unet_classic": ("tmunet_lab.baselines.unet", "UNet"),
     "nnunet": ("tmunet_lab.baselines.plain_conv_unet", "NNUNet"),
     "ulite": ("tmunet_lab.baselines.ulite", "ULite"),
     "tinyunet": ("tmunet_lab.baselines.tinyunet", "TinyUNet"),
@@ -27,9 +27,9 @@ _NETWORKS = {
     "tmunet_released_t": ("tmunet_lab.baselines.tmunet_released", "TMUNetReleased"),
     "tmunet_released_s": ("tmunet_lab.baselines.tmunet_released", "TMUNetReleased"),
     "tmunet_released_b": ("tmunet_lab.baselines.tmunet_released", "TMUNetReleased"),
-    "monai_basicunet": ("tmunet_lab.baselines.monai_networks", "BasicUNet"),
-    "monai_attentionunet": ("tmunet_lab.baselines.monai_networks", "AttentionUNet"),
-    "monai_segresnet": ("tmunet_lab.baselines.monai_networks", "SegResNet"),
+    "monai_basicunet": ("tmunet_lab.baselines.monai_networks", "MonaiNetwork"),
+    "monai_attentionunet": ("tmunet_lab.baselines.monai_networks", "MonaiNetwork"),
+    "monai_segresnet": ("tmunet_lab.baselines.monai_networks", "MonaiNetwork"),
 }
 
 

@@ -1,5 +1,7 @@
 """A number of things, in words."""
 
+from collections.abc import Iterable, Sequence
+
 KINDS = "video sequence, patient, slide"
 """What a group of images can be."""
 
@@ -23,3 +25,22 @@ def resampling_unit(images: int, groups: int | None) -> str:
     """
     of = pluralize(images, "image")
     return of if groups is None else f"{pluralize(groups, 'group')} ({KINDS}) of {of}"
+
+
+def table(rows: Iterable[Sequence[str]], header: Sequence[str]) -> str:
+    """Format a text table: the first column left-aligned, the others right-aligned; a last column without heading holds notes.
+
+    >>> print(table([("unet", "12.5", "2 of 3 rounds")], ("network", "ms", "")))
+      network    ms
+      unet     12.5  2 of 3 rounds
+    """
+    lines = [tuple(header), *map(tuple, rows)]
+    notes = len(header) > 1 and not header[-1]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    aligned = []
+    for first, *others in lines:
+        cells = [f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True)]
+        if notes:
+            cells[-1] = others[-1]
+        aligned.append("  ".join([f"  {first:{widths[0]}}", *cells]).rstrip())
+    return "\n".join(aligned)

@@ -10,6 +10,7 @@ import torch
 
 from tmunet.cli import bench
 from tmunet_lab.bench import paper_flops as paper
+from tmunet_lab.bench.utilization import SIDES
 
 from .conftest import Answer
 
@@ -19,7 +20,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 @pytest.fixture(autouse=True)
-def threads_stay() -> Iterator[None]:
+def fast_product_and_same_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(SIDES, "cpu", 512)
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
@@ -43,10 +45,10 @@ def test_bench_prints_a_table_and_writes_files(tmunet: Run, tmp_path: Path) -> N
     ]
     answer = tmunet("bench", *words)
     assert answer.code == 0, answer.err
-    assert "64 x 64 pixels, batch 2, float32 on cpu, eager; reference tmunet_t" in answer.out
-    assert "1 thread, float32; medians of 2 rounds in turns, 1 to warm up in each; limits 8 GB and 60 s." in answer.out
+    assert "64 x 64 pixels, batch 2, float32 on cpu, torch; reference tmunet_t" in answer.out
+    assert "1 thread, float32; medians of 2 rounds interleaved, 1 warm-up in each; limits 8 GB and 60 s." in answer.out
     assert "batch 2: memory of ulite" in answer.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.csv", "bench.json", "bench.svg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bench.csv", "bench.json", "bench.pdf", "bench.svg"]
     written = json.loads((tmp_path / "bench.json").read_text())
     assert written["command"] == f"tmunet bench {' '.join(map(str, words))}"
     assert (written["threads"], written["rounds"], written["warm_up"]) == (1, 2, 1)

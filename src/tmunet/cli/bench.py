@@ -1,4 +1,4 @@
-"""`tmunet bench`: what networks cost, measured side by side."""
+"""`tmunet bench`: benchmark networks: parameters, MACs, memory, latency."""
 
 import shlex
 import sys
@@ -18,47 +18,47 @@ if TYPE_CHECKING:
     from tmunet_lab.bench.model_spec import ModelSpec
     from tmunet_lab.bench.workload import Conditions
 
-GROWING = ("tmunet_b", "tmunet_released_b", "unet", "tinyunet")
-GROWING_SIZES = "256,384,512,768,1024,1536"
+SCALING_NETWORKS = ("tmunet_b", "tmunet_released_b", "unet", "tinyunet")
+SCALING_SIZES = "256,384,512,768,1024,1536"
 REFERENCE = "tmunet_b"
 
 
 @dataclass(frozen=True)
 class BenchConfig:
-    """Measure networks side by side: parameters, arithmetic, memory, time. Writes bench.csv, bench.json and bench.svg."""
+    """Benchmark networks side by side: parameters, MACs, memory, latency. Writes bench.csv, .json, .svg and .pdf."""
 
     networks: list[str] = field(default_factory=list)
-    """Names, options and backend (compile, cudagraph, onnx, openvino), as tmunet_b:refine=full@onnx; by default all, eager."""
+    """Name, model_args and backend (compile, cudagraph, onnx, openvino), as tmunet_b:refine=full@onnx; by default all."""
     sizes: str | None = None
     """Sides of square images in pixels, such as 256,512; by default 512, or 256 to 1536 with --growth."""
     batches: str = "1,4,16"
-    """Images in a call."""
+    """Batch sizes."""
     device: Literal["cpu", "cuda"] = "cpu"
     """Where to compute."""
     precision: Precision = "float32"
-    """Arithmetic of the networks; tf32 on cuda only."""
+    """Precision of the networks; tf32 on cuda only."""
     threads: int | None = None
-    """Threads of the CPU; by default what torch takes, one for each core."""
+    """CPU threads; by default one a core, as torch takes."""
     rounds: int = 7
-    """Timed calls of each network; they take turns."""
+    """Timed calls of each network, interleaved with the others."""
     warm_up: int = 1
     """Calls in each turn before the timed one."""
     seconds: float = 60.0
-    """Time that one network's calls may take at one size and batch; a slower network has fewer rounds."""
+    """Time budget of one network at one size and batch; a slower network has fewer rounds."""
     memory: bool = True
-    """Measure the peak memory of each network, in a process of its own; without it nothing stops one that does not fit."""
+    """Measure the peak memory of each network, in a subprocess; without it there is no memory limit."""
     memory_limit: float = 8.0
-    """GB that a network may take on the CPU; one that needs more is not run."""
+    """Memory limit on the CPU, in GB; a network that needs more is not run."""
     reference: str | None = None
     """Network that times are divided by; by default tmunet_b, or the first if that is not measured."""
     training: bool = False
     """Time a full training step (forward, loss, backward, Adam) instead of a prediction."""
     checkpointing: bool = False
-    """With --training: compute activations again in the backward pass instead of keeping them."""
+    """With --training: activation checkpointing, which computes activations again in the backward pass."""
     growth: bool = False
-    """Measure how time and memory grow with the image instead, at batch 1; writes growth.csv, growth.json and growth.svg."""
+    """Measure the scaling of latency and memory with the image size, at batch 1; writes growth.csv, .json, .svg and .pdf."""
     paper: bool = False
-    """Print the FLOPs columns of the paper's tables beside ours instead; nothing is timed or written."""
+    """Print the FLOPs columns of the paper's tables beside our MACs instead; nothing is timed or written."""
     out: str = "bench"
     """Folder for the results."""
 
@@ -76,83 +76,85 @@ class BenchConfig:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Compare with the paper, or measure growth, or measure cost and speed; print the table and write the files."""
+    """Compare FLOPs with the paper, or measure scaling, or measure cost and latency; print the table and write the files."""
     config = parse(
         BenchConfig,
         arguments,
         "bench",
-        words={"networks": "such as tmunet_b, tmunet_b:mstm.layers=2 or tmunet_b@onnx; by default all, eager"},
+        words={"networks": "such as tmunet_b, tmunet_b:mstm.layers=2 or tmunet_b@onnx; by default all"},
     )
     keep_memory()  # threads wait as PyTorch has them wait: nothing else should run beside a benchmark
     if config.paper:
         from tmunet_lab.bench.paper_flops import compare, paper_table
 
-        print(paper_table(compare(_watch)))
+        print(paper_table(compare(_progress)))
         return 0
     command = shlex.join(["tmunet", "bench", *arguments])
-    return _growth(config, command) if config.growth else _measure(config, command)
+    return _scaling(config, command) if config.growth else _measure(config, command)
 
 
 def _measure(config: BenchConfig, command: str) -> int:
     from tmunet.registry import list_models
     from tmunet_lab.bench.bench_files import write_measurements
     from tmunet_lab.bench.bench_table import measurement_table
-    from tmunet_lab.bench.environment import facts
-    from tmunet_lab.bench.measure import Plan, measure
-    from tmunet_lab.bench.subprocess_probe import measure_in_subprocess
+    from tmunet_lab.bench.environment import run_environment
+    from tmunet_lab.bench.measure import MeasurePlan, measure
 
-    candidates, left_out = _candidates(config.networks, list_models())
-    plan = Plan(
+    specs, left_out = _specs(config.networks, list_models())
+    plan = MeasurePlan(
         sizes=_numbers("sizes", config.sizes or "512"),
         batches=_numbers("batches", config.batches),
         rounds=config.rounds,
         warm_up=config.warm_up,
-        reference=_reference(config.reference, [candidate.label for candidate in candidates]),
+        reference=_reference(config.reference, [spec.label for spec in specs]),
     )
-    about = facts(_conditions(config), command)  # before: the load is that of the others
+    about = run_environment(_conditions(config), command)  # before: the load is that of other programs
     with tempfile.TemporaryDirectory() as exports:
         conditions = replace(_conditions(config), exports=exports)
-        rows = measure(candidates, plan, conditions, measure_in_subprocess if config.memory else None, _watch)
+        if config.memory:
+            rows = measure(specs, plan, conditions, progress=_progress)
+        else:
+            rows = measure(specs, plan, conditions, probe=None, progress=_progress)
     print(measurement_table(rows, plan.reference))
     about |= {"rounds": plan.rounds, "warm_up": plan.warm_up, "reference": plan.reference, "left_out": left_out}
-    _tell(about, write_measurements(Path(config.out), rows, about))
+    _print_files(about, write_measurements(Path(config.out), rows, about))
     return 0
 
 
-def _growth(config: BenchConfig, command: str) -> int:
+def _scaling(config: BenchConfig, command: str) -> int:
     from tmunet_lab.bench.bench_files import write_scaling
-    from tmunet_lab.bench.environment import facts
-    from tmunet_lab.bench.scaling import measure_scaling, scaling_table
-    from tmunet_lab.bench.subprocess_probe import measure_in_subprocess
+    from tmunet_lab.bench.bench_table import scaling_table
+    from tmunet_lab.bench.environment import run_environment
+    from tmunet_lab.bench.scaling import measure_scaling
 
-    candidates, left_out = _candidates(config.networks, GROWING)
-    sizes = sorted(_numbers("sizes", config.sizes or GROWING_SIZES))
+    specs, left_out = _specs(config.networks, SCALING_NETWORKS)
+    sizes = sorted(_numbers("sizes", config.sizes or SCALING_SIZES))
     conditions = _conditions(config)
-    about = facts(conditions, command)
-    steps = measure_scaling(candidates, sizes, config.rounds, config.warm_up, conditions, measure_in_subprocess, _watch)
-    print(scaling_table(steps))
+    about = run_environment(conditions, command)
+    points = measure_scaling(specs, sizes, config.rounds, config.warm_up, conditions, progress=_progress)
+    print(scaling_table(points))
     about |= {"rounds": config.rounds, "warm_up": config.warm_up, "left_out": left_out}
-    _tell(about, write_scaling(Path(config.out), steps, about))
+    _print_files(about, write_scaling(Path(config.out), points, about))
     return 0
 
 
-def _candidates(named: Sequence[str], otherwise: Sequence[str]) -> "tuple[list[ModelSpec], list[str]]":
-    """The networks, each built once to see that it can be; of those not named, what needs a missing package is told and left."""
+def _specs(named: Sequence[str], default: Sequence[str]) -> "tuple[list[ModelSpec], list[str]]":
+    """Parse the networks and create each once; of the default ones, those whose extra is missing are left out with a message."""
     from tmunet.prediction.backends.sessions import require_backend
     from tmunet_lab.bench.model_spec import parse_model_specs
 
     found, left_out = [], []
-    for candidate in parse_model_specs(named or otherwise):
+    for spec in parse_model_specs(named or default):
         try:
-            candidate.create()
-            require_backend(candidate.backend)
+            spec.create()
+            require_backend(spec.backend)
         except MissingExtraError as error:
             if named:
                 raise
-            left_out.append(f"{candidate.label}: {error}")
+            left_out.append(f"{spec.label}: {error}")
             print(f"tmunet bench: left out {left_out[-1]}", file=sys.stderr)
         else:
-            found.append(candidate)
+            found.append(spec)
     return found, left_out
 
 
@@ -192,15 +194,15 @@ def _numbers(name: str, typed: str) -> list[int]:
     return [int(word) for word in words]
 
 
-def _tell(about: Mapping[str, Any], files: Sequence[Path]) -> None:
+def _print_files(about: Mapping[str, Any], files: Sequence[Path]) -> None:
     from tmunet_lab.bench.environment import machine
 
     print(
-        f"\n{machine(about)}; medians of {pluralize(about['rounds'], 'round')} in turns, {about['warm_up']} to warm up in each; "
+        f"\n{machine(about)}; medians of {pluralize(about['rounds'], 'round')} interleaved, {about['warm_up']} warm-up in each; "
         f"limits {about['memory_limit_bytes'] / 1e9:g} GB and {about['seconds_limit']:g} s.\n"
         f"Written: {', '.join(str(path) for path in files)}"
     )
 
 
-def _watch(message: str) -> None:
+def _progress(message: str) -> None:
     print(f"tmunet bench: {message}", file=sys.stderr)

@@ -17,12 +17,12 @@ from tmunet.errors import UsageError
 from tmunet.text import pluralize
 
 if TYPE_CHECKING:
-    from tmunet_lab.nnunet.resources import Machine
+    from tmunet_lab.nnunet.programs import Resources
 
 
 @dataclass(frozen=True)
-class ExportConfig:
-    """Write a data set as nnU-Net's raw data set: training and validation images to imagesTr, test images to imagesTs."""
+class NNUNetExportConfig:
+    """Export a data set to nnU-Net's raw format: train and val images to imagesTr, test images to imagesTs."""
 
     data: str
     """Data set folder or its split file."""
@@ -35,45 +35,45 @@ class ExportConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """Plan, preprocess and train nnU-Net's 2D network with its own programs; the same call goes on where it stopped."""
+class NNUNetTrainConfig:
+    """Plan, preprocess and train nnU-Net's 2D network with its own programs; repeat the call to resume."""
 
     data: str
     """Data set folder or its split file."""
     work: str
-    """Folder for everything that is made."""
+    """Workspace folder."""
     environment: str | None = None
     """Folder of the Python environment in which nnU-Net is installed; by default WORK/environment."""
     split: str | None = None
     """Split file; by default split.json of the data set."""
     trainer: str = "nnUNetTrainer"
-    """nnU-Net's trainer: 1000 epochs; nnUNetTrainer_5epochs, _50epochs and others are shorter."""
+    """nnU-Net trainer class: 1000 epochs; nnUNetTrainer_5epochs, _50epochs and others are shorter."""
     trainers: str | None = None
-    """Folder with trainer classes beside nnU-Net's own."""
+    """Folder with additional trainer classes."""
     memory: float | None = None
-    """GPU memory in GB that the plan aims at, by default nnU-Net's 8; less makes batches or patches smaller."""
+    """GPU memory target of the plan in GB, by default nnU-Net's 8; less makes batches or patches smaller."""
     device: Literal["cuda", "cpu", "mps"] = "cuda"
     """Where to compute."""
     processes: int | None = None
-    """Processes that prepare and augment images; by default one for each processor, 8 at most."""
+    """Processes for preprocessing and augmentation; by default one a core, at most 8."""
 
 
 @dataclass(frozen=True)
-class PredictConfig:
-    """Write the masks of the test images to WORK/masks."""
+class NNUNetPredictConfig:
+    """Predict the test images; writes masks to WORK/masks."""
 
     work: str
     """Folder in which nnU-Net was trained."""
     environment: str | None = None
-    """Folder of nnU-Net's environment; by default where it was in training."""
+    """Folder of nnU-Net's environment; by default that of the training."""
     device: Literal["cuda", "cpu", "mps"] = "cuda"
     """Where to compute."""
     processes: int | None = None
-    """Processes that read images and write masks; by default one for each processor, 8 at most."""
+    """Processes for reading images and writing masks; by default one a core, at most 8."""
 
 
 @dataclass(frozen=True)
-class EvaluateConfig:
+class NNUNetEvaluateConfig:
     """Score the masks in WORK/masks."""
 
     work: str
@@ -85,11 +85,11 @@ class EvaluateConfig:
     seed: int = 0
     """Seed of the bootstrap intervals."""
     allow_train_images: bool = False
-    """Score images although nnU-Net was trained on them or validated by them."""
+    """Score images although nnU-Net was trained on them or validated with them."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Find the action, and do it."""
+    """Run an action."""
     if not arguments or arguments[0] in ("-h", "--help"):
         print("usage: tmunet nnunet ACTION [--help] ...\n")
         print("\n".join(f"  {action:10} {purpose}" for action, (purpose, _) in ACTIONS.items()))
@@ -110,7 +110,7 @@ def _export(arguments: Sequence[str]) -> None:
         "data": "data set folder or its split file",
         "destination": "folder in which DatasetNNN_NAME is made, such as nnU-Net's nnUNet_raw",
     }
-    config = parse(ExportConfig, arguments, "nnunet export", positional=positional)
+    config = parse(NNUNetExportConfig, arguments, "nnunet export", positional=positional)
     dataset = open_dataset(Path(config.data), _path(config.split))
     print(write_nnunet(dataset, Path(config.destination), config.number))
 
@@ -120,8 +120,8 @@ def _train(arguments: Sequence[str]) -> None:
     from tmunet_lab.nnunet.steps import train
     from tmunet_lab.nnunet.workspace import begin, make_record
 
-    positional = {"data": "data set folder or its split file", "work": "folder for everything that is made"}
-    config = parse(TrainConfig, arguments, "nnunet train", positional=positional)
+    positional = {"data": "data set folder or its split file", "work": "workspace folder"}
+    config = parse(NNUNetTrainConfig, arguments, "nnunet train", positional=positional)
     work, split = Path(config.work), _path(config.split)
     record = make_record(
         open_dataset(Path(config.data), split),
@@ -132,7 +132,7 @@ def _train(arguments: Sequence[str]) -> None:
         _path(config.trainers),
         config.memory,
     )
-    train(begin(work, record), _machine(config))
+    train(begin(work, record), _resources(config))
     print(f"nnU-Net is trained. Next: tmunet nnunet predict {shlex.quote(config.work)} --device {config.device}")
 
 
@@ -141,15 +141,15 @@ def _predict(arguments: Sequence[str]) -> None:
     from tmunet_lab.nnunet.workspace import open_workspace
 
     positional = {"work": "folder in which nnU-Net was trained"}
-    config = parse(PredictConfig, arguments, "nnunet predict", positional=positional)
+    config = parse(NNUNetPredictConfig, arguments, "nnunet predict", positional=positional)
     workspace = open_workspace(Path(config.work), _path(config.environment))
-    count = predict(workspace, _machine(config))
+    count = predict(workspace, _resources(config))
     print(f"{pluralize(count, 'mask')} in {workspace.masks}. Next: tmunet nnunet evaluate {shlex.quote(config.work)}")
 
 
 def _evaluate(arguments: Sequence[str]) -> None:
     config = parse(
-        EvaluateConfig, arguments, "nnunet evaluate", positional={"work": "folder in which nnU-Net predicted"}
+        NNUNetEvaluateConfig, arguments, "nnunet evaluate", positional={"work": "folder in which nnU-Net predicted"}
     )
     prepare_process()
     from tmunet.data.fingerprint import read_fingerprint
@@ -162,8 +162,10 @@ def _evaluate(arguments: Sequence[str]) -> None:
     workspace = open_workspace(Path(config.work))
     dataset = workspace.open_dataset()
     facts = {"command": shlex.join(["tmunet", *sys.argv[1:]]), **facts_of(workspace), "versions": versions()}
-    seen = read_fingerprint(workspace.seen)
-    evaluation = score_masks(workspace.masks, dataset, seen, protocol, config.seed, facts, config.allow_train_images)
+    fingerprint = read_fingerprint(workspace.fingerprint)
+    evaluation = score_masks(
+        workspace.masks, dataset, fingerprint, protocol, config.seed, facts, config.allow_train_images
+    )
     folder = Path(
         config.out or workspace.folder / "evaluation" / f"{file_name(dataset.info.name)}-test-{protocol.name}"
     )
@@ -173,10 +175,10 @@ def _evaluate(arguments: Sequence[str]) -> None:
     print(f"{score_table(evaluation)}\n\nScores: {folder / 'per_image.csv'}, {folder / 'summary.json'}")
 
 
-def _machine(config: TrainConfig | PredictConfig) -> "Machine":
-    from tmunet_lab.nnunet.resources import Machine
+def _resources(config: NNUNetTrainConfig | NNUNetPredictConfig) -> "Resources":
+    from tmunet_lab.nnunet.programs import Resources
 
-    return Machine(config.device, config.processes, lambda line: print(line, file=sys.stderr))
+    return Resources(config.device, config.processes, lambda line: print(line, file=sys.stderr))
 
 
 def _path(text: str | None) -> Path | None:
@@ -184,8 +186,8 @@ def _path(text: str | None) -> Path | None:
 
 
 ACTIONS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
-    "export": ("write a data set as nnU-Net's raw data set", _export),
-    "train": ("train nnU-Net, in its own environment, on our split", _train),
-    "predict": ("write the masks of the test images with the trained nnU-Net", _predict),
-    "evaluate": ("score these masks", _evaluate),
+    "export": ("export a data set to nnU-Net's raw format", _export),
+    "train": ("train nnU-Net, in its own environment, on the split", _train),
+    "predict": ("predict the test images", _predict),
+    "evaluate": ("score the predicted masks", _evaluate),
 }

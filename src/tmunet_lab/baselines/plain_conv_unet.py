@@ -19,7 +19,7 @@ from tmunet.nn.input_size import InputSize
 
 @dataclass(frozen=True)
 class NNUNetConfig:
-    """What makes one network of this plan differ from another."""
+    """Configuration of the network."""
 
     in_channels: int = 3
     """C0, channels of the image."""

@@ -1,13 +1,12 @@
 """Rolling-UNet: Revitalizing MLP's Ability to Efficiently Extract Long-Distance Dependencies. Section 3, Fig. 2-4.
 
 Liu, Zhu, Liu, Yu, Chen, Gao, "... for Medical Image Segmentation", AAAI 2024. A U-Net whose two deepest resolutions have no wide
-kernels: each channel is rolled round the map by its own number of pixels, so that a linear layer over channels sees a whole
+kernels: each channel is rolled round the map by its own number of pixels, so that a linear layer over channels mixes a whole
 diagonal. Skip connections are added.
 
 Written from the paper and facts measured on the authors' code, Jiaoyang45/Rolling-Unet (MIT).
 """
 
-import math
 from dataclasses import dataclass
 
 import torch
@@ -15,12 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tmunet.nn.input_size import InputSize
-from tmunet_lab.baselines.unet import double_conv
+from tmunet_lab.baselines.baseline_layers import ChannelLayerNorm, conv_norm_relu, double_conv, init_fan_out
 
 
 @dataclass(frozen=True)
 class RollingUNetConfig:
-    """What makes one Rolling-UNet differ from another."""
+    """Configuration of Rolling-UNet."""
 
     in_channels: int = 3
     """C0, channels of the image."""
@@ -57,10 +56,10 @@ class RollingUNet(nn.Module):
         self.encoder1 = double_conv(config.in_channels, C1, C1)
         self.encoder2 = double_conv(C1, C2, C2)
         self.encoder3 = double_conv(C2, C3, C3)
-        self.encoder4 = nn.Sequential(FeatureIncentive(C3, C4), Lo2Block(C4), MapNorm(C4))
-        self.bottleneck = nn.Sequential(FeatureIncentive(C4, C5), Lo2Block(C5, config.dropout), MapNorm(C5))
+        self.encoder4 = nn.Sequential(FeatureIncentive(C3, C4), Lo2Block(C4), ChannelLayerNorm(C4))
+        self.bottleneck = nn.Sequential(FeatureIncentive(C4, C5), Lo2Block(C5, config.dropout), ChannelLayerNorm(C5))
         self.shrink = FeatureIncentive(C5, C4)
-        self.decoder4 = nn.Sequential(Lo2Block(C4), MapNorm(C4), _conv_norm_relu(C4, C3))
+        self.decoder4 = nn.Sequential(Lo2Block(C4), ChannelLayerNorm(C4), conv_norm_relu(C4, C3))
         self.decoder3 = double_conv(C3, C3, C2)
         self.decoder2 = double_conv(C2, C2, C1)
         self.decoder1 = double_conv(C1, C1, C1 // 2)
@@ -84,24 +83,11 @@ class RollingUNet(nn.Module):
         return logits
 
 
-class MapNorm(nn.Module):
-    """LayerNorm over the channels of a map; a plain `LayerNorm` inside, as tools that count by class expect."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W)."""
-        out: Tensor = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return out
-
-
 class FeatureIncentive(nn.Sequential):
     """3x3 convolution, GELU, and only then LayerNorm over channels."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.GELU(), MapNorm(out_channels))
+        super().__init__(nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.GELU(), ChannelLayerNorm(out_channels))
         self.apply(_initialize)
 
 
@@ -129,7 +115,7 @@ class Lo2Block(nn.Module):
         self.pointwise = nn.Conv2d(C, C, 1)
         self.local_norm = nn.BatchNorm2d(C)
         self.fc6 = nn.Linear(2 * C, C)
-        self.unused_norm = nn.LayerNorm(C)  # the authors' block owns it, counts it, and never calls it
+        self.unused_norm = nn.LayerNorm(C)
         self.dropout = nn.Dropout(dropout)
         self.apply(_initialize)
 
@@ -165,12 +151,6 @@ def roll(x: Tensor, dim: int, backwards: bool = False) -> Tensor:
     return x.gather(dim, (source[:, None] if dim == 1 else source).expand(x.shape))
 
 
-def _conv_norm_relu(in_channels: int, out_channels: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)
-    )
-
-
 def _upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
@@ -181,10 +161,7 @@ def _initialize(module: nn.Module) -> None:
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)
     elif isinstance(module, nn.Conv2d):
-        fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels // module.groups
-        nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+        init_fan_out(module)
 
 
 SIZES = {

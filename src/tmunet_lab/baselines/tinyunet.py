@@ -20,7 +20,7 @@ CASCADE = 8  # N, the parts of a block's channels: one sum, and seven depthwise 
 
 @dataclass(frozen=True)
 class TinyUNetConfig:
-    """What makes one TinyU-Net differ from another."""
+    """Configuration of TinyU-Net."""
 
     in_channels: int = 3
     """C0, channels of the image."""

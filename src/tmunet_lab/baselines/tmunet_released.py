@@ -18,16 +18,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tmunet.nn.input_size import InputSize
+from tmunet_lab.baselines.baseline_layers import init_fan_out
 
 HEADS = 4
 BLOCK = 4  # q, k and v mix channels in blocks of 4
 WINDOWS = (5, 9, 13)
-HISTORY = 4  # tokens that the causal convolution sees
+HISTORY = 4  # kernel of the causal convolution, in tokens
 
 
 @dataclass(frozen=True)
 class TMUNetReleasedConfig:
-    """What makes one released TM-UNet differ from another."""
+    """Configuration of released TM-UNet."""
 
     in_channels: int = 3
     """C0, channels of the image."""
@@ -59,11 +60,11 @@ class TMUNetReleased(nn.Module):
         super().__init__()
         self.config = config = config or TMUNetReleasedConfig()
         C1, C2, C3, C4, C5 = config.widths
-        self.encoder1 = ConvStage(config.in_channels, C1)
-        self.encoder2 = ConvStage(C1, C2)
-        self.encoder3 = ConvStage(C2, C3)
-        self.encoder4 = nn.Sequential(PatchEmbedding(C3, C4), MemoryStage(C4))
-        self.encoder5 = nn.Sequential(PatchEmbedding(C4, C5), MemoryStage(C5))
+        self.encoder1 = ReleasedConvStage(config.in_channels, C1)
+        self.encoder2 = ReleasedConvStage(C1, C2)
+        self.encoder3 = ReleasedConvStage(C2, C3)
+        self.encoder4 = nn.Sequential(ReleasedPatchEmbedding(C3, C4), MemoryStage(C4))
+        self.encoder5 = nn.Sequential(ReleasedPatchEmbedding(C4, C5), MemoryStage(C5))
         self.decoder1 = nn.Sequential(nn.Conv2d(C5, C4, 3, padding=1), nn.BatchNorm2d(C4))
         self.memory1 = MemoryStage(C4)
         self.decoder2 = nn.Sequential(nn.Conv2d(C4, C3, 3, padding=1), nn.BatchNorm2d(C3))
@@ -90,7 +91,7 @@ class TMUNetReleased(nn.Module):
         return logits
 
 
-class ConvStage(nn.Sequential):
+class ReleasedConvStage(nn.Sequential):
     """3x3 convolution, BatchNorm, max-pooling by 2, ReLU."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -102,14 +103,14 @@ class ConvStage(nn.Sequential):
         )
 
 
-class PatchEmbedding(nn.Module):
+class ReleasedPatchEmbedding(nn.Module):
     """3x3 convolution with stride 2, LayerNorm over channels."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1)
         self.norm = nn.LayerNorm(out_channels)
-        _fan_out_normal(self.convolution)
+        init_fan_out(self.convolution)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, C', h/2, w/2)."""
@@ -122,7 +123,7 @@ class MemoryStage(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        self.block = MSTMBlock(dim)
+        self.block = ReleasedMSTMBlock(dim)
         self.norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -130,7 +131,7 @@ class MemoryStage(nn.Module):
         return _as_map(self.norm(self.block(_as_tokens(x), *x.shape[2:])), x)
 
 
-class MSTMBlock(nn.Module):
+class ReleasedMSTMBlock(nn.Module):
     """The token memory: first pooling, then the two directions one after the other, each with a residual.
 
         n = LN(x)     x <- x + sum over k = 5, 9, 13 of (AvgPool_k(n) - n)
@@ -147,7 +148,7 @@ class MSTMBlock(nn.Module):
         self.norm = nn.LayerNorm(dim)
         self.forward_layer, self.forward_refine = VisionLSTMLayer(dim, backward=False), Refine(dim)
         self.backward_layer, self.backward_refine = VisionLSTMLayer(dim, backward=True), Refine(dim)
-        self.idle_refine = Refine(dim)  # the original never runs it
+        self.idle_refine = Refine(dim)
 
     def forward(self, x: Tensor, h: int, w: int) -> Tensor:
         """Tokens (B, S, C) of a map of h x w -> tokens (B, S, C), S = h w."""
@@ -167,7 +168,7 @@ class Refine(nn.Module):
         super().__init__()
         self.convolution = nn.Conv2d(dim, dim, 3, padding=1, groups=dim)
         self.norm = nn.BatchNorm2d(dim)
-        _fan_out_normal(self.convolution)
+        init_fan_out(self.convolution)
 
     def forward(self, x: Tensor, h: int, w: int) -> Tensor:
         """Tokens (B, S, C) of a map of h x w -> tokens (B, S, C)."""
@@ -175,7 +176,7 @@ class Refine(nn.Module):
 
 
 class VisionLSTMLayer(nn.Module):
-    """One direction of the memory, with a projection in, an output gate and a projection out of its own.
+    """One direction of the memory, with its own input projection, output gate and output projection.
 
         a, z = W_in x              c = SiLU(causal convolution of a over 4 tokens)
         q, k, v = blocks of c, c, a, 4 channels each           i~, f~ = W_i [q k v] + b_i, W_f [q k v] + b_f
@@ -273,13 +274,6 @@ def _as_tokens(x: Tensor) -> Tensor:
 
 def _as_map(tokens: Tensor, like: Tensor) -> Tensor:
     return torch.unflatten(tokens.mT, 2, like.shape[2:])
-
-
-def _fan_out_normal(convolution: nn.Conv2d) -> None:
-    fan_out = convolution.weight[0, 0].numel() * convolution.out_channels / convolution.groups
-    nn.init.normal_(convolution.weight, std=math.sqrt(2 / fan_out))
-    assert convolution.bias is not None
-    nn.init.zeros_(convolution.bias)
 
 
 SIZES = {

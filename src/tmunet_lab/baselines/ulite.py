@@ -1,7 +1,7 @@
 """U-Lite: "1M parameters are enough? A lightweight CNN-based model for medical image segmentation". Section II, Fig. 1-3.
 
 Dinh, Nguyen, Tran, Pham, APSIPA ASC 2023. A U-Net of axial depthwise convolutions: a column and a row of 7 pixels in place of a
-7x7 square, pointwise convolutions to mix channels, and a bottleneck that looks three distances wide.
+7x7 square, pointwise convolutions to mix channels, and a bottleneck of three dilations.
 
 Written from the paper and facts measured on the authors' code, duong-db/U-Lite (no license). Their code has 3 image channels and
 1 class; here both are free.
@@ -17,7 +17,7 @@ from tmunet.nn.input_size import InputSize
 
 @dataclass(frozen=True)
 class ULiteConfig:
-    """What makes one U-Lite differ from another."""
+    """Configuration of U-Lite."""
 
     in_channels: int = 3
     """C0, channels of the image."""
@@ -40,17 +40,17 @@ class ULite(nn.Module):
         super().__init__()
         self.config = config = config or ULiteConfig()
         self.stem = nn.Conv2d(config.in_channels, 16, 7, padding=3)
-        self.encoder1 = EncoderStage(16, 32)
-        self.encoder2 = EncoderStage(32, 64)
-        self.encoder3 = EncoderStage(64, 128)
-        self.encoder4 = EncoderStage(128, 256)
-        self.encoder5 = EncoderStage(256, 512)
+        self.encoder1 = ULiteEncoder(16, 32)
+        self.encoder2 = ULiteEncoder(32, 64)
+        self.encoder3 = ULiteEncoder(64, 128)
+        self.encoder4 = ULiteEncoder(128, 256)
+        self.encoder5 = ULiteEncoder(256, 512)
         self.bottleneck = Bottleneck(512)
-        self.decoder5 = DecoderStage(512, 256)
-        self.decoder4 = DecoderStage(256, 128)
-        self.decoder3 = DecoderStage(128, 64)
-        self.decoder2 = DecoderStage(64, 32)
-        self.decoder1 = DecoderStage(32, 16)
+        self.decoder5 = ULiteDecoder(512, 256)
+        self.decoder4 = ULiteDecoder(256, 128)
+        self.decoder3 = ULiteDecoder(128, 64)
+        self.decoder2 = ULiteDecoder(64, 32)
+        self.decoder1 = ULiteDecoder(32, 16)
         self.head = nn.Conv2d(16, config.num_classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class AxialConv(nn.Module):
         return out
 
 
-class EncoderStage(nn.Module):
+class ULiteEncoder(nn.Module):
     """Axial convolution of 7 pixels and BatchNorm, whose result is the skip; then pointwise convolution, max-pooling, GELU."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -111,7 +111,7 @@ class EncoderStage(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """A quarter of the channels, and what axial convolutions of 3 pixels see of it at distances 1, 2 and 3."""
+    """Pointwise convolution to a quarter of the channels, joined with its axial convolutions of 3 pixels at dilations 1, 2, 3."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -130,7 +130,7 @@ class Bottleneck(nn.Module):
         return out
 
 
-class DecoderStage(nn.Module):
+class ULiteDecoder(nn.Module):
     """Upsample to the nearest, join with the skip; pointwise, BatchNorm, axial convolution of 7 pixels, pointwise, GELU."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:

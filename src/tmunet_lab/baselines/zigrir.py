@@ -5,7 +5,7 @@ within a sentence (inner RWKV), hand them to the sentence, and mix sentences ove
 
 Facts: the paper, and what was measured on the authors' code (Apache-2.0). Oddities of that code are kept, because they make the
 network what it is: paths that are never undone (see `SpatialMix`), the sums of its CUDA kernel (see `wkv`), position embeddings
-and depthwise kernels that exist and are never used, a head without bias. Left out are its options that do nothing, and the
+and depthwise kernels that exist and are never used, a head without bias. Its options without effect are left out, and the
 padding of odd grids, which no admitted size needs.
 """
 
@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.nn.input_size import InputSize
+from tmunet_lab.baselines.baseline_layers import conv_norm_relu, init_fan_out
 from tmunet_lab.baselines.zigrir_mixing import ChannelMix, SpatialMix
 
 WIDTHS = (64, 128, 256, 512)  # C, channels of a sentence in the four stages
@@ -27,7 +28,7 @@ WORDS = SIDE * SIDE
 
 @dataclass(frozen=True)
 class ZigRiRConfig:
-    """What makes one Zig-RiR differ from another."""
+    """Configuration of Zig-RiR."""
 
     in_channels: int = 3
     """Channels of the image."""
@@ -67,9 +68,9 @@ class ZigRiR(nn.Module):
         self.up = nn.ModuleList(UpBlock(dim) for dim in WIDTHS)
         self.apply(_initialize)  # the encoder; what follows keeps PyTorch's own
         C1, C2, C3, C4 = WIDTHS
-        self.decoder3 = DecoderStage(C4, C3)
-        self.decoder2 = DecoderStage(C3, C2)
-        self.decoder1 = DecoderStage(C2, C1)
+        self.decoder3 = ZigRiRDecoder(C4, C3)
+        self.decoder2 = ZigRiRDecoder(C3, C2)
+        self.decoder1 = ZigRiRDecoder(C2, C1)
         self.enlarge = nn.Upsample(scale_factor=4, mode="bilinear", align_corners=True)
         self.head = nn.Conv2d(C1, config.num_classes, 1, bias=False)
 
@@ -95,21 +96,16 @@ class ZigRiR(nn.Module):
         return logits
 
 
-def _conv(in_channels: int, out_channels: int, stride: int = 1) -> nn.Sequential:
-    """3x3 convolution, BatchNorm, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, 3, stride, padding=1), nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True)
-    )
-
-
 class Stem(nn.Module):
-    """Words are the pixels of a map at half resolution, sentences its patches of 4 x 4, seen by convolutions of their own."""
+    """Words are the pixels of a map at half resolution, sentences its patches of 4 x 4, each through its own convolutions."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.common = _conv(in_channels, 8, stride=2)
-        self.inner = _conv(8, WORD_WIDTHS[0])
-        self.outer = nn.Sequential(_conv(8, 16, stride=2), _conv(16, 32, stride=2), _conv(32, WIDTHS[0]))
+        self.common = conv_norm_relu(in_channels, 8, stride=2)
+        self.inner = conv_norm_relu(8, WORD_WIDTHS[0])
+        self.outer = nn.Sequential(
+            conv_norm_relu(8, 16, stride=2), conv_norm_relu(16, 32, stride=2), conv_norm_relu(32, WIDTHS[0])
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Image (B, in_channels, 8 n, 8 n) -> words (B n n, 16, c1) and sentences (B, n n, C1)."""
@@ -221,13 +217,13 @@ class UpBlock(nn.Sequential):
         )
 
 
-class DecoderStage(nn.Module):
+class ZigRiRDecoder(nn.Module):
     """Upsample, put before the skip connection, convolve."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.up = nn.ConvTranspose2d(in_channels, out_channels, 2, stride=2)
-        self.refine = _conv(2 * out_channels, out_channels)
+        self.refine = conv_norm_relu(2 * out_channels, out_channels)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         """(B, C, h, w) and skip (B, C', 2 h, 2 w) -> (B, C', 2 h, 2 w)."""
@@ -240,10 +236,7 @@ def _initialize(module: nn.Module) -> None:
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
     elif isinstance(module, nn.Conv2d):
-        fan_out = module.weight[0, 0].numel() * module.out_channels / module.groups
-        nn.init.normal_(module.weight, std=(2 / fan_out) ** 0.5)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)
+        init_fan_out(module)
 
 
 SIZES = {"zigrir": ZigRiRConfig()}

@@ -80,7 +80,7 @@ class SpatialMix(nn.Module):
         self.value = nn.Linear(dim, dim, bias=False)
         self.receptance = nn.Linear(dim, dim, bias=False)
         self.output = nn.Linear(dim, dim, bias=False)
-        self.idle_convolution = nn.Conv2d(dim, dim, 3, padding=1, groups=dim, bias=False)  # the original never runs it
+        self.idle_convolution = nn.Conv2d(dim, dim, 3, padding=1, groups=dim, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Tokens (B, T, C) of a square grid, T = n n -> tokens (B, T, C)."""

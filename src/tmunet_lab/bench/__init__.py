@@ -1,1 +1,1 @@
-"""What a network costs: arithmetic, time and memory."""
+"""Benchmarks of networks: parameters, MACs, memory, latency."""

@@ -1,27 +1,26 @@
-"""Memory that training needs for one step, counted from shapes."""
+"""Activation memory of a training step, counted on fake tensors."""
 
 import torch
 from torch import Tensor, nn
 
-from tmunet_lab.bench.fake_forward import traced
+from tmunet_lab.bench.fake_forward import fake_forward
 
 
 def activation_memory(
     model: nn.Module, size: tuple[int, int] = (512, 512), batch: int = 1, in_channels: int = 3, bfloat16: bool = False
 ) -> int:
-    """Bytes that the forward pass of a training step keeps for the backward pass.
+    """Count the bytes of activations that the forward pass of a training step saves for the backward pass.
 
-    Every storage that autograd saves counts once and whole, however many operations or views share it: feature maps, the images,
-    and what layers with a backward pass of their own save. Parameters and buffers do not count (their copies in bfloat16 do), nor
-    do gradients, the optimizer's state, or what lives only for the length of one operation. Shapes alone are traced, so nothing
-    is computed.
+    Every storage that autograd saves counts once and whole, however many operations or views share it: feature maps, images, and
+    tensors saved by custom autograd functions. Parameters and buffers do not count (their copies in bfloat16 do), nor do
+    gradients, optimizer state and temporary tensors. Nothing is computed.
 
     Args:
         model: a network that takes (B, C, H, W).
         size: H, W in pixels.
         batch: B.
         in_channels: C.
-        bfloat16: in bfloat16 where autocast allows it.
+        bfloat16: under autocast to bfloat16.
 
     Example:
         A ReLU keeps its result, which is the input of the convolution behind it: one map of 8 channels, 4 bytes a value. The
@@ -38,15 +37,15 @@ def activation_memory(
         return tensor
 
     with (
-        traced(model, training=True) as trace,
+        fake_forward(model, training=True) as forward,
         torch.enable_grad(),
-        torch.autocast(trace.device.type, torch.bfloat16, enabled=bfloat16),
+        torch.autocast(forward.device.type, torch.bfloat16, enabled=bfloat16),
         torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
     ):
-        for tensor in trace.tensors.values():
+        for tensor in forward.tensors.values():
             tensor.requires_grad_(isinstance(tensor, nn.Parameter))
-        output = trace(batch, in_channels, size)  # held until the end: a graph that ends frees what it saved
-        own = {tensor.untyped_storage()._cdata for tensor in trace.tensors.values()}
+        output = forward(batch, in_channels, size)  # held until the end: a graph that ends frees what it saved
+        own = {tensor.untyped_storage()._cdata for tensor in forward.tensors.values()}
         total = sum(tensor.untyped_storage().nbytes() for address, tensor in kept.items() if address not in own)
         del output
     return total

@@ -1,4 +1,4 @@
-"""What timings depend on besides the networks."""
+"""Environment of a benchmark: machine, versions, conditions."""
 
 import datetime
 import os
@@ -13,8 +13,8 @@ from tmunet.versions import versions
 from tmunet_lab.bench.workload import Conditions
 
 
-def facts(conditions: Conditions, command: str) -> dict[str, Any]:
-    """The machine, the conditions, the versions, the date and the command, as plain data."""
+def run_environment(conditions: Conditions, command: str) -> dict[str, Any]:
+    """Collect command, date, machine, conditions and package versions as plain data."""
     return {
         "command": command,
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -31,7 +31,7 @@ def facts(conditions: Conditions, command: str) -> dict[str, Any]:
 
 
 def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
-    """Name of the processor, as Linux tells it, or its architecture elsewhere."""
+    """Name the processor from /proc/cpuinfo, or its architecture where there is none."""
     if cpuinfo.is_file():
         for line in cpuinfo.read_text("utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
@@ -40,7 +40,7 @@ def processor(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 
 def machine(about: Mapping[str, Any]) -> str:
-    """One line that says what the facts of a run were measured on.
+    """Summarize in one line the machine of a `run_environment`.
 
     >>> machine({"device": "cpu", "processor": "Z80", "threads": 1, "precision": "float32"})
     'Z80, 1 thread, float32'

@@ -1,4 +1,4 @@
-"""Run a network on shapes alone: nothing is computed and no memory is taken, however large the image."""
+"""Run a network on fake tensors: shapes without values, so nothing is computed and no memory is taken."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,28 +10,28 @@ from torch.func import functional_call
 
 
 @contextmanager
-def traced(model: nn.Module, training: bool = False) -> Iterator["Tracer"]:
-    """A stand-in for the network that has its shapes and no values; the network itself is left as it was.
+def fake_forward(model: nn.Module, training: bool = False) -> Iterator["FakeForward"]:
+    """Yield a callable with the fake parameters and buffers of a network; the network itself does not change.
 
     Args:
         model: a network that takes (B, C, H, W).
-        training: trace it as it trains; otherwise as it predicts.
+        training: in training mode, else in eval mode.
     """
     was_training = model.training
     model.train(training)
     try:
         with FakeTensorMode() as fake:
             tensors = [*model.named_parameters(), *model.named_buffers()]
-            yield Tracer(model, {name: fake.from_tensor(tensor) for name, tensor in tensors})
+            yield FakeForward(model, {name: fake.from_tensor(tensor) for name, tensor in tensors})
     finally:
         model.train(was_training)
 
 
-class Tracer:
-    """Calls the network with the shapes of its tensors.
+class FakeForward:
+    """Forward pass on fake tensors.
 
     Attributes:
-        tensors: parameters and buffers by name, without values.
+        tensors: fake parameters and buffers by name.
     """
 
     def __init__(self, model: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
@@ -39,5 +39,5 @@ class Tracer:
         self.device = next(model.parameters()).device
 
     def __call__(self, batch: int, in_channels: int, size: tuple[int, int]) -> object:
-        """Pass images (B, C, H, W) through the network; what it gives has shapes and no values."""
+        """Pass a fake batch (B, C, H, W) through the network."""
         return functional_call(self.model, self.tensors, torch.empty(batch, in_channels, *size, device=self.device))

@@ -1,4 +1,4 @@
-"""The cost of networks, measured side by side."""
+"""Measure parameters, MACs, memory and latency of networks, interleaved in one run."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,18 +15,18 @@ from tmunet.text import pluralize
 from tmunet_lab.bench.activation_memory import activation_memory
 from tmunet_lab.bench.macs import count_macs, count_parameters
 from tmunet_lab.bench.model_spec import ModelSpec
-from tmunet_lab.bench.peak_memory import Alone, LimitExceeded
+from tmunet_lab.bench.peak_memory import LimitExceeded, MemoryProbe
+from tmunet_lab.bench.subprocess_probe import measure_in_subprocess
 from tmunet_lab.bench.thop import hooked
-from tmunet_lab.bench.timing import Spread, ratio, time_interleaved
-from tmunet_lab.bench.utilization import PRODUCT, matrix_product, utilization
-from tmunet_lab.bench.workload import Conditions, export, exported, inference, network_of
+from tmunet_lab.bench.timing import Quartiles, ratio, time_interleaved
+from tmunet_lab.bench.utilization import PRODUCT, compute_utilization, matrix_product
+from tmunet_lab.bench.workload import Conditions, export, export_path, inference, network_of
 
-OFF = 1e-3  # of the largest logit: far above rounding in float32
+TOLERANCE = 1e-3  # of the largest logit: far above rounding in float32
 
 Call = Callable[[], Tensor]
-
-Watch = Callable[[str], object]
-"""Told what is done next."""
+Progress = Callable[[str], object]
+"""Takes a line before each step."""
 
 
 @dataclass(frozen=True)
@@ -39,19 +39,18 @@ class Measurement:
         batch: images in a call.
         backend: what ran the network.
         device: where.
-        precision: arithmetic.
+        precision: of the network.
         work: what a call does.
         parameters: learnable values.
         weights_bytes: of the safetensors file.
-        macs: multiply-accumulates of one image, counted in full.
-        macs_thop: as the papers' tool counts.
-        activation_bytes: what a training step keeps for its backward pass.
+        macs: MACs of one image.
+        macs_thop: MACs of one image as thop counts them.
+        activation_bytes: activation memory of a training step.
         difference: the largest of a logit from PyTorch's in float32 on the same noise, relative to the largest logit.
-        peak_bytes: highest memory of a call; see `measure_peak` for what it includes.
+        peak_bytes: peak memory of a call; see `measure_peak` for what it includes.
         seconds: of a call.
-        times_reference: seconds over those of the reference, by rounds.
-        utilization: multiply-accumulates a second of a prediction over those of a large matrix product, by rounds; what an
-            backend computes beyond `macs` does not count.
+        times_reference: relative latency: seconds over those of the reference, by rounds.
+        utilization: MFU of a prediction; operations beyond `macs` do not count.
         note: why it was not run, or ran fewer rounds; or nothing.
     """
 
@@ -69,20 +68,20 @@ class Measurement:
     activation_bytes: int | None = None
     difference: float | None = None
     peak_bytes: int | None = None
-    seconds: Spread | None = None
-    times_reference: Spread | None = None
+    seconds: Quartiles | None = None
+    times_reference: Quartiles | None = None
     utilization: float | None = None
     note: str = ""
 
     @property
     def images_per_second(self) -> float | None:
-        """Images of a call over its median time."""
+        """Throughput: images of a call over its median time."""
         return None if self.seconds is None else self.batch / self.seconds.median
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What to measure.
+class MeasurePlan:
+    """Sizes, batches and rounds of a benchmark.
 
     Attributes:
         sizes: sides of square images, in pixels.
@@ -100,54 +99,56 @@ class Plan:
 
 
 def measure(
-    candidates: Sequence[ModelSpec],
-    plan: Plan,
+    specs: Sequence[ModelSpec],
+    plan: MeasurePlan,
     conditions: Conditions,
-    alone: Alone | None,
-    watch: Watch = lambda _: None,
+    probe: MemoryProbe | None = measure_in_subprocess,
+    progress: Progress = lambda _: None,
 ) -> list[Measurement]:
     """Measure networks at every size and batch; at each they take turns.
 
     Args:
-        candidates: the networks.
+        specs: the networks.
         plan: sizes, batches, rounds.
         conditions: device, precision, threads, limits.
-        alone: predicts in a process of its own for the peak memory, and finds what does not fit; None leaves both out.
-        watch: told what is done next.
+        probe: measures the peak memory and finds what exceeds the limit; None leaves both out.
+        progress: takes a line before each step.
 
     Returns:
         One measurement for each network, size and batch, in the order network within batch within size.
     """
-    networks = {candidate.label: network_of(candidate, conditions) for candidate in candidates}
+    networks = {spec.label: network_of(spec, conditions) for spec in specs}
     found: list[Measurement] = []
     for size in plan.sizes:
-        watch(f"{size} px: arithmetic of {pluralize(len(networks), 'network')}")
-        costs = [_count(candidate, networks[candidate.label], size, conditions) for candidate in candidates]
+        progress(f"{size} px: MACs of {pluralize(len(networks), 'network')}")
+        costs = [_count(spec, networks[spec.label], size, conditions) for spec in specs]
         for batch in plan.batches:
             calls: dict[str, Call] = {}
             rows = []
-            for candidate, unbatched in zip(candidates, costs, strict=True):
-                network = networks[candidate.label]
-                row = _weigh(candidate, network, replace(unbatched, batch=batch), conditions, alone, watch)
+            for spec, cost in zip(specs, costs, strict=True):
+                network = networks[spec.label]
+                row = replace(cost, batch=batch)
                 try:
                     if not row.note:
-                        row, calls[row.network] = _start(candidate, network, row, conditions)
+                        row = _measure_memory(spec, network, row, conditions, probe, progress)
+                    if not row.note:
+                        row, calls[row.network] = _start(spec, network, row, conditions)
                 except BackendError as error:
                     row = replace(row, note=f"not run: {error}")
-                except torch.OutOfMemoryError:  # of a GPU: the CPU has the limit of a process of its own
+                except torch.OutOfMemoryError:  # of a GPU: the CPU has the limit of the subprocess
                     row = replace(row, note="not run: needs more memory than the GPU has")
                 rows.append(row)
-            found += _time(calls, rows, plan, conditions, watch)
+            found += _time(calls, rows, plan, conditions, progress)
     return found
 
 
-def _count(candidate: ModelSpec, network: nn.Module, size: int, conditions: Conditions) -> Measurement:
-    """What needs no clock; without a count where the network does not take the size."""
+def _count(spec: ModelSpec, network: nn.Module, size: int, conditions: Conditions) -> Measurement:
+    """Count parameters and MACs; no MACs where the network does not take the size."""
     row = Measurement(
-        network=candidate.label,
+        network=spec.label,
         size=size,
         batch=1,
-        backend=candidate.backend,
+        backend=spec.backend,
         device=conditions.device,
         precision=conditions.precision,
         work="Training step" if conditions.training else "Prediction",
@@ -157,56 +158,57 @@ def _count(candidate: ModelSpec, network: nn.Module, size: int, conditions: Cond
     sizes = input_size_of(network)
     if not sizes.admits(size, size):
         return replace(row, note=f"not run: takes {sizes}")
-    with hooked(network) as by_hooks:  # one pass, seen both ways
+    with hooked(network) as thop:  # one forward pass for both counts
         macs = count_macs(network, (size, size))
-    return replace(row, macs=macs, macs_thop=sum(by_hooks))
+    return replace(row, macs=macs, macs_thop=sum(thop))
 
 
-def _weigh(
-    candidate: ModelSpec,
+def _measure_memory(
+    spec: ModelSpec,
     network: nn.Module,
     row: Measurement,
     conditions: Conditions,
-    alone: Alone | None,
-    watch: Watch,
+    probe: MemoryProbe | None,
+    progress: Progress,
 ) -> Measurement:
-    """The memory of one network at one size and batch, or a note that it does not fit or that its backend does not take it."""
-    if row.note:
-        return row
-    if alone:
-        watch(f"{row.size} px, batch {row.batch}: memory of {row.network}")
+    """Measure activation and peak memory; with a note if a limit is exceeded or the network cannot be exported."""
     lower = conditions.precision == "bfloat16"
     row = replace(row, activation_bytes=activation_memory(network, (row.size, row.size), row.batch, bfloat16=lower))
     try:
-        export(candidate, network, row.size, conditions)
+        export(spec, network, row.size, conditions)
     except BackendError as error:
         return replace(row, note=f"not run: {error}")
-    peak = alone(row.network, row.size, row.batch, conditions) if alone else None
+    if probe is None:
+        return row
+    progress(f"{row.size} px, batch {row.batch}: memory of {row.network}")
+    peak = probe(row.network, row.size, row.batch, conditions)
     if isinstance(peak, LimitExceeded):
         return replace(row, note=f"not run: {peak.reason}")
-    return replace(row, peak_bytes=peak.highest) if peak else row
+    return replace(row, peak_bytes=peak.highest)
 
 
-def _start(
-    candidate: ModelSpec, network: nn.Module, row: Measurement, conditions: Conditions
-) -> tuple[Measurement, Call]:
-    """The call that is timed, and how far its logits are from PyTorch's in float32; an BackendError if that is too far."""
+def _start(spec: ModelSpec, network: nn.Module, row: Measurement, conditions: Conditions) -> tuple[Measurement, Call]:
+    """Build the timed call, and compare its logits with PyTorch's in float32; BackendError if they differ too much."""
     size, batch, full = row.size, row.batch, replace(conditions, precision="float32")
-    call = inference(network, size, batch, conditions, candidate.backend, exported(candidate, size, conditions))
-    if conditions.training or (candidate.backend, conditions) == (TORCH, full):
+    call = inference(network, size, batch, conditions, spec.backend, export_path(spec, size, conditions))
+    if conditions.training or (spec.backend, conditions) == (TORCH, full):
         return row, call
     expected, found = inference(network, size, batch, full)(), call().float()
     difference = float((found - expected).abs().max() / expected.abs().max())
-    if conditions.precision == "float32" and not difference <= OFF:  # nor is NaN
+    if conditions.precision == "float32" and not difference <= TOLERANCE:  # nor is NaN
         raise BackendError(f"does not compute what PyTorch computes: a logit is off by {difference:.0e} of the largest")
     return replace(row, difference=difference), call
 
 
 def _time(
-    calls: Mapping[str, Call], rows: Sequence[Measurement], plan: Plan, conditions: Conditions, watch: Watch
+    calls: Mapping[str, Call],
+    rows: Sequence[Measurement],
+    plan: MeasurePlan,
+    conditions: Conditions,
+    progress: Progress,
 ) -> list[Measurement]:
-    """The time of all networks that fit at one size and batch, in turns."""
-    watch(f"{rows[0].size} px, batch {rows[0].batch}: time of {pluralize(len(calls), 'network')}, in turns")
+    """Time all networks that fit at one size and batch, interleaved."""
+    progress(f"{rows[0].size} px, batch {rows[0].batch}: time of {pluralize(len(calls), 'network')}, interleaved")
     product = {} if conditions.training or not calls else {PRODUCT: matrix_product(conditions)}
     times = time_interleaved(
         {**calls, **product}, plan.rounds, plan.warm_up, conditions.seconds, conditions.synchronize
@@ -214,7 +216,7 @@ def _time(
     return [_timed(row, times, plan) for row in rows]
 
 
-def _timed(row: Measurement, times: Mapping[str, Sequence[float]], plan: Plan) -> Measurement:
+def _timed(row: Measurement, times: Mapping[str, Sequence[float]], plan: MeasurePlan) -> Measurement:
     if row.network not in times:
         return row
     own, reference = times[row.network], times.get(plan.reference)
@@ -222,8 +224,10 @@ def _timed(row: Measurement, times: Mapping[str, Sequence[float]], plan: Plan) -
     product = times.get(PRODUCT)
     return replace(
         row,
-        seconds=Spread.of(own),
+        seconds=Quartiles.of(own),
         times_reference=ratio(own, reference) if reference else None,
-        utilization=utilization(row.macs * row.batch, own, product, row.device) if product and row.macs else None,
+        utilization=compute_utilization(row.macs * row.batch, own, product, row.device)
+        if product and row.macs
+        else None,
         note=fewer,
     )

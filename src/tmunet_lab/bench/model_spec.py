@@ -1,4 +1,4 @@
-"""A network to measure: a name of the registry, and what of its configuration differs."""
+"""A network to measure: registry name, model_args, backend."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -24,8 +24,8 @@ class ModelSpec:
 
     Attributes:
         name: one of `list_models()`.
-        model_args: what differs from the named configuration, dotted; see `create_model`.
-        label: how it was written, which is how tables show it.
+        model_args: overrides of the named configuration, dotted; see `create_model`.
+        label: its text, shown in tables.
         backend: what runs it.
     """
 
@@ -35,11 +35,11 @@ class ModelSpec:
     backend: BackendName = TORCH
 
     def create(self) -> "nn.Module":
-        """The network for images of three channels and one class, in eval mode; the same weights each time.
+        """Create the network for RGB images and one class, in eval mode, with the same weights each time.
 
         Raises:
-            UsageError: there is no such network or option.
-            MissingExtraError: its layers are those of a package that is not installed.
+            UsageError: there is no such network or argument.
+            MissingExtraError: the package of its layers is not installed.
         """
         import torch
 
@@ -49,10 +49,10 @@ class ModelSpec:
 
 
 def parse_model_spec(text: str) -> ModelSpec:
-    """Read `NAME`, `NAME:OPTION=VALUE,OPTION=VALUE` with values as in YAML, and either with `@ENGINE` behind it.
+    """Read `NAME`, `NAME:ARG=VALUE,ARG=VALUE` with YAML values, and either with `@BACKEND` behind it.
 
     Raises:
-        UsageError: an option has no value, is given twice, or has a value that is not YAML; or there is no such backend.
+        UsageError: an argument has no value, occurs twice, or is not YAML; or the backend does not exist.
 
     >>> parse_model_spec("tmunet_b:mstm.pooling=false,widths=[8, 8, 8, 8, 8]").model_args
     {'mstm.pooling': False, 'widths': [8, 8, 8, 8, 8]}
@@ -68,7 +68,7 @@ def parse_model_spec(text: str) -> ModelSpec:
     for part in COMMA_OUTSIDE_BRACKETS.split(rest) if colon else ():
         key, equals, value = part.partition("=")
         if not key or not equals or key in model_args:
-            raise UsageError(f"{text}: Expected NAME:OPTION=VALUE,OPTION=VALUE, each option once, but got {part!r}.")
+            raise UsageError(f"{text}: Expected NAME:ARG=VALUE,ARG=VALUE, each argument once, but got {part!r}.")
         try:
             model_args[key] = yaml.safe_load(value)
         except yaml.YAMLError:
@@ -77,10 +77,10 @@ def parse_model_spec(text: str) -> ModelSpec:
 
 
 def parse_model_specs(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
-    """Read several; each must differ from the others.
+    """Read several, each another one.
 
     Raises:
-        UsageError: one is written wrongly, or is named twice.
+        UsageError: one cannot be read, or occurs twice.
     """
     twice = sorted({text for text in texts if texts.count(text) > 1})
     if twice:

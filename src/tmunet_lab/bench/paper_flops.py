@@ -1,9 +1,13 @@
-"""The FLOPs columns of the paper's Tables 1, 2 and 3 beside the same networks, counted two ways. Nothing is timed."""
+"""The FLOPs columns of the paper's Tables 1, 2 and 3 beside our MACs, counted two ways. Nothing is timed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from tmunet_lab.bench.bench_table import aligned
+import yaml
+
+import tmunet_lab
+from tmunet.text import table
 from tmunet_lab.bench.macs import count_macs
 from tmunet_lab.bench.model_spec import parse_model_spec
 from tmunet_lab.bench.thop import hooked
@@ -13,59 +17,65 @@ AGREEMENT = 0.01  # GMAC: the paper rounds some figures to two decimals and cuts
 
 
 @dataclass(frozen=True)
-class Printed:
-    """One figure of the paper, and the network here that it stands for.
+class PrintedFlops:
+    """A figure of the paper, and the network here that it stands for.
 
     Attributes:
         table: 1, 2 or 3.
-        row: as the paper names it.
+        row: its name in `paper.yaml`.
+        network: name with model_args.
         flops: the figure, in G.
-        network: name with options.
     """
 
     table: int
     row: str
-    flops: float
     network: str
+    flops: float
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A figure of the paper beside ours, in multiply-accumulates."""
+class ComparedFlops:
+    """A figure of the paper beside our MACs."""
 
-    printed: Printed
+    printed: PrintedFlops
     macs: int
     macs_thop: int
 
     @property
     def reproduced(self) -> bool:
-        """Whether counting by hooks gives the paper's figure to its last digit, rounded or cut."""
+        """Whether the thop count is the paper's figure to its last digit, rounded or cut."""
         return abs(self.macs_thop / 1e9 - self.printed.flops) < AGREEMENT
 
 
-POOLED = "tmunet_b:mstm.dwconv=false"
-PLAIN = "tmunet_b:mstm.pooling=false,mstm.dwconv=false"
-BARE = "tmunet_b:mstm.xlstm=false,mstm.pooling=false,mstm.dwconv=false"
-FIGURES = (
-    Printed(1, "U-Net", 124.48, "unet"),
-    Printed(1, "nnUnet", 97.62, "nnunet"),
-    Printed(1, "U-Lite", 13.68, "ulite"),
-    Printed(1, "TinyU-Net", 6.63, "tinyunet"),
-    Printed(1, "Rolling-Unet", 131.48, "rolling_unet_l"),
-    Printed(1, "Zig-RiR", 17.89, "zigrir"),
-    Printed(1, "TM-UNet", 6.55, "tmunet_released_b"),
-    Printed(1, "TM-UNet", 6.55, "tmunet_b"),
-    Printed(2, "none", 5.82, BARE),
-    Printed(2, "xLSTM", 6.14, PLAIN),
-    Printed(2, "xLSTM, pooling", 6.14, POOLED),
-    Printed(2, "xLSTM, pooling, DWConv", 6.55, "tmunet_b"),
-    Printed(3, "8 to 128", 0.49, "tmunet_released_t"),
-    Printed(3, "16 to 256", 1.74, "tmunet_released_s"),
-    Printed(3, "32 to 512", 6.55, "tmunet_released_b"),
-    Printed(3, "8 to 128", 0.49, "tmunet_t"),
-    Printed(3, "16 to 256", 1.74, "tmunet_s"),
-    Printed(3, "32 to 512", 6.55, "tmunet_b"),
+NETWORKS = (  # table, row in paper.yaml, network
+    (1, "U-Net", "unet"),
+    (1, "nnUnet", "nnunet"),
+    (1, "U-Lite", "ulite"),
+    (1, "TinyU-Net", "tinyunet"),
+    (1, "Rolling-Unet", "rolling_unet_l"),
+    (1, "Zig-RiR", "zigrir"),
+    (1, "TM-UNet", "tmunet_released_b"),
+    (1, "TM-UNet", "tmunet_b"),
+    (2, "none", "tmunet_b:mstm.xlstm=false,mstm.pooling=false,mstm.dwconv=false"),
+    (2, "xLSTM", "tmunet_b:mstm.pooling=false,mstm.dwconv=false"),
+    (2, "xLSTM, pooling", "tmunet_b:mstm.dwconv=false"),
+    (2, "xLSTM, pooling, DWConv", "tmunet_b"),
+    (3, "8 to 128", "tmunet_released_t"),
+    (3, "16 to 256", "tmunet_released_s"),
+    (3, "32 to 512", "tmunet_released_b"),
+    (3, "8 to 128", "tmunet_t"),
+    (3, "16 to 256", "tmunet_s"),
+    (3, "32 to 512", "tmunet_b"),
 )
+
+
+def _read_figures() -> tuple[PrintedFlops, ...]:
+    path = Path(tmunet_lab.__file__).parent / "experiments" / "paper.yaml"
+    printed = yaml.safe_load(path.read_text("utf-8"))
+    return tuple(PrintedFlops(*entry, printed[f"table{entry[0]}"][entry[1]]["flops"]) for entry in NETWORKS)
+
+
+FIGURES = _read_figures()
 
 REMARKS = """\
 The paper's "FLOPs" are multiply-accumulates (MAC) of one 3 x 512 x 512 image, 1 class, as hooks on modules count them (thop).
@@ -84,30 +94,30 @@ Not reproduced by any setting that was tried:
 text; its normalizations and memories are written so that hooks miss more of it: compare it by the full count."""
 
 
-def compare(watch: Callable[[str], object] = lambda _: None) -> list[Compared]:
-    """Count every network of the tables at 512 x 512, by shapes alone.
+def compare(progress: Callable[[str], object] = lambda _: None) -> list[ComparedFlops]:
+    """Count the MACs of every network of the tables at 512 x 512.
 
     Args:
-        watch: told what is done next.
+        progress: takes a line before each network.
 
     Raises:
-        MissingExtraError: nnU-Net's layers are those of a package that is not installed.
+        MissingExtraError: the package of nnU-Net's layers is not installed.
     """
-    counted: dict[str, tuple[int, int]] = {}
+    counts: dict[str, tuple[int, int]] = {}
     for label in dict.fromkeys(figure.network for figure in FIGURES):
-        watch(f"counting {label}")
+        progress(f"counting {label}")
         network = parse_model_spec(label).create()
-        with hooked(network) as by_hooks:  # one pass, seen both ways
+        with hooked(network) as thop:  # one forward pass for both counts
             macs = count_macs(network, SIZE)
-        counted[label] = macs, sum(by_hooks)
-    return [Compared(figure, *counted[figure.network]) for figure in FIGURES]
+        counts[label] = macs, sum(thop)
+    return [ComparedFlops(figure, *counts[figure.network]) for figure in FIGURES]
 
 
-def paper_table(rows: list[Compared]) -> str:
-    """The tables as text, with what cannot be reproduced and why."""
-    head = ("", "paper, G", "by hooks, GMAC", "in full, GMAC", "reproduced", "")
+def paper_table(rows: list[ComparedFlops]) -> str:
+    """Format the tables, with the figures that cannot be reproduced and why."""
+    header = ("", "paper, G", "by thop, GMAC", "in full, GMAC", "reproduced", "")
     parts = []
-    for table in (1, 2, 3):
+    for number in (1, 2, 3):
         cells = [
             (
                 row.printed.row,
@@ -118,7 +128,7 @@ def paper_table(rows: list[Compared]) -> str:
                 row.printed.network,
             )
             for row in rows
-            if row.printed.table == table
+            if row.printed.table == number
         ]
-        parts.append(f"Table {table}, FLOPs:\n{aligned([head, *cells])}")
+        parts.append(f"Table {number}, FLOPs:\n{table(cells, header)}")
     return "\n\n".join([*parts, REMARKS])

@@ -1,4 +1,4 @@
-"""Memory that a prediction or a training step needs, and the limit that keeps one too large from taking the machine down."""
+"""Peak memory of a prediction or a training step, and a memory limit for this process."""
 
 import sys
 import time
@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 
 from tmunet.errors import BackendError, UsageError
 from tmunet_lab.bench.model_spec import parse_model_spec
-from tmunet_lab.bench.workload import Conditions, exported, inference, network_of
+from tmunet_lab.bench.workload import Conditions, export_path, inference, network_of
 
 STATUS = Path("/proc/self/status")
 REFERENCES = Path("/proc/self/clear_refs")
@@ -19,12 +20,12 @@ REFERENCES = Path("/proc/self/clear_refs")
 
 @dataclass(frozen=True)
 class Peak:
-    """The memory of one prediction, in bytes; on the CPU of the process, on a GPU of its memory.
+    """Peak memory of one prediction, in bytes: resident set of the process on the CPU, allocated memory on a GPU.
 
     Attributes:
-        before: in use when the network is loaded and nothing is predicted yet.
-        highest: in use at the worst moment of the prediction.
-        seconds: how long the first prediction took.
+        before: in use when the network is loaded, before the prediction.
+        highest: the peak during the prediction.
+        seconds: of this first prediction.
     """
 
     before: int
@@ -34,35 +35,36 @@ class Peak:
 
 @dataclass(frozen=True)
 class LimitExceeded:
-    """A prediction that did not fit a limit, or that its backend could not make.
+    """A prediction that exceeded a limit, or that its backend could not run.
 
     Attributes:
+        kind: "memory" or "time" limit, "killed" by the system, no such "backend", or a "size" that the network does not take.
         reason: for example "needs more memory than 4 GB".
     """
 
+    kind: Literal["memory", "time", "killed", "backend", "size"]
     reason: str
 
 
-Alone = Callable[[str, int, int, Conditions], Peak | LimitExceeded]
-"""Predicts in a process of its own: label of the network, size, batch, conditions."""
+MemoryProbe = Callable[[str, int, int, Conditions], Peak | LimitExceeded]
+"""Measures the peak memory of one call: label of the network, size, batch, conditions."""
 
 
 def measure_peak(label: str, size: int, batch: int, conditions: Conditions) -> Peak | LimitExceeded:
-    """Predict one batch, and read how much memory this took; call it once, first thing in a fresh process.
+    """Measure the peak memory of one batch; call it once, first thing in a fresh process.
 
     On the CPU this is the highest resident set of the process (VmHWM of Linux). It includes the interpreter and torch (about
-    0.3 GB), the weights, the image, every feature map that is alive at once, and what the allocator keeps for later. On CUDA it
-    is the largest sum of tensors on the device: weights, image and feature maps.
+    0.3 GB), weights, image, live feature maps, and the cache of the allocator. On CUDA it is the peak of allocated tensors.
 
     Raises:
-        UsageError: the system does not tell the resident set.
+        UsageError: the system does not report the resident set (only Linux does).
     """
     try:
         with memory_limit(conditions.memory_limit if conditions.device == "cpu" else None):
-            candidate = parse_model_spec(label)
-            file = exported(candidate, size, conditions)
-            predict = inference(network_of(candidate, conditions), size, batch, conditions, candidate.backend, file)
-            _forget_peak(conditions.device)
+            spec = parse_model_spec(label)
+            file = export_path(spec, size, conditions)
+            predict = inference(network_of(spec, conditions), size, batch, conditions, spec.backend, file)
+            _reset_peak(conditions.device)
             before = _bytes("VmRSS", conditions.device)
             start = time.perf_counter()
             predict()
@@ -70,16 +72,16 @@ def measure_peak(label: str, size: int, batch: int, conditions: Conditions) -> P
             seconds = time.perf_counter() - start
             return Peak(before, _bytes("VmHWM", conditions.device), seconds)
     except BackendError as error:
-        return LimitExceeded(str(error))
+        return LimitExceeded("backend", str(error))
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
         limit = "the GPU has" if conditions.device == "cuda" else f"{conditions.memory_limit / 1e9:g} GB"
-        return LimitExceeded(f"needs more memory than {limit}")
+        return LimitExceeded("memory", f"needs more memory than {limit}")
 
 
-def _forget_peak(device: str) -> None:
-    """Let the peak begin here: building a network can take more than its prediction."""
+def _reset_peak(device: str) -> None:
+    """Start the peak here: building a network can take more than its prediction."""
     if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     elif REFERENCES.exists():
@@ -99,7 +101,7 @@ def _bytes(field: str, device: str) -> int:
 
 @contextmanager
 def memory_limit(limit: int | None) -> Iterator[None]:
-    """Let allocations of this process fail beyond a limit, in bytes, where the system can (Linux); None sets no limit."""
+    """Limit the memory of this process, in bytes, so that allocations beyond it fail (Linux only); None sets no limit."""
     if limit is None or sys.platform != "linux":
         yield
         return
@@ -116,6 +118,6 @@ def memory_limit(limit: int | None) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Say whether an error of torch means that memory was not to be had; on the CPU it has no class of its own."""
+    """Tell out-of-memory errors of torch from others; on the CPU they have no class."""
     signs = ("can't allocate memory", "bad_alloc", "out of memory", "could not create a primitive")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(sign in str(error) for sign in signs)

@@ -1,4 +1,4 @@
-"""Arithmetic cost as tools see it that hook into modules: the number that most papers print as "FLOPs"."""
+"""MACs as thop counts them, by hooks on modules: the number that most papers print as "FLOPs"."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tmunet_lab.bench.fake_forward import traced
+from tmunet_lab.bench.fake_forward import fake_forward
 
 Rule = Callable[[Any, Tensor, Tensor], int]  # module, its input, its output -> operations
 
@@ -40,11 +40,11 @@ RULES: dict[type[nn.Module], Rule] = {
     nn.AvgPool2d: _element_wise,
     nn.PReLU: _element_wise,
 }
-"""What one call of a module counts, by its exact class."""
+"""Operations of one call of a module, by its exact class."""
 
 
-def count_macs_by_hooks(model: nn.Module, size: tuple[int, int] = (512, 512), in_channels: int = 3) -> int:
-    """Operations of one forward pass on one image, in prediction, by the rules of the papers' tool (thop 0.1.1).
+def count_macs_thop(model: nn.Module, size: tuple[int, int] = (512, 512), in_channels: int = 3) -> int:
+    """Count the operations of one forward pass on one image in eval mode, by the rules of thop 0.1.1.
 
     - Convolutions, transposed ones too: output elements x input channels of a group x kernel area. (A transposed convolution of
       2 x 2 pixels with stride 2 is thereby counted four times.)
@@ -64,19 +64,22 @@ def count_macs_by_hooks(model: nn.Module, size: tuple[int, int] = (512, 512), in
     Example:
         A 3x3 convolution from 3 to 8 channels: 8 * 16 * 16 output elements of 27 products each.
 
-        >>> count_macs_by_hooks(nn.Conv2d(3, 8, 3, padding=1), (16, 16)) == 8 * 16 * 16 * 27
+        >>> count_macs_thop(nn.Conv2d(3, 8, 3, padding=1), (16, 16)) == 8 * 16 * 16 * 27
         True
-        >>> count_macs_by_hooks(type("MyConv", (nn.Conv2d,), {})(3, 8, 3, padding=1), (16, 16))
+        >>> count_macs_thop(type("MyConv", (nn.Conv2d,), {})(3, 8, 3, padding=1), (16, 16))
         0
     """
-    with hooked(model) as counts, torch.no_grad(), traced(model) as trace:
-        trace(1, in_channels, size)
+    with hooked(model) as counts, torch.no_grad(), fake_forward(model) as forward:
+        forward(1, in_channels, size)
     return sum(counts)
+
+
+count_macs_by_hooks = count_macs_thop  # until the tests of experiments use the new name
 
 
 @contextmanager
 def hooked(model: nn.Module) -> Iterator[list[int]]:
-    """A list that each module called by the network adds its count to, as long as the context lasts."""
+    """Collect the thop count of each module call within the context."""
     counts: list[int] = []
 
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

@@ -1,4 +1,4 @@
-"""Time, measured side by side: candidates take turns, so that whatever else the machine does falls on all of them."""
+"""Interleaved timing: calls take turns, so that other load on the machine falls on all of them."""
 
 import math
 import statistics
@@ -10,11 +10,11 @@ from tmunet.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Spread:
-    """The middle of repeated measurements, and how far they scatter.
+class Quartiles:
+    """Median and quartiles of repeated measurements.
 
     Attributes:
-        median: of all values.
+        median: of the values.
         low: lower quartile.
         high: upper quartile.
         count: number of values.
@@ -26,11 +26,11 @@ class Spread:
     count: int
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
+    def of(cls, values: Sequence[float]) -> "Quartiles":
         """Summarize at least one value; quartiles are interpolated between values.
 
-        >>> Spread.of([4.0, 1.0, 3.0, 2.0, 5.0])
-        Spread(median=3.0, low=2.0, high=4.0, count=5)
+        >>> Quartiles.of([4.0, 1.0, 3.0, 2.0, 5.0])
+        Quartiles(median=3.0, low=2.0, high=4.0, count=5)
         """
         if len(values) == 1:
             return cls(values[0], values[0], values[0], 1)
@@ -39,36 +39,36 @@ class Spread:
 
 
 def time_interleaved(
-    candidates: Mapping[str, Callable[[], object]],
+    calls: Mapping[str, Callable[[], object]],
     rounds: int,
     warm_up: int,
     seconds: float = math.inf,
     synchronize: Callable[[], object] = lambda: None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, list[float]]:
-    """Time candidates in turns: each once a round, and each round begins with another one.
+    """Time calls in turns: each once a round, and each round begins with another one.
 
-    What another candidate left in the caches, and threads of its that still wait for work, fall on the calls that are not timed.
+    Untimed warm-up calls take what the call before left in the caches, and its threads that still spin.
 
     Args:
-        candidates: what to time, by name.
+        calls: what to time, by name.
         rounds: timed calls of each.
         warm_up: calls in each turn before the timed one.
-        seconds: a candidate whose calls, warm-up included, have taken this long takes no further part; it is timed at least once.
-        synchronize: waits until the device has finished, such as `torch.cuda.synchronize`; called before and after each call.
-        clock: seconds that pass.
+        seconds: budget of each call, warm-up included; once it is spent there are no further rounds of it, but one at least.
+        synchronize: waits for the device, such as `torch.cuda.synchronize`; runs before and after each call.
+        clock: in seconds.
 
     Returns:
-        Seconds of each candidate's rounds, from the first round on; fewer than `rounds` where its time was up.
+        Seconds of each round by name, from the first round on; fewer than `rounds` where the budget was spent.
 
     Raises:
-        UsageError: there are no rounds, or fewer than no warm-ups.
+        UsageError: `rounds` is below 1 or `warm_up` below 0.
     """
     if rounds < 1 or warm_up < 0:
         raise UsageError(f"Expected at least 1 of `rounds` and 0 of `warm_up`, but got {rounds} and {warm_up}.")
-    times: dict[str, list[float]] = {name: [] for name in candidates}
-    spent = dict.fromkeys(candidates, 0.0)
-    names = list(candidates)
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    spent = dict.fromkeys(calls, 0.0)
+    names = list(calls)
     for turn in range(rounds):
         first = turn % len(names) if names else 0
         for name in names[first:] + names[:first]:
@@ -77,7 +77,7 @@ def time_interleaved(
             for _ in range(warm_up + 1):
                 synchronize()
                 start = clock()
-                candidates[name]()
+                calls[name]()
                 synchronize()
                 passed = clock() - start
                 spent[name] += passed
@@ -85,10 +85,10 @@ def time_interleaved(
     return times
 
 
-def ratio(times: Sequence[float], reference: Sequence[float]) -> Spread:
-    """How many times as long as the reference: the spread of the ratios of each round that both took part in.
+def ratio(times: Sequence[float], reference: Sequence[float]) -> Quartiles:
+    """Relative latency: quartiles of the ratios of the rounds that both have.
 
     >>> ratio([2.0, 20.0, 3.0], [1.0, 10.0, 1.0]).median
     2.0
     """
-    return Spread.of([a / b for a, b in zip(times, reference, strict=False)])
+    return Quartiles.of([a / b for a, b in zip(times, reference, strict=False)])

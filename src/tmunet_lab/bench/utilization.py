@@ -1,4 +1,4 @@
-"""What a machine can do at most: a large matrix product, timed in turns with the networks."""
+"""Model FLOPs utilization (MFU), against a large matrix product that is timed in turns with the networks."""
 
 from collections.abc import Callable, Sequence
 from statistics import median
@@ -15,7 +15,7 @@ PRODUCT = "matrix product"
 
 
 def matrix_product(conditions: Conditions) -> Callable[[], Tensor]:
-    """A call that multiplies two square matrices, in the type and on the device of the networks."""
+    """Build a call that multiplies two square matrices, in the precision and on the device of the networks."""
     side = SIDES[conditions.device]
     dtype = torch.bfloat16 if conditions.precision == "bfloat16" else torch.float32
     a, b = (torch.full((side, side), 0.5, dtype=dtype, device=conditions.device) for _ in range(2))
@@ -27,10 +27,10 @@ def matrix_product(conditions: Conditions) -> Callable[[], Tensor]:
     return multiply
 
 
-def utilization(macs: int, times: Sequence[float], product: Sequence[float], device: str) -> float:
-    """Multiply-accumulates a second over those of the matrix product on this device, the median over the rounds.
+def compute_utilization(macs: int, times: Sequence[float], product: Sequence[float], device: str) -> float:
+    """Compute the MFU: MACs a second over those of the matrix product on this device, median over the rounds.
 
-    >>> utilization(3072**3 // 4, [1.0, 1.0], [0.5, 0.5], "cpu")
+    >>> compute_utilization(3072**3 // 4, [1.0, 1.0], [0.5, 0.5], "cpu")
     0.125
     """
     return median(macs / own * other / SIDES[device] ** 3 for own, other in zip(times, product, strict=False))

@@ -1,4 +1,4 @@
-"""Prediction, or a training step, as it is measured: the conditions, and the call that is timed."""
+"""The call that is measured, a prediction or a training step, and the conditions of a run."""
 
 import re
 from collections.abc import Callable
@@ -22,17 +22,17 @@ from tmunet_lab.bench.model_spec import CHANNELS, ModelSpec
 
 @dataclass(frozen=True)
 class Conditions:
-    """What holds for every measurement of a run.
+    """Conditions of all measurements of a run.
 
     Attributes:
         device: where to compute.
-        precision: arithmetic of the network.
+        precision: of the network.
         threads: of the CPU.
-        memory_limit: bytes that one call may take on the CPU; on a GPU its memory is the limit.
+        memory_limit: bytes that one call may take on the CPU.
         seconds: that the calls of one network may take at one size and batch.
-        exports: folder of the files that backends other than PyTorch run.
-        training: a call is a full training step (forward, loss, backward, Adam) and no prediction.
-        checkpointing: activations are computed again in the backward pass of a training step.
+        exports: folder of the ONNX files of backends other than PyTorch.
+        training: measure a full training step (forward, loss, backward, Adam) instead of a prediction.
+        checkpointing: activation checkpointing in the training step.
 
     Raises:
         UsageError: there are no threads, a limit is not above 0, or there is no training to checkpoint.
@@ -65,9 +65,9 @@ class Conditions:
             torch.cuda.synchronize()
 
 
-def network_of(candidate: ModelSpec, conditions: Conditions) -> nn.Module:
-    """The network of a candidate as it is measured; see `ModelSpec.create` for errors."""
-    network = candidate.create()
+def network_of(spec: ModelSpec, conditions: Conditions) -> nn.Module:
+    """Create the network of a spec as it is measured; see `ModelSpec.create` for errors."""
+    network = spec.create()
     return checkpoint_stages(network) if conditions.checkpointing else network
 
 
@@ -79,18 +79,18 @@ def inference(
     backend: BackendName = TORCH,
     file: Path | None = None,
 ) -> Callable[[], Tensor]:
-    """A call that predicts, or trains on, one batch of noise, all conditions met; it sets the threads of this process.
+    """Build the call that is measured, on one batch of noise; sets the number of threads of this process.
 
     Args:
-        network: in eval mode; it is moved to the device. A training step changes its weights.
+        network: in eval mode; moved to the device. A training step changes its weights.
         size: side of the square images, in pixels.
         batch: number of images.
         conditions: of the run.
         backend: what runs the network.
-        file: what backends other than PyTorch run; see `export`.
+        file: ONNX file for backends other than PyTorch; see `export`.
 
     Returns:
-        The call; it gives logits (batch, classes, size, size), or the loss of a training step.
+        A call that returns logits (batch, classes, size, size), or the loss of a training step.
 
     Raises:
         BackendError: the backend cannot run this network under these conditions.
@@ -122,17 +122,16 @@ def _training(network: nn.Module, images: Tensor, conditions: Conditions, backen
     return call
 
 
-def export(candidate: ModelSpec, network: nn.Module, size: int, conditions: Conditions) -> None:
-    """Write the file that a backend runs, if it needs one and it is not there; see `inference` for errors."""
-    file = exported(candidate, size, conditions)
+def export(spec: ModelSpec, network: nn.Module, size: int, conditions: Conditions) -> None:
+    """Write the ONNX file that a backend runs, if it needs one that does not exist yet; see `inference` for errors."""
+    file = export_path(spec, size, conditions)
     if file is not None and not file.exists():
-        images = torch.zeros(1, CHANNELS, size, size)
-        write_onnx(optimize_for_inference(network), images, file)
+        write_onnx(optimize_for_inference(network), torch.zeros(1, CHANNELS, size, size), file)
 
 
-def exported(candidate: ModelSpec, size: int, conditions: Conditions) -> Path | None:
-    """Where the file lies that a backend runs; PyTorch needs none, and backends other than it share one."""
-    if candidate.backend not in PACKAGES or conditions.training:
+def export_path(spec: ModelSpec, size: int, conditions: Conditions) -> Path | None:
+    """Name the ONNX file of a network, shared by all backends that need one; None for PyTorch."""
+    if spec.backend not in PACKAGES or conditions.training:
         return None
-    network = candidate.label.removesuffix(f"@{candidate.backend}")
+    network = spec.label.removesuffix(f"@{spec.backend}")
     return Path(conditions.exports) / f"{re.sub(r'[^A-Za-z0-9]+', '-', network)}-{size}.onnx"

@@ -1,1 +1,1 @@
-"""nnU-Net as its authors publish it: its own programs in an environment of their own, on our splits, scored by our protocols."""
+"""nnU-Net itself, in a separate Python environment, on our splits and under our protocols."""

@@ -1,4 +1,4 @@
-"""From nnU-Net's label files to masks that a viewer shows and our readers read back."""
+"""Convert nnU-Net's label files to mask files."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -12,19 +12,19 @@ from tmunet_lab.nnunet.workspace import Workspace
 
 
 def is_current(workspace: Workspace, name: str) -> bool:
-    """Whether the mask of a case is there and is of the image that nnU-Net was given.
+    """Whether the mask of a case exists and is of the image that nnU-Net predicted.
 
     Raises:
-        InputError: the workspace does not know which images nnU-Net was given.
+        InputError: see `source_sha256`.
     """
     return source_of(workspace.masks / f"{name}.png") == source_sha256(workspace, name)
 
 
 def source_sha256(workspace: Workspace, name: str) -> str:
-    """SHA-256 of a test image's file when it was copied for nnU-Net.
+    """Read the SHA-256 that a test image's file had when it was exported to nnU-Net.
 
     Raises:
-        InputError: the record of the workspace cannot be read or does not have the case.
+        InputError: ``sources.json`` cannot be read or lacks the case.
     """
     known = read_json_object(workspace.sources).get(name)
     if not isinstance(known, str):
@@ -33,10 +33,10 @@ def source_sha256(workspace: Workspace, name: str) -> str:
 
 
 def write_masks(workspace: Workspace, names: Sequence[str], classes: Sequence[str]) -> None:
-    """Turn ``predicted/NAME.png``, labels 0..K-1, into ``masks/NAME.png``: 0 and 255, or a palette for K > 2 classes.
+    """Convert ``predicted/NAME.png``, labels 0..K-1, to ``masks/NAME.png``: 0 and 255, or a palette for K > 2 classes.
 
     Args:
-        workspace: in which nnU-Net predicted.
+        workspace: with predictions.
         names: of the cases.
         classes: K names.
 

@@ -1,4 +1,4 @@
-"""The programs of nnU-Net version 2, run as separate processes in a Python environment of their own; never imported."""
+"""Programs of nnU-Net version 2, run as subprocesses in a separate Python environment; never imported."""
 
 import json
 import os
@@ -12,16 +12,20 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
+from typing import Literal
 
-from tmunet.errors import MissingExtraError, TMUNetError
+from tmunet.errors import MissingExtraError, TMUNetError, UsageError
+from tmunet_lab.nnunet.workspace import Workspace
 
 VERSION = "2.8.1"
-"""The version of nnU-Net that this room was written for and tried with."""
+"""The version of nnU-Net that this was tested with."""
 
+Device = Literal["cuda", "cpu", "mps"]
+_MAX_PROCESSES = 8
 _LAST_LINES = 15
 _SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-_NOT_HANDED_ON = ("PYTHONPATH", "PYTHONHOME")  # they would lead the other Python to our packages
-_ASK_VERSIONS = """
+_REMOVED_VARIABLES = ("PYTHONPATH", "PYTHONHOME")  # the other Python would find our packages
+_PRINT_VERSIONS = """
 import importlib.metadata as metadata, json, platform
 found = {"python": platform.python_version()}
 for name in ("nnunetv2", "torch", "numpy", "dynamic-network-architectures"):
@@ -34,7 +38,17 @@ print(json.dumps(found))
 
 
 class ProgramError(TMUNetError):
-    """A program of nnU-Net failed; the message ends with its last lines."""
+    """A program of nnU-Net failed; the message ends with its last lines.
+
+    Args:
+        program: such as ``"nnUNetv2_train"``.
+        message: for the user.
+        returncode: of the process; negative for a signal.
+    """
+
+    def __init__(self, program: str, message: str, returncode: int) -> None:
+        super().__init__(message)
+        self.program, self.returncode = program, returncode
 
 
 def _ignore(_: str) -> None:
@@ -43,12 +57,12 @@ def _ignore(_: str) -> None:
 
 @dataclass(frozen=True)
 class Programs:
-    """What is installed in an environment.
+    """Programs in a virtual environment.
 
     Attributes:
-        environment: folder of a virtual environment in which nnU-Net is installed.
-        variables: environment variables, set for the programs only.
-        show: takes each line that a program writes.
+        environment: folder of the virtual environment in which nnU-Net is installed.
+        variables: environment variables of the programs.
+        show: takes each line of output.
     """
 
     environment: Path
@@ -56,23 +70,23 @@ class Programs:
     show: Callable[[str], None] = _ignore
 
     def find(self, program: str) -> str:
-        """Path of a program, such as ``"nnUNetv2_train"``.
+        """Find a program, such as ``"nnUNetv2_train"``.
 
         Raises:
-            MissingExtraError: it is not there; the message has the commands that install it.
+            MissingExtraError: it is not installed; the message has the commands.
         """
         scripts = self.environment / _SCRIPTS
         found = shutil.which(program, path=str(scripts))
         if found is None:
             raise MissingExtraError(
                 f"nnU-Net is not installed in {self.environment}: there is no program {program} in {scripts}. It needs a "
-                f"Python environment of its own. Make it with\n{installation(self.environment)}\n"
+                f"separate Python environment. Make it with\n{installation(self.environment)}\n"
                 "or name another environment with --environment."
             )
         return found
 
     def run(self, program: str, arguments: Sequence[str], log: Path) -> None:
-        """Run a program to its end; what it writes is shown and added to a log file.
+        """Run a program to its end; show its output and append it to a log file.
 
         Args:
             program: such as ``"nnUNetv2_train"``.
@@ -113,26 +127,28 @@ class Programs:
         if process.returncode:
             how = f"exit code {process.returncode}" if process.returncode > 0 else f"signal {-process.returncode}"
             lines = "\n".join(f"    {line}" for line in last)
-            raise ProgramError(f"{program} failed with {how}. The last lines of {log}:\n{lines}")
+            message = f"{program} failed with {how}. The last lines of {log}:\n{lines}"
+            raise ProgramError(program, message, process.returncode)
 
     def versions(self) -> dict[str, str]:
-        """Versions of Python, nnU-Net and torch in the environment."""
+        """Read the versions of Python, nnU-Net and torch in the environment."""
         python = self.find("python")
         answer = subprocess.run(
-            [python, "-c", _ASK_VERSIONS], env=self._variables(), capture_output=True, text=True, check=False
+            [python, "-c", _PRINT_VERSIONS], env=self._variables(), capture_output=True, text=True, check=False
         )
         if answer.returncode:
-            raise ProgramError(f"{python} does not run: {answer.stderr.strip()}. Make the environment again.")
+            message = f"{python} does not run: {answer.stderr.strip()}. Make the environment again."
+            raise ProgramError("python", message, answer.returncode)
         found: dict[str, str] = json.loads(answer.stdout)
         return found
 
     def _variables(self) -> dict[str, str]:
-        ours = {name: value for name, value in os.environ.items() if name not in _NOT_HANDED_ON}
+        ours = {name: value for name, value in os.environ.items() if name not in _REMOVED_VARIABLES}
         return {**ours, "PYTHONUNBUFFERED": "1", **self.variables}
 
 
 def _end_with(process: "subprocess.Popen[str]") -> None:
-    """Once a program has ended, end what it started: processes left behind would hold its output open for ever."""
+    """Wait for a program and kill its process group: workers left behind would keep its output open for ever."""
     process.wait()
     if os.name == "posix":
         with suppress(ProcessLookupError):
@@ -140,7 +156,7 @@ def _end_with(process: "subprocess.Popen[str]") -> None:
 
 
 def installation(environment: Path) -> str:
-    """The commands that make an environment with nnU-Net.
+    """List the commands that install nnU-Net in an environment.
 
     >>> print(installation(Path("work") / "environment"))
         python -m venv work/environment
@@ -152,3 +168,45 @@ def installation(environment: Path) -> str:
     return "\n".join(
         f"    {line}" for line in (f"python -m venv {folder}", f"{pip} torch torchvision", f"{pip} nnunetv2=={VERSION}")
     )
+
+
+@dataclass(frozen=True)
+class Resources:
+    """Device and processes of nnU-Net's programs.
+
+    Attributes:
+        device: of the network.
+        processes: for loading and augmentation; None for one a core, at most 8.
+        show: takes each line of output, and of steps that are skipped.
+    """
+
+    device: Device
+    processes: int | None
+    show: Callable[[str], None]
+
+    def __post_init__(self) -> None:
+        if self.processes is not None and self.processes < 1:
+            raise UsageError(f"Expected `processes` to be at least 1, but got {self.processes}.")
+
+    @property
+    def workers(self) -> str:
+        """Number of processes as a command-line argument."""
+        return str(self.processes or min(_MAX_PROCESSES, os.cpu_count() or 1))
+
+
+def programs_of(workspace: Workspace, resources: Resources) -> Programs:
+    """Set up nnU-Net's programs with the environment variables of a workspace."""
+    variables: dict[str, str] = {
+        f"nnUNet_{name}": str((workspace.folder / name).absolute()) for name in ("raw", "preprocessed", "results")
+    }
+    variables |= {
+        "nnUNet_n_proc_DA": resources.workers,
+        "nnUNet_def_n_proc": resources.workers,
+        "OMP_NUM_THREADS": "1",  # of each augmentation process; on the CPU the network still takes all cores
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+    if resources.device != "cuda":
+        variables["nnUNet_compile"] = "f"
+    if workspace.record.trainers is not None:
+        variables["nnUNet_extTrainer"] = workspace.record.trainers
+    return Programs(Path(workspace.record.environment), variables, resources.show)

@@ -1,4 +1,4 @@
-"""Write a data set in the raw format of nnU-Net version 2, so that it can be trained on the same images and the same split.
+"""Export a data set to the raw format of nnU-Net version 2, with the same images and the same split.
 
 The format is described in https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md
 """
@@ -26,13 +26,13 @@ _CHANNELS = {1: {"0": "gray"}, 3: {"0": "R", "1": "G", "2": "B"}}
 
 @dataclass(frozen=True)
 class RawDataset:
-    """What was written.
+    """An exported data set.
 
     Attributes:
         folder: ``DatasetNNN_NAME``.
-        training: number of cases in ``imagesTr``: the train and val sides of the split.
+        training: number of cases in ``imagesTr``: train and val of the split.
         test: number of cases in ``imagesTs``.
-        left_out: number of cases that the split leaves out.
+        left_out: number of cases that are not in the split.
         channels: of every image, 1 or 3.
         repeated: number of gray images that were repeated into RGB, since nnU-Net takes one number of channels.
     """
@@ -50,20 +50,20 @@ class RawDataset:
         if self.repeated:
             parts.append(f"repeated from gray into RGB: {pluralize(self.repeated, 'image')}")
         if self.left_out:
-            parts.append(f"left out, on no side of the split: {pluralize(self.left_out, 'case')}")
+            parts.append(f"left out, not in the split: {pluralize(self.left_out, 'case')}")
         return "; ".join(parts) + "."
 
 
 def write_nnunet(dataset: Dataset, destination: Path, number: int) -> RawDataset:
     """Write ``DatasetNNN_NAME`` into a folder, such as nnU-Net's ``nnUNet_raw``; whole or not at all.
 
-    The train and val sides of the split become ``imagesTr`` and ``labelsTr``, the test side ``imagesTs`` and ``labelsTs``.
+    Train and val of the split become ``imagesTr`` and ``labelsTr``, test becomes ``imagesTs`` and ``labelsTs``.
     All files are PNG. Gray images become RGB if any image is RGB. Of the name, characters other than letters, digits,
-    ``-``, ``.`` and ``_`` become ``_``; the first class is named "background", which nnU-Net asks for.
+    ``-``, ``.`` and ``_`` become ``_``; the first class becomes "background", as nnU-Net requires.
 
-    ``splits_final.json`` holds one fold, the train and val sides. nnU-Net reads it from
+    ``splits_final.json`` holds one fold, train and val. nnU-Net reads it from
     ``nnUNet_preprocessed/DatasetNNN_NAME``: copy it there after ``nnUNetv2_plan_and_preprocess``, and train fold 0. It is
-    not written if the split has no val side; nnU-Net then makes folds of its own.
+    not written if the split has no val images; nnU-Net then makes random folds.
 
     Args:
         dataset: with its split.
@@ -106,7 +106,7 @@ def _check_number(destination: Path, number: int) -> None:
 
 
 def _unfit_names(dataset: Dataset) -> list[str]:
-    """Names that nnU-Net keeps for itself: ``X_seg`` is the label of X in its preprocessed folder."""
+    """Find names that nnU-Net reserves: ``X_seg`` is the label of X in its preprocessed folder."""
     faults = [
         f"the case {case.name!r} ends in _seg, which nnU-Net takes for a label; rename its image and mask."
         for case in dataset.cases
@@ -121,7 +121,7 @@ def _unfit_names(dataset: Dataset) -> list[str]:
 
 
 def _write_cases(dataset: Dataset, folder: Path) -> tuple[int, int]:
-    """Write images and labels; returns the number of channels and of images repeated to it."""
+    """Write images and labels; return the number of channels and of images repeated to it."""
     part_of = {name: "Tr" for side in ("train", "val") for name in dataset.split.to_dict()[side]}
     part_of |= dict.fromkeys(dataset.split.test, "Ts")
     for part in sorted(set(part_of.values())):

@@ -1,4 +1,4 @@
-"""Score masks that lie in files, under a named protocol."""
+"""Score mask files under a named protocol."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ from tmunet.prediction.mask_files import source_of
 def score_masks(
     masks: Path,
     dataset: Dataset,
-    seen: TrainingFingerprint,
+    fingerprint: TrainingFingerprint,
     protocol: Protocol,
     seed: int = 0,
     facts: Mapping[str, Any] | None = None,
@@ -37,20 +37,20 @@ def score_masks(
     Args:
         masks: folder of ``NAME.png``, as `tmunet.prediction.mask_files.write_mask` writes them.
         dataset: images, reference masks and split.
-        seen: what the network was trained on and chosen by.
+        fingerprint: images that the network was trained on and validated with.
         protocol: of `tmunet.metrics.PROTOCOLS`.
         seed: of the bootstrap.
         facts: recorded with the scores, beside data, split and subset.
-        allow_train_images: score images even if the network was trained on them or chosen by them.
+        allow_train_images: score images of the fingerprint too.
 
     Raises:
-        InputError: the split has no test images, or the network has seen some of them.
+        InputError: the split has no test images, or some are in the fingerprint (contamination).
         DataError: all faults: masks that are missing, damaged, of another size or of another image.
     """
     cases, classes = dataset.subset("test"), dataset.info.classes
     if not cases:
         raise InputError(f"{dataset.folder}: the split has no test images to score.")
-    images = ScoredImages(seen)
+    images = ScoredImages(fingerprint)
     scores: list[dict[str, CaseScores]] = []
 
     def score(index: int, loaded: LoadedCase) -> None:

@@ -1,4 +1,4 @@
-"""The folder of one training: what is trained, and where everything of it lies."""
+"""Workspace folder of one nnU-Net training: its record and its paths."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,13 +21,13 @@ FOLD = 0
 
 @dataclass(frozen=True)
 class Record:
-    """What a workspace was begun with.
+    """Settings of a workspace.
 
     Attributes:
         data: data set folder.
         split: split file, or None for the data set's own.
         split_sha256: `Split.sha256` of it.
-        environment: folder of nnU-Net's environment; the one thing that may change later.
+        environment: folder of nnU-Net's environment; may change later.
         trainer: name of nnU-Net's trainer class.
         trainers: folder with trainer classes beside nnU-Net's own, or None.
         memory: GPU memory in GB that nnU-Net's plan aims at, or None for nnU-Net's own 8 GB.
@@ -52,7 +52,7 @@ class Workspace:
 
     Attributes:
         folder: holds ``raw/``, ``preprocessed/`` and ``results/`` of nnU-Net, and our ``logs/``, ``masks/`` and records.
-        record: what it was begun with.
+        record: its settings.
     """
 
     folder: Path
@@ -65,7 +65,7 @@ class Workspace:
 
     @property
     def plans(self) -> str:
-        """Name of nnU-Net's plans: those for another size of memory have a name of their own."""
+        """Name of nnU-Net's plans, which contains the memory target."""
         return "nnUNetPlans" if self.record.memory is None else f"nnUNetPlans_{self.record.memory:g}GB"
 
     @property
@@ -93,8 +93,8 @@ class Workspace:
         return self.folder / "sources.json"
 
     @property
-    def seen(self) -> Path:
-        """Hashes of the pixels of the training and validation images."""
+    def fingerprint(self) -> Path:
+        """Training fingerprint: pixel hashes of the train and val images."""
         return self.folder / "seen.json"
 
     @property
@@ -104,19 +104,19 @@ class Workspace:
 
     @property
     def masks(self) -> Path:
-        """The same as masks for a viewer, one for each test image."""
+        """Mask files, one for each test image."""
         return self.folder / "masks"
 
     def log(self, step: str) -> Path:
-        """What nnU-Net said in a step."""
+        """Log of nnU-Net in a step."""
         return self.folder / "logs" / f"{step}.log"
 
     def open_dataset(self) -> Dataset:
-        """The data set, with the split that is trained on.
+        """Open the data set with the split of the training.
 
         Raises:
-            DataError: the data set is not in order any more.
-            InputError: its split is another one now.
+            DataError: faults of the data set.
+            InputError: its split has changed.
         """
         split = None if self.record.split is None else Path(self.record.split)
         dataset = open_dataset(Path(self.record.data), split)
@@ -133,7 +133,7 @@ def make_record(
     trainers: Path | None,
     memory: float | None,
 ) -> Record:
-    """The record of a training, with paths that hold wherever the next call is made from; `Record` says what is what.
+    """Make the record of a training, with absolute paths; see `Record`.
 
     Args:
         dataset: as opened from `data` and `split`.
@@ -152,17 +152,17 @@ def make_record(
             f"Expected `trainers` to be a folder of Python files with trainer classes, but got {trainers}."
         )
 
-    def lasting(path: Path | None) -> str | None:
+    def absolute(path: Path | None) -> str | None:
         return None if path is None else str(path.absolute())
 
     try:
         return Record(
             data=str(data.absolute()),
-            split=lasting(split),
+            split=absolute(split),
             split_sha256=dataset.split.sha256,
             environment=str(environment.absolute()),
             trainer=trainer,
-            trainers=lasting(trainers),
+            trainers=absolute(trainers),
             memory=memory,
         )
     except ValueError as error:
@@ -170,14 +170,14 @@ def make_record(
 
 
 def begin(folder: Path, record: Record) -> Workspace:
-    """Claim a folder for a training, or find the same training begun there.
+    """Create a workspace, or open the one of the same training.
 
     Args:
         folder: new, empty but for ``environment``, or a workspace with the same record.
-        record: what is to be trained; the environment may differ from before, and is then the new one.
+        record: settings; the environment may differ from before, and is then the new one.
 
     Raises:
-        UsageError: another training was begun there.
+        UsageError: the folder has the workspace of another training.
         InputError: the folder holds other files or cannot be written.
     """
     if (folder / RECORD).is_file():
@@ -204,14 +204,14 @@ def begin(folder: Path, record: Record) -> Workspace:
 
 
 def open_workspace(folder: Path, environment: Path | None = None) -> Workspace:
-    """Find a workspace that was begun.
+    """Open a workspace.
 
     Args:
         folder: of the workspace.
-        environment: of nnU-Net, if it is not where it was.
+        environment: of nnU-Net, if it has moved.
 
     Raises:
-        InputError: there is none, or its record is damaged.
+        InputError: it does not exist, or its record is damaged.
     """
     path = folder / RECORD
     if not path.is_file():
@@ -224,7 +224,7 @@ def open_workspace(folder: Path, environment: Path | None = None) -> Workspace:
 
 
 def facts_of(workspace: Workspace) -> dict[str, Any]:
-    """What the scores of a workspace can be traced to: trainer, plans, weights, and the versions of nnU-Net and torch."""
+    """Collect the provenance of scores: trainer, plans, weights, and versions of nnU-Net and torch."""
     return {
         "model": f"nnU-Net {CONFIGURATION}",
         "workspace": str(workspace.folder),

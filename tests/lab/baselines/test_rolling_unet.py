@@ -114,6 +114,7 @@ def test_parameters_have_the_shapes_of_the_original(name: str) -> None:
     assert shape_digest(RollingUNet(SIZES[name])) == DIGESTS[name]
 
 
+@pytest.mark.slow  # recipe B compares every stage
 @torch.no_grad()
 @pytest.mark.parametrize("name", SIZES)
 def test_logits_of_recipe_a_are_those_of_the_original(name: str) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tmunet_lab.baselines.tmunet_released import (
     SIZES,
-    MSTMBlock,
+    ReleasedMSTMBlock,
     TMUNetReleased,
     TMUNetReleasedConfig,
     VisionLSTMLayer,
@@ -156,7 +156,7 @@ def test_a_layer_alone_is_that_of_the_released_network(backward: bool, expected:
 
 @torch.no_grad()
 def test_a_block_alone_is_that_of_the_released_network() -> None:
-    block = fill_b(MSTMBlock(8), offsets=OFFSETS)
+    block = fill_b(ReleasedMSTMBlock(8), offsets=OFFSETS)
     y = block(sequence(192, 50).reshape(2, 12, 8), 3, 4)
     expected = (7.6976516e00, 1.2515089e01, -2.9381444e00, -2.9092253e00, 4.2750266e00)
     assert_values(y, expected, (0, 0, 0), (1, 2, 3), (1, 11, 7))
@@ -164,7 +164,7 @@ def test_a_block_alone_is_that_of_the_released_network() -> None:
 
 def test_pooling_averages_over_token_numbers_and_channels() -> None:
     n = sequence(48).reshape(1, 6, 8)
-    p = sum(pool(n[:, None])[:, 0] - n for pool in MSTMBlock(8).pools)
+    p = sum(pool(n[:, None])[:, 0] - n for pool in ReleasedMSTMBlock(8).pools)
     assert isinstance(p, Tensor)
     expected = (4.3579128e-02, 1.7428459e00, 1.8902967e00, -1.0316022e00, 5.0866013e-01)
     assert_values(p, expected, (0, 0, 0), (0, 2, 3), (0, 5, 7))

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tmunet_lab.baselines.unet import SIZES, BilinearStage, TransposedStage, UNet, UNetClassic
+from tmunet_lab.baselines.unet import SIZES, UNet, UNetDecoder
 
 from .recipes import Fingerprint, assert_fingerprint, assert_taps, fill_a, fill_b, picture, shape_digest
 
-FORMS = {"unet": UNet, "unet_classic": UNetClassic}
+FORMS = ("unet", "unet_classic")
 DIGESTS = {"unet": "1fbea577b7c49b60", "unet_classic": "07a32930ed8c2fa8"}
 FINGERPRINTS = {  # (network, recipe)
     ("unet", "A"): Fingerprint(
@@ -56,13 +56,12 @@ TAPS = {
 
 @pytest.mark.parametrize("name", FORMS)
 def test_parameters_have_the_shapes_of_the_original(name: str) -> None:
-    assert shape_digest(FORMS[name](SIZES[name])) == DIGESTS[name]
+    assert shape_digest(UNet(SIZES[name])) == DIGESTS[name]
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_the_default_configuration_is_the_named_one(name: str) -> None:
+def test_the_default_configuration_is_the_bilinear_form() -> None:
     with torch.device("meta"):
-        assert FORMS[name]().config == SIZES[name]
+        assert UNet().config == SIZES["unet"]
 
 
 def activated(name: str, logits: Tensor) -> Tensor:
@@ -70,24 +69,25 @@ def activated(name: str, logits: Tensor) -> Tensor:
     return logits.sigmoid() if name == "unet" else logits
 
 
+@pytest.mark.slow  # recipe B compares every stage
 @torch.no_grad()
 @pytest.mark.parametrize("name", FORMS)
 def test_logits_of_recipe_a_are_those_of_the_original(name: str) -> None:
-    logits = fill_a(FORMS[name](SIZES[name]))(picture())
+    logits = fill_a(UNet(SIZES[name]))(picture())
     assert_fingerprint(activated(name, logits), FINGERPRINTS[name, "A"])
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_stages_and_logits_of_recipe_b_are_those_of_the_original(name: str) -> None:
-    logits = assert_taps(fill_b(FORMS[name](SIZES[name])), TAPS[name], picture())
+    logits = assert_taps(fill_b(UNet(SIZES[name])), TAPS[name], picture())
     assert_fingerprint(activated(name, logits), FINGERPRINTS[name, "B"])
 
 
-@pytest.mark.parametrize("stage", [BilinearStage(4 + 2, 3), TransposedStage(4, 2)])
+@pytest.mark.parametrize("stage", [UNetDecoder(4, 2, 3, transposed=False), UNetDecoder(4, 2, 2, transposed=True)])
 @pytest.mark.parametrize("size", [(4, 6), (5, 6), (4, 7), (5, 7)])
 @torch.no_grad()
 def test_a_decoder_stage_joins_the_skip_first_and_zeros_where_pooling_lost_pixels(
-    stage: BilinearStage | TransposedStage, size: tuple[int, int]
+    stage: UNetDecoder, size: tuple[int, int]
 ) -> None:
     joined: list[Tensor] = []
 
@@ -108,13 +108,13 @@ def test_a_decoder_stage_joins_the_skip_first_and_zeros_where_pooling_lost_pixel
 
 @torch.no_grad()
 def test_the_bilinear_form_aligns_the_corners() -> None:
-    up = BilinearStage(4, 2).up(torch.tensor([[0.0, 3.0], [6.0, 9.0]])[None, None])
+    up = UNetDecoder(1, 1, 1, transposed=False).up(torch.tensor([[0.0, 3.0], [6.0, 9.0]])[None, None])
     assert torch.allclose(up[0, 0], torch.arange(4.0)[None] + 2 * torch.arange(4.0)[:, None])
 
 
 @pytest.mark.parametrize("name", FORMS)
 def test_an_image_of_less_than_16_pixels_is_an_error(name: str) -> None:
-    network = FORMS[name](SIZES[name]).eval()
+    network = UNet(SIZES[name]).eval()
     with pytest.raises(ValueError, match="but got 15 x 20; pad the image to 16 x 20"):
         network(torch.zeros(1, 3, 15, 20))
     with torch.no_grad():

@@ -1,40 +1,39 @@
-"""One run: what is pluralize, weighed and timed, and what is said of the rest."""
+"""One run: what is measured, and the notes of what is not."""
 
 import csv
 import json
 import math
-from dataclasses import replace
+import sys
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 
+from tmunet.errors import TMUNetWarning
 from tmunet.model import serialize
 from tmunet_lab.bench.bench_files import write_measurements
 from tmunet_lab.bench.bench_table import measurement_table
-from tmunet_lab.bench.cost_plot import cost_plot
-from tmunet_lab.bench.environment import facts, machine, processor
+from tmunet_lab.bench.environment import machine, processor, run_environment
 from tmunet_lab.bench.macs import count_macs, count_parameters
-from tmunet_lab.bench.measure import Measurement, Plan, measure
+from tmunet_lab.bench.measure import Measurement, MeasurePlan, measure
 from tmunet_lab.bench.model_spec import parse_model_specs
 from tmunet_lab.bench.peak_memory import LimitExceeded, Peak
-from tmunet_lab.bench.thop import count_macs_by_hooks
+from tmunet_lab.bench.thop import count_macs_thop
 from tmunet_lab.bench.workload import Conditions
 
 LABELS = ("tmunet_t", "rolling_unet_s", "zigrir", "tmunet_t:mstm.pooling=false")
-PLAN = Plan(sizes=(48,), batches=(1, 2), rounds=2, warm_up=1, reference="tmunet_t")
+PLAN = MeasurePlan(sizes=(48,), batches=(1, 2), rounds=2, warm_up=1, reference="tmunet_t")
 
 
-def alone(label: str, size: int, batch: int, conditions: Conditions) -> Peak | LimitExceeded:
-    """Without a process: these tests look at what is made of the answer."""
+def fake_probe(label: str, size: int, batch: int, conditions: Conditions) -> Peak | LimitExceeded:
+    """In place of a subprocess."""
     if label == "rolling_unet_s" and batch == 2:
-        return LimitExceeded("needs more memory than 8 GB")
+        return LimitExceeded("memory", "needs more memory than 8 GB")
     return Peak(before=1_000_000, highest=2_000_000 * batch, seconds=0.1)
 
 
 @pytest.fixture(scope="module")
 def rows() -> list[Measurement]:
-    return measure(parse_model_specs(LABELS), PLAN, Conditions(), alone)
+    return measure(parse_model_specs(LABELS), PLAN, Conditions(), fake_probe)
 
 
 def test_there_is_a_row_for_each_network_and_batch(rows: list[Measurement]) -> None:
@@ -42,13 +41,13 @@ def test_there_is_a_row_for_each_network_and_batch(rows: list[Measurement]) -> N
 
 
 def test_what_is_counted_is_what_the_counts_say(rows: list[Measurement]) -> None:
-    for candidate, row in zip(parse_model_specs(LABELS), rows, strict=False):
-        network = candidate.create()
+    for spec, row in zip(parse_model_specs(LABELS), rows, strict=False):
+        network = spec.create()
         assert row.parameters == count_parameters(network)
         assert row.weights_bytes == len(serialize(network))
         if row.network != "zigrir":
             assert row.macs == count_macs(network, (48, 48))
-            assert row.macs_thop == count_macs_by_hooks(network, (48, 48))
+            assert row.macs_thop == count_macs_thop(network, (48, 48))
             assert row.activation_bytes is not None
 
 
@@ -76,7 +75,7 @@ def test_times_are_those_of_turns(rows: list[Measurement]) -> None:
 
 
 def test_without_processes_there_is_no_peak_and_a_slow_network_says_how_many_rounds_it_had() -> None:
-    plan = Plan(sizes=(48,), batches=(1,), rounds=3, warm_up=0, reference="tmunet_t")
+    plan = MeasurePlan(sizes=(48,), batches=(1,), rounds=3, warm_up=0, reference="tmunet_t")
     (row,) = measure(parse_model_specs(["tmunet_t"]), plan, Conditions(seconds=1e-9), None)
     assert row.peak_bytes is None
     assert row.note == "1 of 3 rounds: its time was up"
@@ -86,7 +85,7 @@ def test_without_processes_there_is_no_peak_and_a_slow_network_says_how_many_rou
 def test_the_table_shows_every_number_and_note(rows: list[Measurement]) -> None:
     text = measurement_table(rows, "tmunet_t")
     assert "Cost of one 48 x 48 image" in text
-    assert "48 x 48 pixels, batch 2, float32 on cpu, eager; reference tmunet_t" in text
+    assert "48 x 48 pixels, batch 2, float32 on cpu, torch; reference tmunet_t" in text
     for row in rows:
         lines = [line for line in text.splitlines() if line.split()[:1] == [row.network]]
         assert len(lines) == 1 + len(PLAN.batches)
@@ -95,9 +94,9 @@ def test_the_table_shows_every_number_and_note(rows: list[Measurement]) -> None:
 
 
 def test_the_files_have_every_fact(rows: list[Measurement], tmp_path: Path) -> None:
-    about = facts(Conditions(), "tmunet bench") | {"rounds": 2}
+    about = run_environment(Conditions(), "tmunet bench") | {"rounds": 2}
     files = write_measurements(tmp_path / "new", rows, about)
-    assert [path.name for path in files] == ["bench.csv", "bench.json", "bench.svg"]
+    assert [path.name for path in files] == ["bench.csv", "bench.json", "bench.svg", "bench.pdf"]
     written = json.loads(files[1].read_text())
     assert written["command"] == "tmunet bench"
     assert {"processor", "cores", "threads", "versions", "date", "precision", "device"} <= written.keys()
@@ -114,27 +113,14 @@ def test_the_files_have_every_fact(rows: list[Measurement], tmp_path: Path) -> N
             assert nested["seconds"] is None
 
 
-def test_the_picture_has_a_bubble_for_each_that_was_timed(rows: list[Measurement], tmp_path: Path) -> None:
-    files = write_measurements(tmp_path, rows, facts(Conditions(), ""))
-    root = ElementTree.fromstring(files[2].read_text())
-    assert len(root.findall("{*}circle")) == 3
-    words = {element.text for element in root.findall("{*}text")}
-    assert {"tmunet_t", "rolling_unet_s", "tmunet_t:mstm.pooling=false"} <= words
-    assert "zigrir" not in words
-
-
-def test_a_label_that_is_not_beside_its_bubble_has_a_line_to_it(rows: list[Measurement]) -> None:
-    crowd = [replace(rows[0], network=f"network_number_{index}") for index in range(12)]
-    root = ElementTree.fromstring(cost_plot(crowd, "somewhere"))
-    leaders = [line for line in root.findall("{*}line") if line.get("class") == "leader"]
-    assert len(leaders) > len(crowd)  # one line each from quartile to quartile
-
-
-def test_a_picture_of_other_numbers_does_not_stay(rows: list[Measurement], tmp_path: Path) -> None:
-    write_measurements(tmp_path, rows, facts(Conditions(), ""))
-    files = write_measurements(tmp_path, [row for row in rows if row.note], facts(Conditions(), ""))
-    assert [path.name for path in files] == ["bench.csv", "bench.json"]
-    assert not (tmp_path / "bench.svg").exists()
+def test_without_matplotlib_the_tables_are_written_and_a_warning_names_the_extra(
+    rows: list[Measurement], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    (tmp_path / "bench.svg").write_text("old")
+    with pytest.warns(TMUNetWarning, match=r"tmunet\[plots\]"):
+        files = write_measurements(tmp_path, rows, run_environment(Conditions(), ""))
+    assert sorted(tmp_path.iterdir()) == files == [tmp_path / "bench.csv", tmp_path / "bench.json"]
 
 
 def test_the_machine_has_a_name(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the scripts of `benchmarks` would run: words that `tmunet bench` takes."""
+"""Scripts of `benchmarks`: every command is one that `tmunet bench` takes."""
 
 import os
 import shutil
@@ -12,7 +12,11 @@ from tmunet.cli.parser import parse
 from tmunet.registry import list_models
 from tmunet_lab.bench.model_spec import parse_model_specs
 
-SCRIPTS = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.sh"))
+SCRIPTS = sorted((Path(__file__).parents[3] / "benchmarks").glob("*.sh"))
+
+
+def test_the_scripts_are_found() -> None:
+    assert {script.name for script in SCRIPTS} >= {"backends.sh", "gpu.sh", "training.sh"}
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
@@ -29,8 +33,8 @@ def test_every_command_of_a_script_is_one(script: Path, tmp_path: Path) -> None:
     for verb, *words in commands:
         assert verb == "bench"
         config = parse(BenchConfig, words, "bench", words={"networks": ""})
-        for candidate in parse_model_specs(config.networks):
-            assert candidate.name in list_models()
+        for spec in parse_model_specs(config.networks):
+            assert spec.name in list_models()
         assert config.reference is None or config.reference in config.networks
         assert Path(config.out).is_dir()
         folders.append(config.out)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tmunet.data.dataset import open_dataset
-from tmunet_lab.nnunet.resources import Machine
+from tmunet_lab.nnunet.programs import Resources
 from tmunet_lab.nnunet.workspace import Workspace, begin, make_record
 
 from .stand_in import make_environment
@@ -24,8 +24,8 @@ def lines() -> list[str]:
 
 
 @pytest.fixture
-def machine(lines: list[str]) -> Machine:
-    return Machine("cpu", 2, lines.append)
+def resources(lines: list[str]) -> Resources:
+    return Resources("cpu", 2, lines.append)
 
 
 @pytest.fixture

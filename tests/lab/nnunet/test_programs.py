@@ -58,17 +58,18 @@ def test_variables_are_set_for_the_program_only(
 
 def test_a_failure_ends_with_the_last_lines(environment: Path, tmp_path: Path) -> None:
     speaks = script(environment, "for i in range(40): print('line', i)\nraise SystemExit(5)")
-    with pytest.raises(ProgramError, match="speaks failed with exit code 5") as caught:
+    with pytest.raises(ProgramError) as caught:
         Programs(environment).run(speaks, [], tmp_path / "log")
     assert str(caught.value).splitlines()[1:] == [f"    line {i}" for i in range(25, 40)]
     assert (tmp_path / "log").read_text("utf-8").count("line ") == 40
-    assert caught.value.exit_code == 3
+    assert (caught.value.program, caught.value.returncode, caught.value.exit_code) == ("speaks", 5, 3)
 
 
 def test_a_signal_is_named(environment: Path, tmp_path: Path) -> None:
     speaks = script(environment, "import os; os.kill(os.getpid(), 9)")
-    with pytest.raises(ProgramError, match=f"speaks failed with signal {int(signal.SIGKILL)}"):
+    with pytest.raises(ProgramError) as caught:
         Programs(environment).run(speaks, [], tmp_path / "log")
+    assert caught.value.returncode == -signal.SIGKILL
 
 
 def test_an_interrupted_call_ends_its_program(environment: Path, tmp_path: Path) -> None:
@@ -94,8 +95,9 @@ def test_what_a_dead_program_left_behind_is_ended(environment: Path, tmp_path: P
     body += "print(child.pid, flush=True)\nos.kill(os.getpid(), signal.SIGKILL)"
     heard: list[str] = []
     begin = time.monotonic()
-    with pytest.raises(ProgramError, match="signal 9"):
+    with pytest.raises(ProgramError) as caught:
         Programs(environment, show=heard.append).run(script(environment, body), [], tmp_path / "log")
+    assert caught.value.returncode == -signal.SIGKILL
     assert time.monotonic() - begin < 30
     state = Path(f"/proc/{heard[0]}/stat")  # a signal that was sent takes a moment on a busy machine
     while state.exists() and state.read_text().split()[2] != "Z":
@@ -126,5 +128,6 @@ def test_an_environment_that_does_not_run_is_named(environment: Path) -> None:
     python.write_text("#!/bin/sh\necho broken >&2\nexit 1\n")
     python.chmod(0o755)
     assert subprocess.run([python], capture_output=True).returncode == 1
-    with pytest.raises(ProgramError, match=r"python does not run: broken\. Make the environment again\."):
+    with pytest.raises(ProgramError, match="broken") as caught:
         Programs(environment).versions()
+    assert (caught.value.program, caught.value.returncode) == ("python", 1)

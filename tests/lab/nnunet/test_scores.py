@@ -99,15 +99,15 @@ def test_all_faults_are_in_one_report(make_dataset: Make, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("side", ["train", "val"])
-def test_images_that_were_seen_are_not_scored_as_new(make_dataset: Make, tmp_path: Path, side: str) -> None:
+def test_images_of_the_training_are_not_scored(make_dataset: Make, tmp_path: Path, side: str) -> None:
     dataset = open_dataset(make_dataset(test=2))
     write_references(dataset, tmp_path)
     first, _ = dataset.subset("test")
-    seen = TrainingFingerprint(**{side: {"copy": pixels_sha256(load_case(first, dataset.info).image)}})
+    fingerprint = TrainingFingerprint(**{side: {"copy": pixels_sha256(load_case(first, dataset.info).image)}})
     with pytest.raises(InputError, match="of 2 test images, the model was trained on"):
-        score_masks(tmp_path, dataset, seen, PROTOCOLS["strict"])
-    facts = score_masks(tmp_path, dataset, seen, PROTOCOLS["strict"], allow_train_images=True).facts
-    assert [facts[f"images_seen_in_{kind}"] for kind in ("training", "validation")] == (
+        score_masks(tmp_path, dataset, fingerprint, PROTOCOLS["strict"])
+    facts = score_masks(tmp_path, dataset, fingerprint, PROTOCOLS["strict"], allow_train_images=True).facts
+    assert [facts[f"images_in_{kind}"] for kind in ("train", "val")] == (
         [1, 0] if side == "train" else [0, 1]
     )
 

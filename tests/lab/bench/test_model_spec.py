@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from tmunet.errors import UsageError
+from tmunet.nn.tmunet import TMUNet
 from tmunet_lab.bench.macs import count_parameters
 from tmunet_lab.bench.model_spec import ModelSpec, parse_model_spec, parse_model_specs
 
@@ -14,6 +15,7 @@ def test_a_name_alone() -> None:
 
 def test_options_reach_the_network() -> None:
     network = parse_model_spec("tmunet_t:mstm.pooling=false,mstm.scales=[3, 5],refine=full,widths=[4,4,8,8,8]").create()
+    assert isinstance(network, TMUNet)
     assert network.config.mstm.pooling is False
     assert network.config.mstm.scales == (3, 5)
     assert network.config.refine == "full"
@@ -24,7 +26,7 @@ def test_options_reach_the_network() -> None:
 def test_the_ablation_is_four_networks() -> None:
     off = ["mstm.xlstm=false", "mstm.pooling=false", "mstm.dwconv=false"]
     labels = [f"tmunet_t:{','.join(off)}", f"tmunet_t:{','.join(off[1:])}", f"tmunet_t:{off[2]}", "tmunet_t"]
-    none, xlstm, pooled, full = [count_parameters(candidate.create()) for candidate in parse_model_specs(labels)]
+    none, xlstm, pooled, full = [count_parameters(spec.create()) for spec in parse_model_specs(labels)]
     assert none < xlstm == pooled < full  # pooling has no parameters
 
 
@@ -34,7 +36,7 @@ def test_the_ablation_is_four_networks() -> None:
         ("unet:", "but got ''"),
         ("unet:widths", "but got 'widths'"),
         ("unet:=3", "but got '=3'"),
-        ("tmunet_t:refine=full,refine=full", "each option once, but got 'refine=full'"),
+        ("tmunet_t:refine=full,refine=full", "each argument once, but got 'refine=full'"),
         ("unet:widths=[1", r"Expected a value as in YAML for 'widths', but got '\[1'"),
     ],
 )
@@ -62,15 +64,15 @@ def test_each_network_once() -> None:
 
 
 def test_an_engine_stands_behind_the_options() -> None:
-    candidate = parse_model_spec("tmunet_b:mstm.layers=2@openvino")
-    assert (candidate.name, candidate.model_args, candidate.backend) == ("tmunet_b", {"mstm.layers": 2}, "openvino")
-    assert candidate.label == "tmunet_b:mstm.layers=2@openvino"
+    spec = parse_model_spec("tmunet_b:mstm.layers=2@openvino")
+    assert (spec.name, spec.model_args, spec.backend) == ("tmunet_b", {"mstm.layers": 2}, "openvino")
+    assert spec.label == "tmunet_b:mstm.layers=2@openvino"
     with pytest.raises(
-        UsageError, match="Expected @eager, @compile, @cudagraph, @onnx, @openvino or nothing, but got @tensorrt"
+        UsageError, match="Expected @torch, @compile, @cudagraph, @onnx, @openvino or nothing, but got @tensorrt"
     ):
         parse_model_spec("tmunet_b@tensorrt")
 
 
-def test_a_candidate_has_the_same_weights_each_time_whatever_runs_it() -> None:
+def test_a_spec_has_the_same_weights_each_time_whatever_runs_it() -> None:
     first, second = (parse_model_spec(label).create().state_dict() for label in ("tmunet_t", "tmunet_t@onnx"))
     assert all(torch.equal(value, second[name]) for name, value in first.items())

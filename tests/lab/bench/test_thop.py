@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from tmunet.registry import create_model
 from tmunet_lab.bench.macs import count_macs
-from tmunet_lab.bench.thop import count_macs_by_hooks
+from tmunet_lab.bench.thop import count_macs_thop
 
 SIZE = (10, 12)
 PIXELS = 10 * 12
@@ -34,7 +34,7 @@ PIXELS = 10 * 12
 def test_each_rule_by_hand(module: nn.Module, expected: int) -> None:
     anchor = nn.Module()  # hooks look at modules that are called; this one only brings a parameter
     anchor.weight = nn.Parameter(torch.zeros(1))
-    assert count_macs_by_hooks(nn.Sequential(module, Inert(anchor)), SIZE) == expected
+    assert count_macs_thop(nn.Sequential(module, Inert(anchor)), SIZE) == expected
 
 
 class Inert(nn.Module):
@@ -61,7 +61,7 @@ class Twice(nn.Module):
 
 def test_a_module_counts_for_each_call_and_not_for_each_name() -> None:
     twice = 2 * 3 * PIXELS * 3
-    assert count_macs_by_hooks(Twice(), SIZE) == twice
+    assert count_macs_thop(Twice(), SIZE) == twice
     assert count_macs(Twice(), SIZE) == twice + 3 * 10 * 12 * 10  # the full count sees the product
 
 
@@ -69,7 +69,7 @@ def test_a_subclass_is_free() -> None:
     class Own(nn.Conv2d):
         pass
 
-    assert count_macs_by_hooks(Own(3, 8, 3), SIZE) == 0
+    assert count_macs_thop(Own(3, 8, 3), SIZE) == 0
     assert count_macs(Own(3, 8, 3), SIZE) == 8 * 8 * 10 * 27
 
 
@@ -83,7 +83,7 @@ def test_a_subclass_is_free() -> None:
     ],
 )
 def test_the_tool_counts_the_same(name: str, expected: int) -> None:
-    assert count_macs_by_hooks(create_model(name)) == expected
+    assert count_macs_thop(create_model(name)) == expected
 
 
 # thop 0.1.1 on these networks of ours, 3 x 256 x 256: no numbers of the authors' code
@@ -98,13 +98,13 @@ def test_the_tool_counts_the_same(name: str, expected: int) -> None:
 )
 def test_the_tool_counts_the_same_on_our_own(name: str, expected: int) -> None:
     pytest.importorskip("monai")
-    assert count_macs_by_hooks(create_model(name), (256, 256)) == expected
+    assert count_macs_thop(create_model(name), (256, 256)) == expected
 
 
 def test_the_network_is_left_as_it_was() -> None:
     network = create_model("tmunet_t").train()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    count_macs_by_hooks(network, (32, 32))
+    count_macs_thop(network, (32, 32))
     assert network.training
     assert not any(module._forward_hooks for module in network.modules())
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())

@@ -4,9 +4,9 @@ import pytest
 from torch import Tensor, nn
 
 from tmunet.registry import create_model
-from tmunet_lab.baselines.tmunet_released import MSTMBlock
-from tmunet_lab.bench.paper_flops import FIGURES, Compared, compare, paper_table
-from tmunet_lab.bench.thop import count_macs_by_hooks
+from tmunet_lab.baselines.tmunet_released import MemoryStage, ReleasedMSTMBlock, TMUNetReleased
+from tmunet_lab.bench.paper_flops import FIGURES, ComparedFlops, compare, paper_table
+from tmunet_lab.bench.thop import count_macs_thop
 
 TOOL = {  # thop 0.1.1 on the authors' code at 3 x 512 x 512, one class
     "unet": 124_476_456_960,
@@ -22,12 +22,12 @@ REPRODUCED = {"unet", "tinyunet", "rolling_unet_l", "tmunet_released_t", "tmunet
 
 
 @pytest.fixture(scope="module")
-def rows() -> list[Compared]:
+def rows() -> list[ComparedFlops]:
     pytest.importorskip("dynamic_network_architectures")
     return compare()
 
 
-def test_the_tool_counts_the_same_on_the_authors_code(rows: list[Compared]) -> None:
+def test_the_tool_counts_the_same_on_the_authors_code(rows: list[ComparedFlops]) -> None:
     found = {row.printed.network: row.macs_thop for row in rows}
     assert {name: found[name] for name in TOOL} == TOOL
     assert (
@@ -35,11 +35,11 @@ def test_the_tool_counts_the_same_on_the_authors_code(rows: list[Compared]) -> N
     )  # each layer once; the tool itself counts the package's twice and more
 
 
-def test_six_of_the_papers_figures_follow_from_hooks(rows: list[Compared]) -> None:
+def test_six_of_the_papers_figures_follow_from_hooks(rows: list[ComparedFlops]) -> None:
     assert {row.printed.network for row in rows if row.reproduced} == REPRODUCED
 
 
-def test_the_table_says_every_figure_and_what_does_not_follow(rows: list[Compared]) -> None:
+def test_the_table_says_every_figure_and_what_does_not_follow(rows: list[ComparedFlops]) -> None:
     text = paper_table(rows)
     lines = text.splitlines()
     assert [line.split(",")[0] for line in lines if line.startswith("Table")] == ["Table 1", "Table 2", "Table 3"]
@@ -67,7 +67,9 @@ def test_the_released_network_without_its_memories_is_not_the_papers_first_ablat
             return x
 
     network = create_model("tmunet_released_b")
+    assert isinstance(network, TMUNetReleased)
     for stage in (network.encoder4[1], network.encoder5[1], network.memory1, network.memory2):
-        assert isinstance(stage.block, MSTMBlock)
-        stage.block = Through()
-    assert round(count_macs_by_hooks(network) / 1e9, 2) == 4.83
+        assert isinstance(stage, MemoryStage)
+        assert isinstance(stage.block, ReleasedMSTMBlock)
+        stage.block = Through()  # type: ignore[assignment]
+    assert round(count_macs_thop(network) / 1e9, 2) == 4.83

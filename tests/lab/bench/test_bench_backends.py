@@ -12,14 +12,14 @@ from tmunet.prediction.backends.onnx_graph import write_onnx
 from tmunet.prediction.backends.sessions import create_session
 from tmunet.registry import create_model
 from tmunet_lab.bench.bench_table import measurement_table
-from tmunet_lab.bench.measure import Measurement, Plan, measure
+from tmunet_lab.bench.measure import Measurement, MeasurePlan, measure
 from tmunet_lab.bench.model_spec import parse_model_specs
 from tmunet_lab.bench.peak_memory import Peak
 from tmunet_lab.bench.scaling import measure_scaling
 from tmunet_lab.bench.subprocess_probe import measure_in_subprocess
 from tmunet_lab.bench.workload import Conditions
 
-PLAN = Plan(sizes=(64,), batches=(1, 2), rounds=1, warm_up=0, reference="tmunet_t")
+PLAN = MeasurePlan(sizes=(64,), batches=(1, 2), rounds=1, warm_up=0, reference="tmunet_t")
 LABELS = ("tmunet_t", "tmunet_t@onnx", "tmunet_t@openvino")
 
 
@@ -44,7 +44,7 @@ def test_every_engine_gives_the_logits_of_pytorch_in_the_same_turns(rows: list[M
             assert row.difference is not None
             assert row.difference < 1e-4
     assert [file.name for file in folder.iterdir()] == ["tmunet-t-64.onnx"]  # one file for both backends and batches
-    assert "eager where no backend is named" in measurement_table(rows, "tmunet_t")
+    assert "torch where no backend is named" in measurement_table(rows, "tmunet_t")
 
 
 def test_a_process_of_its_own_runs_the_file_that_is_there(rows: list[Measurement], folder: Path) -> None:
@@ -59,7 +59,7 @@ def test_what_an_engine_cannot_do_is_a_note(monkeypatch: pytest.MonkeyPatch, tmp
         raise RuntimeError("outer") from ValueError("no such operation\nand more")
 
     monkeypatch.setattr(torch.onnx, "export", fail)
-    plan = Plan(sizes=(64,), batches=(1,), rounds=1, warm_up=0, reference="ulite")
+    plan = MeasurePlan(sizes=(64,), batches=(1,), rounds=1, warm_up=0, reference="ulite")
     conditions = Conditions(exports=str(tmp_path))
     ulite, broken = measure(parse_model_specs(["ulite", "ulite@onnx"]), plan, conditions, None)
     assert ulite.seconds is not None
@@ -73,7 +73,7 @@ def test_an_engine_that_computes_something_else_is_not_timed(
     assert rows
     right = backends._onnxruntime
     monkeypatch.setitem(backends.LOADERS, "onnx", lambda *words: lambda images: right(*words)(images) * 1.01)
-    plan = Plan(sizes=(64,), batches=(1,), rounds=1, warm_up=0, reference="tmunet_t@onnx")
+    plan = MeasurePlan(sizes=(64,), batches=(1,), rounds=1, warm_up=0, reference="tmunet_t@onnx")
     (row,) = measure(parse_model_specs(["tmunet_t@onnx"]), plan, Conditions(exports=str(folder)), None)
     assert row.seconds is None
     assert row.note.startswith("not run: does not compute what PyTorch computes: a logit is off by")
@@ -82,10 +82,12 @@ def test_an_engine_that_computes_something_else_is_not_timed(
 def test_lower_precision_says_how_far_it_is_off_or_that_there_is_none(folder: Path, rows: list[Measurement]) -> None:
     assert rows
     conditions = Conditions(precision="bfloat16", exports=str(folder))
-    eager, onnx, openvino = measure(parse_model_specs(LABELS), Plan((64,), (1,), 1, 0, "tmunet_t"), conditions, None)
+    torch_row, onnx, openvino = measure(
+        parse_model_specs(LABELS), MeasurePlan((64,), (1,), 1, 0, "tmunet_t"), conditions, None
+    )
     assert onnx.note == "not run: onnx runs float32 only"
-    assert eager.difference is not None
-    assert 1e-5 < eager.difference < 0.1
+    assert torch_row.difference is not None
+    assert 1e-5 < torch_row.difference < 0.1
     assert openvino.difference is not None
     assert openvino.difference < 0.1
 
@@ -126,7 +128,7 @@ def test_the_compiler_is_asked_with_the_form_for_inference(monkeypatch: pytest.M
 
 @pytest.mark.nightly
 @pytest.mark.parametrize("name", ["tmunet_b", "unet", "tinyunet", "rolling_unet_s", "monai_basicunet"])
-def test_networks_of_the_comparison_can_be_exported(name: str, tmp_path: Path) -> None:
+def test_networks_of_the_comparison_can_be_export_path(name: str, tmp_path: Path) -> None:
     network, images = create_model(name).eval(), torch.rand(2, 3, 128, 128)
     write_onnx(optimize_for_inference(network), images[:1], tmp_path / "network.onnx")
     with torch.no_grad():
@@ -139,7 +141,7 @@ def test_networks_of_the_comparison_can_be_exported(name: str, tmp_path: Path) -
 @pytest.mark.nightly
 def test_openvino_changes_what_u_lite_computes_and_is_refused(tmp_path: Path) -> None:
     """OpenVINO 2026.4 is off by 2e-3 of the largest logit; when it no longer is, U-Lite belongs into the test above."""
-    plan = Plan(sizes=(128,), batches=(1,), rounds=1, warm_up=0, reference="ulite@onnx")
+    plan = MeasurePlan(sizes=(128,), batches=(1,), rounds=1, warm_up=0, reference="ulite@onnx")
     conditions = Conditions(exports=str(tmp_path))
     onnx, openvino = measure(parse_model_specs(["ulite@onnx", "ulite@openvino"]), plan, conditions, None)
     assert onnx.seconds is not None

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -26,6 +27,7 @@ def test_a_process_of_its_own_holds_at_least_the_weights_and_the_maps() -> None:
     assert peak.seconds > 0
 
 
+@pytest.mark.slow
 def test_what_building_a_network_takes_is_not_the_peak_of_its_prediction() -> None:
     peak = measure_in_subprocess("rolling_unet_l", 32, 1, Conditions())
     assert isinstance(peak, Peak)
@@ -33,15 +35,15 @@ def test_what_building_a_network_takes_is_not_the_peak_of_its_prediction() -> No
 
 
 def test_a_failure_of_another_kind_is_an_error() -> None:
-    with pytest.raises(TMUNetError, match="tmunet_t at 16 pixels, batch 1, failed in a process of its own: ValueError"):
+    with pytest.raises(TMUNetError, match="ValueError"):
         measure_in_subprocess("tmunet_t", 16, 1, Conditions())
 
 
 def test_a_process_that_never_ends_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tmunet_lab.bench.subprocess_probe.START", 0.05)
-    assert measure_in_subprocess("tmunet_t", 64, 1, Conditions(seconds=0.05)) == LimitExceeded(
-        "takes longer than 0.05 s"
-    )
+    found = measure_in_subprocess("tmunet_t", 64, 1, Conditions(seconds=0.05))
+    assert isinstance(found, LimitExceeded)
+    assert found.kind == "time"
 
 
 def test_a_process_killed_by_the_system_needs_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +52,8 @@ def test_a_process_killed_by_the_system_needs_too_much(monkeypatch: pytest.Monke
     )
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: killed)
     found = measure_in_subprocess("tmunet_t", 64, 1, Conditions())
-    assert found == LimitExceeded("was killed by the system, most likely for its memory")
+    assert isinstance(found, LimitExceeded)
+    assert found.kind == "killed"
 
 
 def test_the_limit_holds_and_ends() -> None:
@@ -61,6 +64,12 @@ def test_the_limit_holds_and_ends() -> None:
     assert torch.zeros(gigabyte, dtype=torch.uint8).numel() == gigabyte
     with memory_limit(None):
         assert torch.zeros(gigabyte, dtype=torch.uint8).numel() == gigabyte
+
+
+def test_a_network_beyond_the_memory_limit_is_an_answer_of_the_subprocess() -> None:
+    found = measure_in_subprocess("tmunet_t", 64, 1, Conditions(memory_limit=20_000_000))
+    assert isinstance(found, LimitExceeded)
+    assert found.kind == "memory"
 
 
 def test_only_memory_is_out_of_memory() -> None:
@@ -76,7 +85,7 @@ def test_peak_of_this_process_and_of_a_system_that_does_not_tell(monkeypatch: py
     assert isinstance(peak, Peak)
     assert peak.highest >= peak.before > 10_000_000
     monkeypatch.setattr(memory, "STATUS", Path("nowhere"))
-    with pytest.raises(UsageError, match="which only Linux has"):
+    with pytest.raises(UsageError):
         measure_peak("tmunet_t", 32, 1, conditions)
 
 
@@ -100,6 +109,6 @@ def test_the_call_that_is_timed_meets_its_conditions() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"threads": 0}, {"memory_limit": 0}, {"seconds": 0.0}])
-def test_conditions_are_checked(wrong: dict[str, int]) -> None:
-    with pytest.raises(UsageError, match="but got"):
+def test_conditions_are_checked(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
         Conditions(**wrong)

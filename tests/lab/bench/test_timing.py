@@ -1,4 +1,4 @@
-"""Turns: their order, their limits, and what is made of their times."""
+"""Interleaved timing: order of the turns, budget, quartiles, relative latency."""
 
 from collections.abc import Callable
 
@@ -8,29 +8,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tmunet.errors import UsageError
-from tmunet_lab.bench.timing import Spread, ratio, time_interleaved
+from tmunet_lab.bench.timing import Quartiles, ratio, time_interleaved
 
 TIMES = st.lists(st.floats(1e-6, 1e3), min_size=1, max_size=20)
 
 
 class Clock:
-    """Seconds that pass only when a candidate takes them."""
+    """Seconds that pass only during a call."""
 
     def __init__(self) -> None:
         self.now = 0.0
         self.calls: list[str] = []
 
-    def candidate(self, name: str, seconds: float) -> Callable[[], None]:
-        def call() -> None:
+    def call(self, name: str, seconds: float) -> Callable[[], None]:
+        def run() -> None:
             self.calls.append(name)
             self.now += seconds
 
-        return call
+        return run
 
 
-def test_every_round_begins_with_another_candidate() -> None:
+def test_every_round_begins_with_another_call() -> None:
     clock = Clock()
-    times = time_interleaved({name: clock.candidate(name, 1.0) for name in "abc"}, 4, 0, clock=lambda: clock.now)
+    times = time_interleaved({name: clock.call(name, 1.0) for name in "abc"}, 4, 0, clock=lambda: clock.now)
     assert "".join(clock.calls) == "abc" + "bca" + "cab" + "abc"
     assert times == {name: [1.0] * 4 for name in "abc"}
 
@@ -38,19 +38,19 @@ def test_every_round_begins_with_another_candidate() -> None:
 def test_each_turn_warms_up_untimed() -> None:
     clock = Clock()
 
-    def cold() -> None:  # slow after another candidate
-        clock.candidate("c", 1.0 if clock.calls[-1:] == ["c"] else 9.0)()
+    def cold() -> None:  # slow after another call
+        clock.call("c", 1.0 if clock.calls[-1:] == ["c"] else 9.0)()
 
-    times = time_interleaved({"a": clock.candidate("a", 1.0), "c": cold}, 2, 1, clock=lambda: clock.now)
+    times = time_interleaved({"a": clock.call("a", 1.0), "c": cold}, 2, 1, clock=lambda: clock.now)
     assert "".join(clock.calls) == "aacc" + "ccaa"
     assert times == {"a": [1.0, 1.0], "c": [1.0, 1.0]}
 
 
 @pytest.mark.parametrize(("seconds", "rounds", "calls"), [(35.0, 2, 6), (15.0, 1, 3), (5.0, 1, 3)])
-def test_a_slow_candidate_has_fewer_rounds_and_one_at_least(seconds: float, rounds: int, calls: int) -> None:
+def test_a_slow_call_has_fewer_rounds_and_one_at_least(seconds: float, rounds: int, calls: int) -> None:
     clock = Clock()
-    candidates = {"slow": clock.candidate("slow", 10.0), "fast": clock.candidate("fast", 0.1)}
-    times = time_interleaved(candidates, 7, 2, seconds, clock=lambda: clock.now)
+    calls_by_name = {"slow": clock.call("slow", 10.0), "fast": clock.call("fast", 0.1)}
+    times = time_interleaved(calls_by_name, 7, 2, seconds, clock=lambda: clock.now)
     assert (len(times["slow"]), clock.calls.count("slow")) == (rounds, calls)
     assert len(times["fast"]) == 7
 
@@ -76,7 +76,7 @@ def test_there_is_a_round(rounds: int, warm_up: int) -> None:
 
 @given(TIMES)
 def test_quartiles_are_numpys(values: list[float]) -> None:
-    spread = Spread.of(values)
+    spread = Quartiles.of(values)
     np.testing.assert_allclose((spread.low, spread.median, spread.high), np.percentile(values, (25, 50, 75)))
     assert spread.count == len(values)
 
