@@ -45,7 +45,7 @@ def report_of(folder, findings=(), info=INFO, **fields):
     return CheckReport(**{**given, "split": None, "leaks": None, **fields})
 
 
-def finding(kind="tiny-components", severity="warning", cases=(), files=(), message="found it", mend="mend it", fixable=False):
+def finding(kind="specks", severity="warning", cases=(), files=(), message="found it", mend="mend it", fixable=False):
     return Finding(kind, severity, message, mend, tuple(files), tuple(cases), fixable)
 
 
@@ -89,7 +89,7 @@ def test_a_sound_data_set_shows_its_facts_and_its_cases(make_dataset):
     assert "Size all 48 × 48 pixels (width × height)" in shown
     assert "Channels RGB Bits 8 bits Groups none are known" in shown
     assert "Split 2 train, 0 val, 1 test" in shown
-    assert "Leaks No group and no scene is in two subsets" in shown
+    assert "Leaks No group and no near twin lies on two sides" in shown
     assert "8 of 8 cases without a fault or a warning" in shown
     assert len(pictures(page)) == 8
     for attributes in pictures(page):

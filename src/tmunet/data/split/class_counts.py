@@ -35,7 +35,7 @@ class ClassCount:
         total = sum(self.images.values())
         if not total:
             return f"the class {self.name!r} is on no image of the split: {consequence}"
-        within = "" if self.units is None else f" in {pluralize(self.units, 'group')}"
+        within = "" if self.units is None else f" in {pluralize(self.units, 'unit')}"
         return f"the class {self.name!r}, on {pluralize(total, 'image')}{within}, is absent from {where}: {consequence}"
 
     def __str__(self) -> str:
