@@ -98,7 +98,7 @@ def stored_values(path: Path, decoded: DecodedImage) -> StoredValues:
         )
     if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:
         raise InputError(
-            f"{path}: the mask has transparent pixels, so its labels may lie in the colors or in the alpha "
+            f"{path}: the mask has transparent pixels, so its labels may be in the colors or in the alpha "
             "plane; save it as a gray image without alpha."
         )
     if (pixels != pixels[:, :, :1]).any():

@@ -1,11 +1,10 @@
 """Interpret the palette of a mask: gray levels, or a legend of labels.
 
-The rule, for PNG, BMP and TIFF alike: **if every color of the palette is gray, the file is a gray picture, and its gray levels
-are the values; if any of them is not, the palette is a legend, and the index is the label.** A program that reduces a black
-and white picture to a palette lists the two grays in whatever order it meets them, so that their indices say nothing, while
-every viewer and every conversion to gray shows the levels; that holds for 0, 128 and 255 as well. A legend, as PASCAL VOC,
-labelme and `tmunet predict` write it, shows label 3 in some color of its own. The whole palette is asked, not only what a mask
-uses of it: a legend may show a label in gray, and a mask may hold nothing else.
+The rule, for PNG, BMP and TIFF alike: **if every color of the palette is gray, the gray levels are the values of the mask; if
+any color is not gray, the palette is a legend, and the index is the label.** A program that reduces a black and white image to a
+palette lists the two grays in any order, so the indices have no meaning, while every viewer and every conversion to gray uses
+the levels; that holds for 0, 128 and 255 as well. A legend, as PASCAL VOC, labelme and `tmunet predict` write it, has a color for
+each label. The whole palette decides, not only the colors in use: a legend may have a gray label, and a mask may hold no other.
 
 Where a palette has the same color for two of the indices in use, or no color for one, the index is the value too.
 """
