@@ -210,7 +210,7 @@ def test_a_palette_that_lacks_colors_is_no_matter_in_a_mask(folder: Folder) -> N
 
 
 @given(place=st.floats(0, 1), damage=st.binary(min_size=1, max_size=6), kind=st.sampled_from(["png", "jpg", "tif"]))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_no_damage_stops_the_check(place: float, damage: bytes, kind: str) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Folder(Path(temporary) / "set")
