@@ -59,12 +59,7 @@ def gray_levels(decoded: DecodedImage) -> NDArray[np.uint8] | None:
 
 
 def legend(decoded: DecodedImage, labels: NDArray[np.uint8]) -> Legend | None:
-    """Return the legend of a mask; None without a palette.
-
-    Args:
-        decoded: the decoded mask.
-        labels: (H, W) of the mask.
-    """
+    """Return the legend of a decoded mask with labels (H, W); None without a palette."""
     if decoded.palette is None:
         return None
     color_of = _colors(decoded, decoded.palette)
@@ -74,13 +69,7 @@ def legend(decoded: DecodedImage, labels: NDArray[np.uint8]) -> Legend | None:
 
 
 def find_ambiguity(decoded: DecodedImage, classes: Sequence[str], ignore_label: int | None) -> str | None:
-    """Describe why the palette of a mask has two legal readings; None if it has one.
-
-    Args:
-        decoded: the decoded mask.
-        classes: expected.
-        ignore_label: 255 if the data set declares it.
-    """
+    """Describe why the palette of a mask has two legal readings; None if it has one."""
     if decoded.palette is None:
         return None
     color_of = _colors(decoded, decoded.palette)
@@ -106,9 +95,7 @@ def find_conflict(legends: Iterable[tuple[str, Legend | None]]) -> Conflict | No
 
     Two legends contradict each other if an index has different colors, a legend and a palette of grays if a gray stands for
     different labels.
-
-    Args:
-        legends: name of each mask with its legend, or None without a palette.
+    `legends` are names of masks with their legends, or None without a palette.
     """
     known = [(name, one) for name, one in legends if one is not None]
     colors: dict[int, dict[Color, list[str]]] = {}
