@@ -59,5 +59,5 @@ def test_the_page_is_written(folder: Folder, capsys: pytest.CaptureFixture[str])
 
 
 def test_an_unknown_flag_is_refused(folder: Folder) -> None:
-    with pytest.raises(UsageError, match="check --help"):
+    with pytest.raises(UsageError, match="fixx"):
         run([str(folder.path), "--fixx", "x"])

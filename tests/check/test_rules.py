@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tmunet.check.findings import CheckReport
+from tmunet.check.rules import RULES
 from tmunet.check.run import check_dataset
 from tmunet.data.dataset import open_dataset, verify
 from tmunet.errors import InputError, TMUNetWarning
@@ -56,6 +57,12 @@ def is_refused(path: Path) -> bool:
     except InputError:
         return True
     return False
+
+
+def test_every_kind_of_the_table_has_a_seeded_defect() -> None:
+    seeded = {kind for defect in corpus_files.DEFECTS + corpus_sets.DEFECTS for kind, _ in defect.expected}
+    assert seeded - RULES.keys() == set()
+    assert RULES.keys() - seeded == set()
 
 
 def test_all_defects_of_files_are_found_together(folder: Folder) -> None:

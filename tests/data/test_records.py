@@ -60,7 +60,7 @@ def test_every_fault_of_the_records_is_in_one_error(tmp_path: Path) -> None:
     ):
         assert words in fault
     write_json(tmp_path / "dataset.json", {"cases": ["a"]})
-    with pytest.raises(DataError, match="expected `cases` to be an object"):
+    with pytest.raises(DataError, match="`cases`"):
         read_dataset_info(tmp_path)
 
 
@@ -79,5 +79,5 @@ def test_a_split_may_name_the_original_files(make_dataset: Make, tmp_path: Path)
     sources["case1"] = {"source": ["Other/1.tif"]}  # two originals of one name: neither is meant
     write_json(data / "dataset.json", {"cases": sources})
     write_json(released, {"train": ["1.png"]})
-    with pytest.raises(DataError, match=r"there is no case '1\.png'"):
+    with pytest.raises(DataError, match=r"'1\.png'"):
         open_dataset(data, released)

@@ -25,7 +25,7 @@ Make = Callable[..., Path]
 
 
 def brighter(data: Path, name: str, of: str) -> None:
-    """Make the image of a case that of another one, a little brighter: a near twin, not a copy."""
+    """Make the image of a case that of another one, a little brighter: the same scene, not a copy."""
     values = np.asarray(Image.open(data / "images" / f"{of}.png")).astype(int)
     Image.fromarray((values * 0.9 + 20).clip(0, 255).astype(np.uint8)).save(data / "images" / f"{name}.png")
 
@@ -40,8 +40,8 @@ def test_a_split_that_leaks_trains_with_a_warning_that_names_the_number(make_dat
         run = run_here(data, tmp_path / "run", epochs=1)
     (message,) = {str(warning.message) for warning in caught if warning.category is TMUNetWarning}
     assert "of 4 test images, 1 shares a group" in message
-    assert "and 2 have a near twin among the train images" in message
-    assert "of 2 val images, 1 has a near twin" in message
+    assert "and 2 show the same scene as train images" in message
+    assert "of 2 val images, 1 shows the same scene" in message
     assert f"tmunet split {data} --kind grouped" in message
     expected = {"images": 4, "same_group": 1, "same_scene": 2}
     for provenance in (json.loads(run.provenance.read_text()), load_model(run.path).config.provenance):
@@ -56,7 +56,7 @@ def test_the_command_line_prints_the_warning_as_a_sentence(make_dataset: Make, t
     )
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
-    assert f"tmunet train: warning: {data}: the split leaks: of 2 test images, 1 has a near twin" in output
+    assert f"tmunet train: warning: {data}: the split leaks: of 2 test images, 1 shows the same scene" in output
     assert "UserWarning" not in output
     assert "TMUNetWarning" not in output
 

@@ -107,12 +107,6 @@ def check_split(
 ) -> tuple[Split | None, LeakReport | None, list[Finding]]:
     """Check a split file: validity, data leakage, classes that are absent from a subset.
 
-    Args:
-        path: the split file.
-        names: of all cases.
-        info: groups of the cases, if they are known.
-        inspections: of the cases.
-
     Returns:
         The split and its leakage, None if it cannot be read, and the findings.
     """

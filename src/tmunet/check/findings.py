@@ -41,16 +41,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """Facts about a case whose image and mask could be read.
-
-    Attributes:
-        name: of the case.
-        group: video sequence, patient or slide, if known.
-        width, height: of the upright image, in pixels.
-        channels: of the image.
-        bits: 8 or 16, of a value of the image.
-        shares: share of each class but the background in the pixels that are not ignored, 0 to 1; nothing if all are.
-    """
+    """Facts about a case whose image and mask could be read: size of the upright image, `class_fractions` of the mask."""
 
     name: str
     group: str | None

@@ -34,13 +34,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Fixed:
-    """A fixed copy.
-
-    Attributes:
-        destination: the copy.
-        changes: differences from the data set.
-        left: report of a check of the copy.
-    """
+    """A fixed copy, its differences from the data set, and the report of a check of the copy."""
 
     destination: Path
     changes: tuple[Change, ...]
@@ -89,14 +83,7 @@ def fix(report: CheckReport, destination: Path) -> Fixed:
 
 @dataclass
 class _Copy:
-    """A copy in the making.
-
-    Attributes:
-        report: of the data set.
-        target: the copy.
-        changes: so far.
-        hashes: SHA-256 of files with new content, by their path in the data set folder.
-    """
+    """Writer of a copy; `hashes` are SHA-256 of files with new content, by their path in the data set folder."""
 
     report: CheckReport
     target: Path

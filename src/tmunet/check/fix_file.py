@@ -70,10 +70,10 @@ def _upright_image(image: Pixels) -> tuple[str, bytes]:
 
 
 def _png(pixels: StoredValues, palette_of: DecodedImage | None = None) -> bytes:
-    picture = Image.fromarray(pixels)
+    encoded = Image.fromarray(pixels)
     if palette_of is not None and palette_of.palette is not None:
-        picture = Image.fromarray(pixels.astype(np.uint8))
-        picture.putpalette(palette_of.palette.tobytes())
+        encoded = Image.fromarray(pixels.astype(np.uint8))
+        encoded.putpalette(palette_of.palette.tobytes())
     buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
+    encoded.save(buffer, format="PNG")
     return buffer.getvalue()

@@ -112,11 +112,7 @@ def relative_paths(paths: Sequence[Path]) -> tuple[str, ...]:
 def inspect_case(name: str, image: Path | None, mask: Path | None, info: DatasetInfo | None) -> CaseInspection:
     """Decode and inspect the files of a case; thread-safe, never raises for the content of files.
 
-    Args:
-        name: of the case.
-        image: its image, if there is one.
-        mask: its mask, if there is one.
-        info: the classes; None if they are not known, and labels are not validated.
+    Without `info` the classes are not known, and labels are not validated.
     """
     image_file, image_decoded = _decode(image)
     mask_file, mask_decoded = _decode(mask)
@@ -166,14 +162,7 @@ def _image_facts(pixels: Pixels, decoded: DecodedImage) -> ImageFacts:
 
 
 def _mask_facts(path: Path, decoded: DecodedImage, info: DatasetInfo | None, image: Pixels | None) -> MaskFacts:
-    """Inspect a decoded mask.
-
-    Args:
-        path: of the mask.
-        decoded: the mask.
-        info: the classes; None if they are not known, and labels are not validated.
-        image: (H, W, C), the image of the case, if it could be decoded.
-    """
+    """Inspect a decoded mask, with the image (H, W, C) of its case, if that could be decoded."""
     is_image = image is not None and _has_pixels_of(path, decoded, image)
     try:
         stored = stored_values(path, decoded)

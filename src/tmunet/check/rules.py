@@ -196,7 +196,7 @@ RULES: dict[str, Rule] = {
         "Choose the right mask and remove the other cases: no prediction can be right for all of them.",
     ),
     "near-duplicate": Rule(
-        "warning", "{message}", f"Compare both; if they are one picture, keep one, or {_KEEP_TOGETHER}"
+        "warning", "{message}", f"Compare both; if they are the same image, keep one, or {_KEEP_TOGETHER}"
     ),
     # the split
     "split-file": Rule("fault", "{fault}", "Correct the split file, or make a new one: `tmunet split DATA`."),

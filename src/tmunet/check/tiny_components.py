@@ -15,13 +15,7 @@ _AWAY = 3  # pixels
 
 @dataclass(frozen=True)
 class TinyComponents:
-    """Tiny components of a mask.
-
-    Attributes:
-        count: number of tiny components.
-        pixels: of the largest of them.
-        typical: pixels of the component with the median pixel of the class, for comparison.
-    """
+    """Tiny components of a mask: their number, pixels of the largest one, and of the typical component of its class."""
 
     count: int
     pixels: int
@@ -29,16 +23,12 @@ class TinyComponents:
 
 
 def find_tiny_components(labels: NDArray[np.uint8], values: tuple[int, ...]) -> TinyComponents | None:
-    """Find tiny components of each class.
+    """Find tiny components of the classes with these values in labels (H, W).
 
-    A tiny component is connected, has fewer than `MIN_OBJECT_PIXELS` pixels or, if that is more, at most 0.002 % of the image, is
-    smaller than a hundredth of the typical component of its class, more than 3 pixels away from others, and not at the edge of
-    the image. The limits were chosen on real masks: no nucleus of the 664 images of DSB 2018 is one (the smallest has 21
-    pixels), nor is a single pixel beside its object; dots of 1 to 4 pixels far from any polyp or lesion are.
-
-    Args:
-        labels: (H, W).
-        values: the labels to inspect.
+    A tiny component has fewer than `MIN_OBJECT_PIXELS` pixels or at most 0.002 % of the image, is smaller than a
+    hundredth of the typical component of its class (that of its median pixel), more than 3 pixels away from others, and not at
+    the edge of the image. The limits were chosen on real masks: no nucleus of the 664 images of DSB 2018 is one (the smallest
+    has 21 pixels), nor is a single pixel beside its object; dots of 1 to 4 pixels far from any polyp or lesion are.
 
     >>> mask = np.zeros((50, 50), np.uint8)
     >>> mask[10:40, 10:40] = mask[2, 2] = 1

@@ -164,11 +164,9 @@ def _may_be_image(path: Path) -> bool:
 
 
 def match_name(entry: str, known: Mapping[str, str]) -> str | None:
-    """Find the case that an entry of a split file or a group table means.
+    """Find the case of an entry: its name, a file name with suffix, or a path that ends in one of the two.
 
-    Args:
-        entry: a case name, a file name with its suffix, or a path that ends in one of the two.
-        known: case name by every name that stands for it.
+    `known` maps every name that stands for a case to its name.
     """
     file = PurePosixPath(entry.replace("\\", "/"))
     stem = file.stem if file.suffix.lower() in IMAGE_SUFFIXES else file.name

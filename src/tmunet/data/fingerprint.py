@@ -21,12 +21,7 @@ def pixels_sha256(image: Pixels) -> str:
 
 @dataclass(frozen=True)
 class TrainingFingerprint:
-    """Pixel hashes of the images in train and val.
-
-    Attributes:
-        train: `pixels_sha256` of each training image, by the name of its case.
-        val: the same of the images that select the checkpoint.
-    """
+    """`pixels_sha256` of the images in train, and in val, which selects the checkpoint, by case name."""
 
     train: Mapping[str, str] = field(default_factory=dict)
     val: Mapping[str, str] = field(default_factory=dict)

@@ -21,13 +21,7 @@ Legends = list[tuple[str, Legend | None]]
 
 @dataclass(frozen=True)
 class LoadedCase:
-    """A decoded case.
-
-    Attributes:
-        image: (H, W, C) values of 8 or 16 bits.
-        mask: (H, W) labels.
-        legend: colors and labels of the palette of the mask file, if it has one.
-    """
+    """A decoded case: image (H, W, C) of 8 or 16 bits, labels (H, W), legend of the mask file if it has a palette."""
 
     image: Pixels
     mask: NDArray[np.uint8]

@@ -56,23 +56,21 @@ def test_a_huge_picture_is_refused_from_its_header(tmp_path, png, kind):
     }[kind]
     (tmp_path / f"a.{kind}").write_bytes(content)
     start = time.perf_counter()
-    with pytest.raises(
-        InputError, match=r"expected at most 400,000,000 pixels .* declares (100|65),000 x (100|65),000"
-    ):
+    with pytest.raises(InputError, match=r"400,000,000 .* (100|65),000 x (100|65),000"):
         read_image(tmp_path / f"a.{kind}")
     assert time.perf_counter() - start < 1
 
 
 def test_many_samples_count_too(tmp_path):
     (tmp_path / "a.tif").write_bytes(tiff_header(10_000, 10_000, samples=60_000))
-    with pytest.raises(InputError, match=r"declares 10,000 x 10,000 of 60000"):
+    with pytest.raises(InputError, match=r"10,000 x 10,000 of 60000"):
         read_image(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("size", [(0, 5), (5, 0)])
 def test_a_picture_without_pixels_is_refused(tmp_path, size):
     (tmp_path / "a.tif").write_bytes(tiff_header(*size))
-    with pytest.raises(InputError, match="it holds no picture"):
+    with pytest.raises(InputError, match=rf"{size[0]} x {size[1]}"):
         read_image(tmp_path / "a.tif")
 
 
@@ -127,13 +125,14 @@ def attempt(reader, *arguments):
         return str(error), None
 
 
+@pytest.mark.parametrize("rounds", [10, pytest.param(50, marks=pytest.mark.slow)])
 @pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow and tifffile also warn of what is damaged
-def test_damaged_files_never_raise_anything_else(tmp_path, png16):
+def test_damaged_files_never_raise_anything_else(tmp_path, png16, rounds):
     chance = random.Random(0)
     originals = [*small_files(), png16(np.full((9, 8, 3), 700, np.uint16), 2)]
     read = refused = 0
     for original in originals:
-        for _ in range(50):
+        for _ in range(rounds):
             path = tmp_path / "a.png"
             path.write_bytes(damaged(original, chance))
             start = time.perf_counter()
@@ -149,4 +148,4 @@ def test_damaged_files_never_raise_anything_else(tmp_path, png16):
             _, mask = attempt(read_mask, path, CLASSES)
             assert mask is None or set(np.unique(mask)) <= {0, 1}
             assert time.perf_counter() - start < 5
-    assert min(read, refused) > 50
+    assert min(read, refused) > rounds

@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import numpy as np
@@ -94,7 +95,7 @@ def test_a_palette_gives_its_colors(tmp_path, random_values, suffix, gray):
 
 def test_an_index_beyond_the_palette_is_an_error(tmp_path, png):
     (tmp_path / "a.png").write_bytes(png(3, 1, 8, 3, bytes([0, 0, 1, 7]), palette=bytes(6)))
-    with pytest.raises(InputError, match=r"a\.png: the palette has 2 colors, but a pixel asks for number 7"):
+    with pytest.raises(InputError, match=r"a\.png: .*\b2\b.*\b7\b"):
         read_image(tmp_path / "a.png")
 
 
@@ -159,7 +160,7 @@ def test_the_limit_of_pillow_neither_warns_nor_stops(tmp_path, random_values, mo
 def test_an_animation_is_refused(tmp_path, random_values):
     frames = [Image.fromarray(random_values(5, 5)) for _ in range(3)]
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
-    with pytest.raises(InputError, match=r"a\.png: expected one picture, but it holds 3 frames"):
+    with pytest.raises(InputError, match=r"a\.png: .*\b3 frames"):
         read_image(tmp_path / "a.png")
 
 
@@ -185,9 +186,9 @@ def test_what_is_no_image_is_named(tmp_path, content, message):
 
 
 def test_missing_files_and_folders_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere\.png: cannot be opened: No such file"):
+    with pytest.raises(InputError, match=r"nowhere\.png: .*No such file"):
         read_image(tmp_path / "nowhere.png")
-    with pytest.raises(InputError, match="cannot be opened"):
+    with pytest.raises(InputError, match=re.escape(str(tmp_path))):
         read_image(tmp_path)
 
 
@@ -211,10 +212,10 @@ def test_gray_is_repeated_and_comes_back(random_values, dtype):
 
 @pytest.mark.parametrize(("found", "wanted"), [(5, 3), (3, 4), (2, 1), (4, 3)])
 def test_other_channels_are_not_guessed(found, wanted):
-    with pytest.raises(InputError, match=rf"Expected an image of {wanted} channels?, but got {found}"):
+    with pytest.raises(InputError, match=rf"\b{wanted} channels?, .*\b{found}\b"):
         to_channels(np.zeros((2, 2, found), np.uint8), wanted)
 
 
 def test_an_image_has_three_axes():
-    with pytest.raises(InputError, match=r"shape \(H, W, C\), but got \(2, 2\)"):
+    with pytest.raises(InputError, match=r"\(2, 2\)"):
         to_channels(np.zeros((2, 2), np.uint8), 1)

@@ -88,7 +88,7 @@ def test_255_is_kept_only_where_it_is_declared(tmp_path):
     labels = np.array([[0, 1, 255], [3, 2, 255]], np.uint8)
     Image.fromarray(labels).save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png", FOUR, ignore_label=255), labels)
-    with pytest.raises(InputError, match=r"expected labels 0 to 3 for the 4 classes, but found .*255 \(2 pixels\)"):
+    with pytest.raises(InputError, match=r"0 to 3 .*255 \(2 pixels\)"):
         read_mask(tmp_path / "m.png", FOUR)
 
 
@@ -96,7 +96,7 @@ def test_with_an_ignore_label_two_classes_are_labels_as_well(tmp_path):
     Image.fromarray((CHECKER * 255).astype(np.uint8)).save(tmp_path / "m.png")
     np.testing.assert_array_equal(read_mask(tmp_path / "m.png", TWO, ignore_label=255), CHECKER * 255)
     Image.fromarray(np.array([[0, 1, 128]], np.uint8)).save(tmp_path / "m.png")
-    with pytest.raises(InputError, match=r"expected labels 0 to 1 or 255 \(ignore\) for the 2 classes"):
+    with pytest.raises(InputError, match=r"0 to 1 or 255 "):
         read_mask(tmp_path / "m.png", TWO, ignore_label=255)
 
 
@@ -112,7 +112,7 @@ def test_colors_are_no_labels(tmp_path):
     values = np.zeros((6, 8, 3), np.uint8)
     values[1, 2:5, 0] = 255
     Image.fromarray(values).save(tmp_path / "m.png")
-    with pytest.raises(InputError, match=r"m\.png: .*the 3 color channels differ in 3 pixels"):
+    with pytest.raises(InputError, match=r"m\.png: .*\b3 color channels .*\b3 pixels"):
         read_mask(tmp_path / "m.png", TWO)
 
 
@@ -120,17 +120,17 @@ def test_a_mask_drawn_in_the_alpha_plane_is_not_read_as_empty(tmp_path):
     values = np.zeros((6, 8, 4), np.uint8)
     values[:, :, 3] = CHECKER * 255
     Image.fromarray(values).save(tmp_path / "m.png")
-    with pytest.raises(InputError, match="transparent pixels"):
+    with pytest.raises(InputError, match="transparent"):
         read_mask(tmp_path / "m.png", TWO)
 
 
 @pytest.mark.parametrize("dtype", [np.bool_, np.uint8])
 def test_a_tiff_with_0_as_white_is_not_guessed(tmp_path, dtype):
     tifffile.imwrite(tmp_path / "m.tif", CHECKER.astype(dtype), photometric="miniswhite")
-    with pytest.raises(InputError, match=r"m\.tif: this TIFF declares that 0 is white"):
+    with pytest.raises(InputError, match=r"m\.tif: .*MinIsWhite"):
         read_mask(tmp_path / "m.tif", TWO)
     Image.fromarray(CHECKER == 1).save(tmp_path / "fax.tif", compression="group4", tiffinfo={262: 0})
-    with pytest.raises(InputError, match="0 is white"):
+    with pytest.raises(InputError, match="MinIsWhite"):
         read_mask(tmp_path / "fax.tif", TWO)
 
 
@@ -157,19 +157,19 @@ def test_the_mask_turns_as_the_image_does(tmp_path):
 
 @pytest.mark.parametrize("classes", [(), ("lesion",), tuple(map(str, range(256)))])
 def test_a_mask_needs_2_to_255_classes(tmp_path, classes):
-    with pytest.raises(UsageError, match=f"2 to 255 names, but got {len(classes)}"):
+    with pytest.raises(UsageError, match=rf"`classes` .*\b{len(classes)}\b"):
         read_mask(tmp_path / "m.png", classes)
 
 
 def test_the_only_ignore_label_is_255(tmp_path):
-    with pytest.raises(UsageError, match="Expected `ignore_label` to be 255 or None, but got 7"):
+    with pytest.raises(UsageError, match=r"`ignore_label` .*\b7\b"):
         read_mask(tmp_path / "m.png", TWO, ignore_label=7)
 
 
 @pytest.mark.parametrize("ignore_label", [None, 255])
 def test_the_first_label_beyond_the_classes_is_refused(tmp_path, ignore_label):
     Image.fromarray(np.array([[0, 1, 2], [3, 4, 0]], np.uint8)).save(tmp_path / "m.png")
-    with pytest.raises(InputError, match=r"for the 4 classes, but found .*4 \(1 pixel"):
+    with pytest.raises(InputError, match=r"\b4 classes, .*4 \(1 pixel"):
         read_mask(tmp_path / "m.png", FOUR, ignore_label)
 
 
@@ -187,7 +187,7 @@ def test_a_plane_of_16_bit_alpha_is_opaque_or_refused(tmp_path, png16, alpha, op
     if opaque:
         np.testing.assert_array_equal(read_mask(tmp_path / "m.png", TWO), CHECKER)
     else:
-        with pytest.raises(InputError, match="transparent pixels"):
+        with pytest.raises(InputError, match="transparent"):
             read_mask(tmp_path / "m.png", TWO)
 
 

@@ -70,7 +70,7 @@ def check_size(path: Path, width: int, height: int, channels: int = 1) -> None:
         InputError: there is no pixel, more than `MAX_PIXELS`, or more values than four channels of that.
     """
     if width < 1 or height < 1 or channels < 1:
-        raise InputError(f"{path}: declares {width} x {height} pixels of {channels} channels; it holds no picture.")
+        raise InputError(f"{path}: declares {width} x {height} pixels of {channels} channels; it holds no image.")
     if width * height > MAX_PIXELS or width * height * channels > 4 * MAX_PIXELS:
         raise InputError(
             f"{path}: expected at most {MAX_PIXELS:,} pixels (of up to 4 channels), but its header declares "
@@ -102,59 +102,59 @@ def decode_with_pillow(path: Path, kind: PillowFormat) -> DecodedImage:
         InputError: the image is too large, animated, or of a pixel kind that has no 8- or 16-bit meaning.
         Exception: whatever Pillow raises for a damaged file; `decode_image` translates it.
     """
-    with path.open("rb") as file, _FILES[kind](file) as picture:
-        check_size(path, *picture.size)
-        frames = getattr(picture, "n_frames", 1)
+    with path.open("rb") as file, _FILES[kind](file) as image:
+        check_size(path, *image.size)
+        frames = getattr(image, "n_frames", 1)
         if frames > 1:
-            raise InputError(f"{path}: expected one picture, but it holds {frames} frames; save the one you need.")
-        rawmode = str(picture.tile[0].args) if kind == "PNG" and picture.tile else ""
+            raise InputError(f"{path}: expected one image, but it holds {frames} frames; save the one you need.")
+        rawmode = str(image.tile[0].args) if kind == "PNG" and image.tile else ""
         if kind == "BMP":
-            _keep_palette(file, picture)
-        picture.load()
+            _keep_palette(file, image)
+        image.load()
         # The tag can stand behind the pixels. Pillow turns a TIFF itself, and removes the tag.
-        orientation = picture.getexif().get(ExifTag.Orientation)
-        decoded = _decode_16_bit(file, rawmode, picture) if rawmode in _DEEP else _from_pillow(path, picture)
+        orientation = image.getexif().get(ExifTag.Orientation)
+        decoded = _decode_16_bit(file, rawmode, image) if rawmode in _DEEP else _from_pillow(path, image)
     return decoded.upright(orientation)
 
 
-def _from_pillow(path: Path, picture: ImageFile) -> DecodedImage:
-    mode = picture.mode
+def _from_pillow(path: Path, image: ImageFile) -> DecodedImage:
+    mode = image.mode
     if mode in ("CMYK", "YCbCr"):
-        return DecodedImage(np.asarray(picture.convert("RGB")))
+        return DecodedImage(np.asarray(image.convert("RGB")))
     if mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "RGBa", "RGBX") and not mode.startswith("I;16"):
         raise InputError(
             f"{path}: its pixels are of the kind {mode!r}; expected gray, RGB or palette of 8 or 16 bits. "
             "Convert it first."
         )
-    stored = np.asarray(picture)
+    stored = np.asarray(image)
     planes = stored.reshape(*stored.shape[:2], -1).astype(stored.dtype.newbyteorder("="), copy=False)
     if mode == "P":
-        return DecodedImage(planes, palette=np.array(picture.getpalette("RGB"), np.uint8).reshape(-1, 3))
+        return DecodedImage(planes, palette=np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3))
     if mode in ("LA", "RGBA", "RGBa"):
         return DecodedImage(planes[:, :, :-1], alpha=planes[:, :, -1])
     return DecodedImage(planes)
 
 
-def _keep_palette(file: IO[bytes], picture: ImageFile) -> None:
+def _keep_palette(file: IO[bytes], image: ImageFile) -> None:
     """Restore a palette of black and white or of a gray ramp, which Pillow drops, reading 4 bits as 1 or 8."""
     file.seek(14)
     header = file.read(16)
     place = 10 if header[:4] == b"\x0c\0\0\0" else 14  # of OS/2, and of Windows
     bits = int.from_bytes(header[place : place + 2], "little")
-    (tile,) = picture.tile
+    (tile,) = image.tile
     mode, *layout = tile.args if isinstance(tile.args, tuple) else ()
     if (bits, mode) in ((4, "1"), (4, "L"), (8, "1")):
         levels = [0, 255] if mode == "1" else range(1 << bits)
-        picture._mode = "P"
-        picture.palette = raw("RGB", bytes(level for level in levels for _ in range(3)))
-        picture.tile = [tile._replace(args=("P;4" if bits == 4 else "P", *layout))]
+        image._mode = "P"
+        image.palette = raw("RGB", bytes(level for level in levels for _ in range(3)))
+        image.tile = [tile._replace(args=("P;4" if bits == 4 else "P", *layout))]
 
 
 _DEEP = {"RGB;16B": "RGB;16L", "RGBA;16B": "RGBA;16L", "LA;16B": "RGBA"}
 """Raw modes of 16-bit color PNG, with the mode that reads the lower bytes."""
 
 
-def _decode_16_bit(file: IO[bytes], rawmode: str, picture: ImageFile) -> DecodedImage:
+def _decode_16_bit(file: IO[bytes], rawmode: str, image: ImageFile) -> DecodedImage:
     """Decode 16-bit color; Pillow keeps only the upper byte, so the file is decoded again for the lower ones."""
     file.seek(0)
     with PngImageFile(file) as again:
@@ -163,7 +163,7 @@ def _decode_16_bit(file: IO[bytes], rawmode: str, picture: ImageFile) -> Decoded
     if rawmode == "LA;16B":  # 4 bytes a pixel, read as if they were R, G, B, A
         gray_alpha = other.view(">u2").astype(np.uint16)
         return DecodedImage(gray_alpha[:, :, :1], alpha=gray_alpha[:, :, 1])
-    pixels = (np.asarray(picture).astype(np.uint16) << np.uint16(8)) | other
+    pixels = (np.asarray(image).astype(np.uint16) << np.uint16(8)) | other
     return DecodedImage(pixels[:, :, :3], alpha=pixels[:, :, 3] if rawmode == "RGBA;16B" else None)
 
 
@@ -204,7 +204,7 @@ def _check_one_picture(path: Path, file: TiffFile, page: TiffPage) -> None:
     # ImageJ may describe a stack by one page and a number in its metadata.
     count = max(len(file.pages), int((file.imagej_metadata or {}).get("images", 1)), page.imagedepth)
     if count > 1:
-        raise InputError(f"{path}: expected one picture, but it is a stack of {count} pages; save each page as a file.")
+        raise InputError(f"{path}: expected one image, but it is a stack of {count} pages; save each page as a file.")
 
 
 def _check_samples(path: Path, page: TiffPage) -> None:

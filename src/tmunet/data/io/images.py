@@ -60,11 +60,7 @@ def read_image(path: Path) -> Pixels:
 
 
 def to_image(path: Path, decoded: DecodedImage) -> Pixels:
-    """Convert a decoded file to an image, as `read_image` does.
-
-    Raises:
-        InputError: a pixel asks for a color that the palette does not have; `path` is named.
-    """
+    """Convert a decoded file to an image, as `read_image` does; raises an `InputError` if the palette lacks a color."""
     if decoded.palette is not None:
         return _colored(path, decoded.pixels, decoded.palette)
     if decoded.pixels.dtype == np.bool_:
@@ -118,11 +114,7 @@ def to_channels(image: Pixels, channels: int) -> Pixels:
 
 
 def decode_image(path: Path) -> DecodedImage:
-    """Decode an image file into stored values.
-
-    Raises:
-        InputError: as for `read_image`; no other exception leaves this function.
-    """
+    """Decode an image file into stored values; raises an `InputError` as `read_image` does, and no other exception."""
     kind = image_format(path)
     try:
         return decode_tiff(path) if kind == "TIFF" else decode_with_pillow(path, kind)
@@ -137,11 +129,7 @@ def decode_image(path: Path) -> DecodedImage:
 
 
 def image_format(path: Path) -> ImageFormat:
-    """Detect the format of a file by its first bytes.
-
-    Raises:
-        InputError: the file cannot be opened, is empty, or is none of the formats.
-    """
+    """Detect the format of a file by its first bytes; raises an `InputError` if it is none of the formats."""
     try:
         with path.open("rb") as file:
             start = file.read(8)

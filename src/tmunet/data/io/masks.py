@@ -98,7 +98,7 @@ def stored_values(path: Path, decoded: DecodedImage) -> StoredValues:
         )
     if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:
         raise InputError(
-            f"{path}: the mask has transparent pixels, so its labels may lie in the colors or in the alpha "
+            f"{path}: the mask has transparent pixels, so its labels may be in the colors or in the alpha "
             "plane; save it as a gray image without alpha."
         )
     if (pixels != pixels[:, :, :1]).any():
@@ -128,13 +128,7 @@ def histogram(counts: NDArray[np.intp]) -> str:
 
 
 def advice(values: Sequence[int], classes: Sequence[str], ignore_label: int | None = None) -> str:
-    """Write the hint for a mask with unexpected values; it never proposes to threshold what may be labels.
-
-    Args:
-        values: of the mask, ascending.
-        classes: expected.
-        ignore_label: 255 if the data set declares it.
-    """
+    """Write the hint for a mask with unexpected values (ascending); it never proposes to threshold what may be labels."""
     if len(classes) == 2 and len(values) > FEW_VALUES:
         return (
             "JPEG and smooth scaling make such values. Threshold the original masks where you can say at which value, often "
@@ -155,14 +149,9 @@ def advice(values: Sequence[int], classes: Sequence[str], ignore_label: int | No
 
 
 def class_fractions(mask: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, float]:
-    """Compute the share of each class but the background in the pixels that are not ignored.
+    """Compute the fraction of each class but the background in the pixels of a mask (H, W) that are not ignored.
 
-    Args:
-        mask: ``(H, W)`` labels 0..K-1, and 255 where ignored.
-        classes: names of the labels.
-
-    Returns:
-        0 to 1 by class name, in order of the labels; nothing where every pixel is ignored.
+    Empty where every pixel is ignored.
 
     >>> class_fractions(np.array([[0, 1, 1, 255]], np.uint8), ("background", "polyp"))
     {'polyp': 0.6666666666666666}

@@ -1,11 +1,10 @@
 """Interpret the palette of a mask: gray levels, or a legend of labels.
 
-The rule, for PNG, BMP and TIFF alike: **if every color of the palette is gray, the file is a gray picture, and its gray levels
-are the values; if any of them is not, the palette is a legend, and the index is the label.** A program that reduces a black
-and white picture to a palette lists the two grays in whatever order it meets them, so that their indices say nothing, while
-every viewer and every conversion to gray shows the levels; that holds for 0, 128 and 255 as well. A legend, as PASCAL VOC,
-labelme and `tmunet predict` write it, shows label 3 in some color of its own. The whole palette is asked, not only what a mask
-uses of it: a legend may show a label in gray, and a mask may hold nothing else.
+The rule, for PNG, BMP and TIFF alike: **if every color of the palette is gray, the gray levels are the values of the mask; if
+any color is not gray, the palette is a legend, and the index is the label.** A program that reduces a black and white image to a
+palette lists the two grays in any order, so the indices have no meaning, while every viewer and every conversion to gray uses
+the levels; that holds for 0, 128 and 255 as well. A legend, as PASCAL VOC, labelme and `tmunet predict` write it, has a color for
+each label. The whole palette decides, not only the colors in use: a legend may have a gray label, and a mask may hold no other.
 
 Where a palette has the same color for two of the indices in use, or no color for one, the index is the value too.
 """
@@ -60,12 +59,7 @@ def gray_levels(decoded: DecodedImage) -> NDArray[np.uint8] | None:
 
 
 def legend(decoded: DecodedImage, labels: NDArray[np.uint8]) -> Legend | None:
-    """Return the legend of a mask; None without a palette.
-
-    Args:
-        decoded: the decoded mask.
-        labels: (H, W) of the mask.
-    """
+    """Return the legend of a decoded mask with labels (H, W); None without a palette."""
     if decoded.palette is None:
         return None
     color_of = _colors(decoded, decoded.palette)
@@ -75,13 +69,7 @@ def legend(decoded: DecodedImage, labels: NDArray[np.uint8]) -> Legend | None:
 
 
 def find_ambiguity(decoded: DecodedImage, classes: Sequence[str], ignore_label: int | None) -> str | None:
-    """Describe why the palette of a mask has two legal readings; None if it has one.
-
-    Args:
-        decoded: the decoded mask.
-        classes: expected.
-        ignore_label: 255 if the data set declares it.
-    """
+    """Describe why the palette of a mask has two legal readings; None if it has one."""
     if decoded.palette is None:
         return None
     color_of = _colors(decoded, decoded.palette)
@@ -107,9 +95,7 @@ def find_conflict(legends: Iterable[tuple[str, Legend | None]]) -> Conflict | No
 
     Two legends contradict each other if an index has different colors, a legend and a palette of grays if a gray stands for
     different labels.
-
-    Args:
-        legends: name of each mask with its legend, or None without a palette.
+    `legends` are names of masks with their legends, or None without a palette.
     """
     known = [(name, one) for name, one in legends if one is not None]
     colors: dict[int, dict[Color, list[str]]] = {}

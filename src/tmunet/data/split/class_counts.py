@@ -35,7 +35,7 @@ class ClassCount:
         total = sum(self.images.values())
         if not total:
             return f"the class {self.name!r} is on no image of the split: {consequence}"
-        within = "" if self.units is None else f" in {pluralize(self.units, 'group')}"
+        within = "" if self.units is None else f" in {pluralize(self.units, 'unit')}"
         return f"the class {self.name!r}, on {pluralize(total, 'image')}{within}, is absent from {where}: {consequence}"
 
     def __str__(self) -> str:
@@ -48,14 +48,7 @@ def count_classes(
     present: Mapping[str, Collection[str]],
     units: Sequence[Sequence[str]] | None = None,
 ) -> tuple[ClassCount, ...]:
-    """Count the images with each class in each subset.
-
-    Args:
-        split: case names of train, val and test.
-        classes: names of all classes but the background.
-        present: those of them on each case of the split.
-        units: the cases of each group, if known.
-    """
+    """Count the images with each class but the background in each subset; `present` are the classes on each case."""
     sides = split.to_dict()
     counts = []
     for name in classes:
@@ -68,11 +61,7 @@ def count_classes(
 
 
 def absences(splits: Mapping[str, Sequence[ClassCount]]) -> list[str]:
-    """Describe each class that is absent from a subset, one line for each class.
-
-    Args:
-        splits: counts of the same classes by the name of the split or fold.
-    """
+    """Describe each class that is absent from a subset, in one line; counts are given by name of the split or fold."""
     lines = []
     for counts in zip(*splits.values(), strict=True):
         absent = frozenset(side for count in counts for side in count.absent)

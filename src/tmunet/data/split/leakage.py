@@ -31,14 +31,7 @@ class Leak:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Leakage from one subset of a split into another.
-
-    Attributes:
-        side: "test" or "val".
-        other: "train" or "val".
-        images: number of cases of `side`.
-        leaks: those of them with a related case in `other`.
-    """
+    """Leakage from `side` (test or val, of so many images) into `other` (train or val)."""
 
     side: str
     other: str
@@ -107,11 +100,7 @@ def find_leaks(
 ) -> LeakReport:
     """Find data leakage: test into train and val, val into train.
 
-    Args:
-        split: case names of train, val and test.
-        groups: of the cases, where known.
-        signatures: `tmunet.data.split.near_duplicates.signature` of every case of the split.
-        above: correlation above which two images show the same scene.
+    Groups may be unknown; every case of the split needs a signature. `above` is the correlation of images of the same scene.
     """
     sides = {side: sorted(names, key=natural_key) for side, names in split.to_dict().items()}
     return LeakReport(

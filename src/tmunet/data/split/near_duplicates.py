@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from tmunet.data.io.images import Pixels
 from tmunet.visualize import to_rgb8
@@ -36,15 +38,7 @@ def signature(image: Pixels) -> Signature:
 
 
 def find_similar_pairs(signatures: Sequence[Signature], above: float) -> Iterator[tuple[int, int, float]]:
-    """Find all pairs of images with a correlation above a threshold.
-
-    Args:
-        signatures: of N images.
-        above: `NEAR_DUPLICATE` or `SAME_SCENE`.
-
-    Yields:
-        (i, j, correlation) with i < j, in that order.
-    """
+    """Find all pairs of images with a correlation above a threshold: (i, j, correlation) with i < j, in that order."""
     if not signatures:
         return
     stack = np.stack(signatures)
@@ -57,16 +51,7 @@ def find_similar_pairs(signatures: Sequence[Signature], above: float) -> Iterato
 def find_nearest(
     signatures: Sequence[Signature], others: Sequence[Signature], above: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Find the nearest neighbor of each image in another set, if their correlation is above a threshold.
-
-    Args:
-        signatures: of N images.
-        others: of M other images; of equally similar ones the first is taken.
-        above: `NEAR_DUPLICATE` or `SAME_SCENE`.
-
-    Yields:
-        (i, j, correlation) with i < N and j < M, each i at most once.
-    """
+    """Find the nearest neighbor in `others` of each image, if their correlation is above a threshold: (i, j, correlation)."""
     if not signatures or not others:
         return
     stack = np.stack(others)
@@ -83,15 +68,6 @@ def clusters(count: int, pairs: Sequence[tuple[int, int]]) -> list[int]:
     >>> clusters(5, [(0, 2), (2, 3)])
     [0, 1, 0, 0, 2]
     """
-    parent = list(range(count))
-
-    def root(item: int) -> int:
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    for a, b in pairs:
-        parent[root(b)] = root(a)
-    number: dict[int, int] = {}
-    return [number.setdefault(root(item), len(number)) for item in range(count)]
+    i, j = np.array(pairs, int).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(pairs)), (i, j)), shape=(count, count))
+    return [int(label) for label in connected_components(graph, directed=False)[1]]

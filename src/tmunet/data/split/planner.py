@@ -57,22 +57,14 @@ class SplitPlan:
 
 
 def make_splits(plan: SplitPlan, scan: DatasetScan, official: Split | None = None) -> tuple[Split, ...]:
-    """Make a split, or folds.
+    """Make one split, or one for each fold; the kind "official" needs the official split of the data set.
 
     Folds of the official split keep its test, and each other case is in val once; in folds of the other kinds each case is in
     test once.
 
-    Args:
-        plan: settings.
-        scan: of all cases.
-        official: the split of the data set; needed for the kind "official".
-
-    Returns:
-        One split, or one for each fold.
-
     Raises:
         InputError: the groups are too few or too large for the subsets.
-        UsageError: the kind is "official", but there is no such split.
+        UsageError: the kind is "official", but `official` is None.
     """
     balance = (scan.strata, scan.to_balance) if plan.stratified else (None, None)
     if plan.kind == "official":
@@ -92,14 +84,7 @@ def make_splits(plan: SplitPlan, scan: DatasetScan, official: Split | None = Non
 
 @dataclass(frozen=True)
 class Side:
-    """Statistics of train, val or test.
-
-    Attributes:
-        cases: number of cases.
-        share: of all cases of the split, 0 to 1.
-        groups: number of different groups, cases without one apart.
-        mean_foreground_share: over its cases, 0 to 1; None without cases, or if no image was decoded.
-    """
+    """Statistics of train, val or test: number of cases and of known groups; shares are 0 to 1, None if no image was decoded."""
 
     cases: int
     share: float
@@ -112,13 +97,9 @@ class SplitReport:
     """Report of a split.
 
     Attributes:
-        split: train, val and test.
-        sides: statistics of train, val and test.
-        units: number of groups, by common group or scene, that can be split without leakage.
+        units: number of clusters of cases of common group or scene.
         without_group: number of cases of the split whose group is not known.
         left_out: number of scanned cases that are not in the split.
-        classes: images with each class in each subset.
-        leaks: data leakage.
     """
 
     split: Split
@@ -143,12 +124,7 @@ class SplitReport:
 
 
 def describe_split(split: Split, scan: DatasetScan) -> SplitReport:
-    """Report a split.
-
-    Args:
-        split: names of scanned cases.
-        scan: of these cases, and perhaps of others.
-    """
+    """Report a split of scanned cases."""
     sides = split.to_dict()
     used = [name for names in sides.values() for name in names]
     units = restrict(scan.clusters, used)

@@ -72,12 +72,7 @@ def strata_of(fractions: Mapping[str, float]) -> dict[str, int]:
 
 
 def scan_cases(cases: Sequence[Case], info: DatasetInfo, where: str) -> DatasetScan:
-    """Decode every image and mask once, with a progress bar.
-
-    Args:
-        cases: with their groups.
-        info: of the data set.
-        where: the data set, as the user named it; for messages.
+    """Decode every image and mask once, with a progress bar; `where` names the data set in messages.
 
     Raises:
         DataError: all faults of the cases.

@@ -111,16 +111,10 @@ def write_split(path: Path, split: Split) -> None:
 
 
 def read_official_split(folder: Path, names: Sequence[str]) -> Split:
-    """Read the split that the publishers of a data set defined.
-
-    Args:
-        folder: of the data set.
-        names: of its cases.
+    """Read the split that the publishers of a data set defined, as `read_split` does.
 
     Raises:
         UsageError: the data set has none.
-        InputError: the file cannot be read or is not a JSON object.
-        DataError: all faults of its content, as for `read_split`.
     """
     path = folder / OFFICIAL_SPLIT
     if not path.exists():
@@ -132,13 +126,7 @@ def read_official_split(folder: Path, names: Sequence[str]) -> Split:
 
 
 def fixed_splits(name: str) -> Mapping[str, Path]:
-    """Find the packaged fixed splits of a public data set, made so that scores on them are comparable.
-
-    Args:
-        name: of the data set, as `tmunet import` spells it.
-
-    Returns:
-        Split files by name, such as "random", "grouped" or "grouped-fold-1"; empty for a data set without fixed splits.
+    """Find the packaged fixed splits of a public data set, by which scores are comparable: split files by name, or none.
 
     >>> list(fixed_splits("MoNuSeg"))[-2:]
     ['official', 'random']
@@ -151,15 +139,8 @@ def fixed_splits(name: str) -> Mapping[str, Path]:
 def copy_fixed_splits(name: str, cases: Sequence[str], folder: Path) -> tuple[str, ...]:
     """Copy the fixed splits of a data set with their reports to ``folder/splits/``, and one to ``folder/split.json``.
 
-    A split with names that are not cases of the folder is left out. ``split.json`` is the official split, else the grouped one.
-
-    Args:
-        name: of the data set, as `tmunet import` spells it.
-        cases: names of its cases.
-        folder: of the data set.
-
-    Returns:
-        The names of the copied splits.
+    A split with names that are not among `cases` is left out. ``split.json`` is the official split, else the grouped one.
+    Returns the names of the copied splits.
     """
     known = frozenset(cases)
     copied = {

@@ -1,4 +1,10 @@
-"""Split strategies: random, grouped, official, cross-validation. Grouped ones keep a patient or video in one subset."""
+"""Split strategies: random, grouped, official, cross-validation.
+
+All take a seed of ``random.Random`` and do not depend on the order of cases and groups. `groups` are the cases that stay in one
+subset; `ratios` (train above 0) are approximated by whole groups; `strata` and `classes` are balanced between the subsets as
+`tmunet.data.split.assign` describes. They raise `InputError` for too few groups or a group too large for a subset, and
+`UsageError` for invalid ratios or fewer than 2 folds.
+"""
 
 import random
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -29,21 +35,7 @@ _PRECEDENCE = (0, 2, 1)  # a class on too few groups goes to train first, then t
 def random_split(
     names: Iterable[str], seed: int, ratios: Ratios = RATIOS, strata: Strata = None, classes: Classes = None
 ) -> Split:
-    """Split cases at random, stratified if `strata` or `classes` are given; independent of the order of the names.
-
-    The sizes follow the ratios by largest remainder. At 7:1:2, a set of 3 to 5 cases leaves none for val.
-
-    Args:
-        names: case names; at least 3 different ones.
-        seed: of ``random.Random``.
-        ratios: train above 0, the others not below.
-        strata: see `Strata`.
-        classes: see `Classes`.
-
-    Raises:
-        InputError: fewer than 3 cases.
-        UsageError: invalid ratios.
-    """
+    """Split at least 3 cases at random, with sizes by largest remainder; at 7:1:2, 3 to 5 cases leave none for val."""
     check_ratios(ratios)
     shuffled = sorted(set(names))
     if len(shuffled) < 3:
@@ -61,18 +53,7 @@ def random_split(
 def grouped_split(
     groups: Groups, seed: int, ratios: Ratios = RATIOS, strata: Strata = None, classes: Classes = None
 ) -> Split:
-    """Split whole groups, stratified; independent of the order of groups and cases.
-
-    Args:
-        groups: the cases that stay in one subset.
-        seed: of ``random.Random``.
-        ratios: train above 0, the others not below.
-        strata: see `Strata`.
-        classes: see `Classes`; a class on too few groups for all subsets is put into train first, then into test.
-
-    Raises:
-        InputError: fewer groups than subsets, or a group larger than the largest subset.
-        UsageError: invalid ratios.
+    """Split whole groups; a class on too few groups for all subsets is put into train first, then into test.
 
     >>> split = grouped_split([["a1", "a2", "a3"], ["b1", "b2"], ["c1"]], seed=0, ratios=(3, 1, 2))
     >>> (split.train, split.val, split.test)
@@ -85,20 +66,7 @@ def grouped_split(
 def official_split(
     official: Split, groups: Groups, seed: int, ratios: Ratios = RATIOS, strata: Strata = None, classes: Classes = None
 ) -> Split:
-    """Complete an official split: a missing val is taken from its train in whole groups; test is unchanged.
-
-    Args:
-        official: the split of the data set.
-        groups: the cases that stay in one subset.
-        seed: of ``random.Random``.
-        ratios: of train and val; that of test is not used.
-        strata: see `Strata`.
-        classes: see `Classes`.
-
-    Raises:
-        InputError: too few groups in train, or one too large.
-        UsageError: invalid ratios.
-    """
+    """Complete an official split: a missing val is taken from its train in whole groups; test is unchanged."""
     check_ratios(ratios)
     if official.val:
         return official
@@ -112,17 +80,7 @@ def cross_validation(
 ) -> tuple[Split, ...]:
     """Make folds for cross-validation: every case is in test exactly once; the rest of a fold is split into train and val.
 
-    Args:
-        groups: the cases that stay in one subset.
-        folds: at least 2.
-        seed: of ``random.Random``.
-        ratios: of train and val; that of test is not used.
-        strata: see `Strata`.
-        classes: see `Classes`; a class on at least as many groups as there are folds is in every test.
-
-    Raises:
-        InputError: fewer groups than folds or subsets, or a group too large for any of them.
-        UsageError: fewer than 2 folds, or invalid ratios.
+    A class on at least as many groups as there are folds is in every test.
     """
     check_folds(folds)
     check_ratios(ratios)
@@ -139,31 +97,14 @@ def cross_validation(
 def cross_validation_with_fixed_test(
     groups: Groups, test: tuple[str, ...], folds: int, seed: int, strata: Strata = None, classes: Classes = None
 ) -> tuple[Split, ...]:
-    """Make folds with one fixed test: every other case is in val exactly once.
-
-    Args:
-        groups: the cases that are not in test, by the groups that stay in one subset.
-        test: of every fold.
-        folds: at least 2.
-        seed: of ``random.Random``.
-        strata: see `Strata`.
-        classes: see `Classes`.
-
-    Raises:
-        InputError: fewer groups than folds, or a group larger than a fold.
-        UsageError: fewer than 2 folds.
-    """
+    """Make folds with one fixed test: every case of `groups`, which test is not part of, is in val exactly once."""
     check_folds(folds)
     vals = assign_groups(sort_groups(groups), [1] * folds, random.Random(seed), strata, classes)
     return tuple(to_split((name for other in vals if other is not val for name in other), val, test) for val in vals)
 
 
 def check_ratios(ratios: Sequence[float]) -> None:
-    """Validate the ratios of a split.
-
-    Raises:
-        UsageError: not three numbers, train not above 0, or another one below 0.
-    """
+    """Raise a `UsageError` unless the ratios are three numbers with train above 0 and the others not below."""
     if not (len(ratios) == 3 and ratios[0] > 0 and all(0 <= ratio < float("inf") for ratio in ratios)):
         raise UsageError(
             f"Expected `ratios` to be three shares with train above 0, such as (7, 1, 2), but got {ratios}."
@@ -171,11 +112,7 @@ def check_ratios(ratios: Sequence[float]) -> None:
 
 
 def check_folds(folds: int) -> None:
-    """Validate the number of folds.
-
-    Raises:
-        UsageError: fewer than 2.
-    """
+    """Raise a `UsageError` for fewer than 2 folds."""
     if folds < 2:
         raise UsageError(f"Expected `folds` to be at least 2, but got {folds}.")
 
