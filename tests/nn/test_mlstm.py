@@ -15,7 +15,7 @@ from tmunet.nn.mlstm import MLSTMState, mlstm_recurrent
 from . import oracle
 from .tokens import GATES, Draw, Tokens, chunkwise, distance, each, extreme_positive, fast, forms, recurrent, trained
 
-LENGTHS = (1, 2, 15, 16, 17, 255, 1024)
+LENGTHS = (1, 2, 15, 16, 17, 255, pytest.param(1024, marks=pytest.mark.slow))
 FORMS = forms(4)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tmunet.nn.layers import upsample_like
 from tmunet.nn.tmunet import TMUNet
 
-LARGE = 8 * 2**20  # bytes of a map; smaller ones are as fast whole (benchmarks/strips.md)
+LARGE = 8 * 2**20  # bytes of a map; smaller ones are as fast whole (benchmarks/tile_rows.md)
 TILE = 4 * 2**20  # bytes of a tile
 
 
