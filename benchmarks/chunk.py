@@ -1,8 +1,8 @@
-"""How many tokens S a chunk of the mLSTM should have: every chunk size in turns, at the lengths and widths that TM-UNet has.
+"""Chunk size S of the mLSTM: all sizes in turns, at the sequence lengths and head widths of TM-UNet.
 
     python benchmarks/chunk.py [--rounds 15] [--threads 2] [--out benchmarks/chunk.md]
 
-`tmunet.nn.xlstm.chunk_of` follows from the page.
+`tmunet.nn.xlstm.default_chunk_size` follows from the page.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def call(T: int, D: int, S: int, backward: bool) -> Callable[[], Any]:
     """Forward, or forward and backward, on fixed random tokens; gates as after training."""
     import torch
 
-    from tmunet.nn.kernels.chunkwise import mlstm
+    from tmunet.nn.mlstm import mlstm
 
     torch.manual_seed(0)
     q, k, v = (torch.randn(HEADS, 1, T, D) for _ in range(3))
@@ -44,14 +44,16 @@ def call(T: int, D: int, S: int, backward: bool) -> Callable[[], Any]:
 
 def rows(T: int, D: int, rounds: int) -> list[str]:
     """Two lines of the table: time of each chunk size over that of the reference, by rounds."""
-    from tmunet.nn.xlstm import chunk_of
+    from tmunet.nn.xlstm import default_chunk_size
     from tmunet_lab.bench.timing import ratio, time_interleaved
 
     lines = []
     for what, backward in (("forward", False), ("forward + backward", True)):
         times = time_interleaved({str(S): call(T, D, S, backward) for S in SIZES}, rounds, 3)
         ratios = {S: ratio(times[str(S)], times[str(REFERENCE)]).median for S in SIZES}
-        cells = " | ".join(f"**{value:.2f}**" if chunk_of(D) == S else f"{value:.2f}" for S, value in ratios.items())
+        cells = " | ".join(
+            f"**{value:.2f}**" if default_chunk_size(D) == S else f"{value:.2f}" for S, value in ratios.items()
+        )
         lines.append(f"| {T} | {D} | {what} | {cells} |")
     return lines
 

@@ -30,8 +30,7 @@ def call(form: str, T: int, D: int, backward: bool) -> Callable[[], Any]:
     """Forward, or forward and backward, of one form on fixed random tokens; gates as after training."""
     import torch
 
-    from tmunet.nn.kernels.chunkwise import mlstm
-    from tmunet.nn.mlstm import mlstm_chunkwise, mlstm_parallel
+    from tmunet.nn.mlstm import mlstm, mlstm_chunkwise, mlstm_parallel
     from tmunet_lab.baselines.tmunet_released import mlstm_quadratic
 
     forms: dict[str, Callable[..., torch.Tensor]] = {

@@ -60,11 +60,15 @@ def test_a_room_imports_only(rooms: tuple[str, ...], allowed: tuple[str, ...]) -
     assert foreign(room(*rooms), allowed, ()) == []
 
 
-def test_networks_import_torch_alone_but_for_two_whose_layers_are_other_packages() -> None:
-    assert foreign(room("nn"), ("torch", "tmunet.nn"), ()) == [
-        "nn/baselines/monai.py: tmunet.extras.require",
-        "nn/baselines/nnunet.py: tmunet.extras.require",
-    ]
+def test_the_network_imports_torch_alone() -> None:
+    assert foreign(room("nn"), ("torch", "tmunet.nn"), ()) == []
+
+
+def test_the_network_does_not_import_its_forms_for_inference() -> None:
+    specification = [path for path in room("nn") if path.parent.name != "inference"]
+    assert foreign(specification, (), ("tmunet.nn.inference",)) == []
+    kernels = [path for path in specification if path.name != "mlstm.py"]
+    assert foreign(kernels, (), ("tmunet.nn.kernels",)) == []
 
 
 MODELS = tuple(f"tmunet.{name}" for name in ("model", "model_config", "registry", "nn", "hub"))

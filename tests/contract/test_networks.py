@@ -1,4 +1,7 @@
-"""What every network by name keeps, whatever it is inside. A new network needs its row in PINNED, and one in DEAD if it must."""
+"""Contract of every network by name. A new network needs a row in PINNED, and one in DEAD if it has unused parameters.
+
+One size of each architecture runs always; the other sizes, and all image sizes one by one, are marked `slow`.
+"""
 
 import copy
 import functools
@@ -7,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -59,6 +64,15 @@ def test_every_network_is_pinned() -> None:
     assert set(PINNED) == set(list_models())
 
 
+OTHER_SIZES = ("tmunet_s", "tmunet_b", "rolling_unet_m", "rolling_unet_l", "tmunet_released_s", "tmunet_released_b")
+
+
+def names(nightly: str = "") -> list[object]:
+    """All networks; those of OTHER_SIZES are slow, and one may be left to the nightly tests."""
+    marks = {**dict.fromkeys(OTHER_SIZES, pytest.mark.slow), nightly: pytest.mark.nightly}
+    return [pytest.param(name, marks=marks.get(name, ())) for name in list_models()]
+
+
 def logits(network: nn.Module, image: Tensor) -> Tensor:
     with torch.no_grad():
         result: Tensor = network(image)
@@ -68,6 +82,12 @@ def logits(network: nn.Module, image: Tensor) -> Tensor:
 def images(network: nn.Module, height: int, width: int, count: int = 1, channels: int = 3) -> Tensor:
     """Noise of this size, or of the nearest that the network takes."""
     return torch.rand(count, channels, *network.input_size.nearest(height, width))
+
+
+@functools.cache
+def fresh(name: str) -> nn.Module:
+    """With fresh weights, in eval mode; shared, so not to be changed."""
+    return create_model(name).eval()
 
 
 @functools.cache
@@ -86,11 +106,23 @@ def assert_near(result: Tensor, expected: Tensor, tolerance: float) -> None:
     assert (result - expected).abs().max() <= tolerance * expected.abs().max()
 
 
-@pytest.mark.parametrize("name", list_models())
+def check_size(network: nn.Module, height: int, width: int) -> tuple[int, int]:
+    """The network takes an image of this size, or refuses it and takes the one that it names."""
+    if not network.input_size.admits(height, width):
+        H, W = network.input_size.nearest(height, width)
+        with pytest.raises(ValueError, match=f"{height} x {width}; .* {H} x {W}"):
+            network(torch.rand(1, 3, height, width))
+        height, width = H, W
+    result = logits(network, torch.rand(1, 3, height, width))
+    assert result.shape == (1, 1, height, width)
+    assert result.isfinite().all(), (height, width)
+    return height, width
+
+
+@pytest.mark.parametrize("name", names())
 class TestNetworkContract:
     def test_parameters_and_macs_are_pinned(self, name: str) -> None:
-        network = create_model(name)
-        assert (count_parameters(network), count_macs(network)) == PINNED[name]
+        assert (count_parameters(fresh(name)), count_macs(fresh(name))) == PINNED[name]
 
     def test_every_parameter_learns_but_the_declared_ones(self, name: str) -> None:
         network = create_model(name, num_classes=2).train()
@@ -113,24 +145,18 @@ class TestNetworkContract:
         assert result.shape == (1, num_classes, *image.shape[2:])
         assert result.dtype == torch.float32
 
-    def test_every_height_and_width_from_32_to_96_is_taken_or_refused_with_one_that_fits(self, name: str) -> None:
-        network, seen = create_model(name).eval(), set()
+    @settings(max_examples=8, deadline=None, derandomize=True)
+    @given(height=st.integers(32, 96), width=st.integers(32, 96))
+    def test_a_size_is_taken_or_refused_with_one_that_fits(self, name: str, height: int, width: int) -> None:
+        check_size(fresh(name), height, width)
+
+    @pytest.mark.slow
+    def test_every_height_and_width_from_32_to_96_is_taken_or_refused(self, name: str) -> None:
+        network, done = fresh(name), set()
         for height in range(32, 97):
             width = 128 - height  # together they pass through every size, in a small area
-            image = torch.rand(1, 3, height, width)
-            if not network.input_size.admits(height, width):
-                H, W = network.input_size.nearest(height, width)
-                with pytest.raises(
-                    ValueError, match=f"but got {height} x {width}; (pad|resize) the image to {H} x {W}"
-                ):
-                    network(image)
-                image, height, width = torch.rand(1, 3, H, W), H, W
-            if (height, width) in seen:
-                continue
-            seen.add((height, width))
-            result = logits(network, image)
-            assert result.shape == (1, 1, height, width)
-            assert result.isfinite().all(), (height, width)
+            if network.input_size.admits(height, width) or network.input_size.nearest(height, width) not in done:
+                done.add(check_size(network, height, width))
 
     def test_the_form_for_inference_is_the_same_function(self, name: str) -> None:
         network = trained_a_little(name)
@@ -165,20 +191,15 @@ class TestNetworkContract:
         network = copy.deepcopy(trained_a_little(name))
         image = images(network, 64, 64)
         expected = logits(network, image)
-        twin, thawed = copy.deepcopy(network), pickle.loads(pickle.dumps(network))
+        copied, unpickled = copy.deepcopy(network), pickle.loads(pickle.dumps(network))
         with torch.no_grad():
             for parameter in network.parameters():
                 parameter.zero_()
-        assert torch.equal(logits(twin, image), expected)
-        assert torch.equal(logits(thawed, image), expected)
+        assert torch.equal(logits(copied, image), expected)
+        assert torch.equal(logits(unpickled, image), expected)
 
 
-def all_but_nightly(slow: str) -> list[object]:
-    """Every name; the slow one is left to the nightly tests."""
-    return [pytest.param(name, marks=pytest.mark.nightly) if name == slow else name for name in list_models()]
-
-
-@pytest.mark.parametrize("name", all_but_nightly("zigrir"))  # a minute: 17 blocks of RWKV within RWKV, nothing repeats
+@pytest.mark.parametrize("name", names(nightly="zigrir"))  # a minute: 17 blocks of RWKV within RWKV, nothing repeats
 def test_the_exported_program_is_the_same_function(name: str) -> None:
     network = trained_a_little(name)
     program = torch.export.export(network, (images(network, 64, 64),))
@@ -187,7 +208,7 @@ def test_the_exported_program_is_the_same_function(name: str) -> None:
 
 
 # a processor without bfloat16 instructions takes a minute and a half for the 15 billion products of nnU-Net
-@pytest.mark.parametrize("name", all_but_nightly("nnunet"))
+@pytest.mark.parametrize("name", names(nightly="nnunet"))
 def test_bfloat16_is_finite_and_near_float32(name: str) -> None:
     network = trained_a_little(name)
     image = images(network, 33, 48)

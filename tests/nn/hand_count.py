@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.nn.tmunet import TMUNet
-from tmunet.nn.xlstm import MatrixLSTM
+from tmunet.nn.xlstm import MLSTMCell
 
 GROUP = 64  # chunks whose memories are joined by one triangular product
 
@@ -30,7 +30,7 @@ def _separable(a: int, b: int) -> int:
 
 
 def _memory(d: int, heads: int = 4) -> int:
-    """An MSTM block: DWConv, LayerNorm, project_in, two mLSTMs, project_out, LayerNorm."""
+    """An MSTM block: DWConv, LayerNorm, two linear layers, two mLSTMs, a linear layer, LayerNorm."""
     one_direction = 3 * 4 * d + 2 * heads * (d + 1) + d * (d + 1) + 2 * d  # q, k, v; i, f; output gate; norm
     return 11 * d + 2 * d + 2 * d * (d + 1) + 2 * one_direction + d * (d + 1) + 2 * d
 
@@ -45,9 +45,9 @@ def macs(network: TMUNet, size: tuple[int, int]) -> int:
             total += output.numel() * module.weight[0].numel()
         elif isinstance(module, nn.Linear):
             total += output.numel() * module.in_features
-        elif isinstance(module, MatrixLSTM):
-            _, T, _, d = inputs[0].shape
-            total += 2 * _mlstm(T, d, module.heads, module.chunk_size)
+        elif isinstance(module, MLSTMCell):
+            _, T, d = inputs[0].shape
+            total += _mlstm(T, d, module.heads, module.chunk_size)
 
     handles = [module.register_forward_hook(count) for module in network.modules()]
     with torch.no_grad():
@@ -58,14 +58,14 @@ def macs(network: TMUNet, size: tuple[int, int]) -> int:
 
 
 def _mlstm(T: int, d: int, heads: int, S: int) -> int:
-    """One direction: q, k, v (blocks of 4 channels), gates, output gate, and the chunkwise form of each head."""
+    """One direction but for its linear layers: q, k, v (blocks of 4 channels) and the chunkwise form of each head."""
     S, D = min(S, T), d // heads
     memory = D * (D + 1)  # a memory and its normalizer
     chunks = ceil(T / S)
     inside = S * S * (D + D + 1)  # q k^T, then the weights times values and ones
     between = 2 * S * memory  # what the chunk adds, what its tokens read
     head = chunks * (inside + between) + _joins(chunks) * memory
-    return T * d * (3 * 4 + 2 * heads + d) + heads * head
+    return T * d * 3 * 4 + heads * head
 
 
 def _joins(chunks: int) -> int:

@@ -69,14 +69,13 @@ def mlstm_unstabilized(q: Array, k: Array, v: Array, i: Array, f: Array, forget_
 
 def xlstm_layer(x: Array, weights: Weights, heads: int, forget_gate: str) -> Array:
     """Eq. 4-6 for tokens (B, T, d)."""
-    d = x.shape[-1]
     u = _layer_norm(x, weights["norm.weight"], weights["norm.bias"])
-    readings = []
-    for direction, order in enumerate((slice(None), slice(None, None, -1))):
-        rows = slice(direction * d, (direction + 1) * d)
-        tokens = _linear(u, weights["project_in.weight"][rows], weights["project_in.bias"][rows])
-        readings.append(_matrix_lstm(tokens[:, order], weights, direction, heads, forget_gate)[:, order])
-    return _linear(readings[1] * readings[0], weights["project_out.weight"], weights["project_out.bias"]) + x
+    outputs = []
+    for direction, order in (("forward", slice(None)), ("backward", slice(None, None, -1))):
+        tokens = _linear(u, weights[f"{direction}_linear.weight"], weights[f"{direction}_linear.bias"])
+        cell = _inside(weights, f"{direction}_mlstm.")
+        outputs.append(mlstm_cell(tokens[:, order], cell, heads, forget_gate)[:, order])
+    return _linear(outputs[1] * outputs[0], weights["out_linear.weight"], weights["out_linear.bias"]) + x
 
 
 def multi_scale_pooling(x: Array, scales: Sequence[int]) -> Array:
@@ -100,7 +99,7 @@ def mstm_block(
     h = p
     for layer in range(layers):
         if dwconv:
-            h = _depthwise(h, _inside(weights, f"refine.{layer}."))
+            h = _depthwise(h, _inside(weights, f"dwconv.{layer}."))
         tokens = h.transpose(0, 2, 3, 1).reshape(B, H * W, d)
         tokens = xlstm_layer(tokens, _inside(weights, f"xlstm.{layer}."), heads, forget_gate)
         h = tokens.reshape(B, H, W, d).transpose(0, 3, 1, 2)
@@ -108,23 +107,22 @@ def mstm_block(
     return norm.transpose(0, 3, 1, 2) + x + h
 
 
-def _matrix_lstm(x: Array, weights: Weights, direction: int, heads: int, forget_gate: str) -> Array:
+def mlstm_cell(x: Array, weights: Weights, heads: int, forget_gate: str) -> Array:
     """One direction: projections, gates, memory, norm over a head, output gate. (B, T, d) -> (B, T, d)."""
     B, T, d = x.shape
     D = d // heads
-    own = {name: value[direction] for name, value in _inside(weights, "mlstm.").items() if name != "qkv_weight"}
-    q, k, v = _project(x, weights["mlstm.qkv_weight"][direction * d // BLOCK :], heads)
+    q, k, v = _project(x, weights["qkv.weight"], heads)
     i, f = np.zeros((2, B, heads, T))
     for b, head, t in np.ndindex(B, heads, T):
-        i[b, head, t] = own["gate_weight"][:, head] @ x[b, t] + own["input_gate_bias"][head]
-        f[b, head, t] = own["gate_weight"][:, heads + head] @ x[b, t] + own["forget_gate_bias"][head]
+        i[b, head, t] = weights["input_gate.weight"][head] @ x[b, t] + weights["input_gate.bias"][head]
+        f[b, head, t] = weights["forget_gate.weight"][head] @ x[b, t] + weights["forget_gate.bias"][head]
     h, _ = mlstm(q, k / math.sqrt(D), v, i, f, forget_gate)
     y = np.zeros(x.shape)
     for b, t, head in np.ndindex(B, T, heads):
         y[b, t, head * D : (head + 1) * D] = _normalize(h[b, head, t])
-    o = _linear(x, own["output_gate_weight"].T, own["output_gate_bias"])
-    reading: Array = (y * own["norm_weight"] + own["norm_bias"]) / (1 + np.exp(-o))
-    return reading
+    o = _linear(x, weights["output_gate.weight"], weights["output_gate.bias"])
+    h_t: Array = (y * weights["norm.weight"] + weights["norm.bias"]) / (1 + np.exp(-o))
+    return h_t
 
 
 def _project(x: Array, weight: Array, heads: int) -> Array:

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-import tmunet.nn.kernels.chunkwise as fast_module
 import tmunet.nn.mlstm as mlstm_module
-from tmunet.nn.mlstm import ForgetGate, MLSTMState, mlstm_recurrent
+from tmunet.nn.gates import ForgetGate
+from tmunet.nn.mlstm import MLSTMState, mlstm_recurrent
 
 from . import oracle
 from .tokens import GATES, Draw, Tokens, chunkwise, distance, each, extreme_positive, fast, forms, recurrent, trained
 
-LENGTHS = (1, 2, 15, 16, 17, 255, 1024)
+LENGTHS = (1, 2, 15, 16, 17, 255, pytest.param(1024, marks=pytest.mark.slow))
 FORMS = forms(4)
 
 
@@ -124,7 +124,7 @@ def test_one_scale_a_chunk_gives_way_to_the_specification_where_it_would_lose_di
 ) -> None:
     asked = []
     monkeypatch.setattr(
-        fast_module, "mlstm_chunkwise", lambda *tokens: asked.append(1) or chunkwise(tokens[:5], *tokens[5:])
+        mlstm_module, "mlstm_chunkwise", lambda *tokens: asked.append(1) or chunkwise(tokens[:5], *tokens[5:])
     )
     tokens = trained(20, "sigmoid", dtype=torch.float64)
     tokens[3][:, :, 10] = input_gate

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tmunet.nn.mlstm import ForgetGate
+from tmunet.nn.gates import ForgetGate
 
 from .tokens import GATES, Draw, Tokens, distance, each, extreme, forms, trained
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import tmunet.nn.kernels.chunkwise as fast_module
 import tmunet.nn.mlstm as mlstm_module
-from tmunet.nn.mlstm import ForgetGate
+from tmunet.nn.gates import ForgetGate
 
 from .tokens import GATES, Form, chunkwise, distance, each, fast, forms, recurrent, trained
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from tmunet.nn.gates import ForgetGate
 from tmunet.nn.inference.optimize import optimize_for_inference
-from tmunet.nn.mlstm import ForgetGate
 from tmunet.nn.mstm import MAX_LAYERS, MSTMBlock, MSTMConfig, MultiScalePooling
 from tmunet.nn.tmunet import TMUNet, TMUNetConfig
 from tmunet_lab.bench.macs import count_macs, count_parameters
@@ -76,8 +76,8 @@ def test_two_layers_have_weights_of_their_own_and_learn() -> None:
     block = MSTMBlock(8, MSTMConfig(layers=2))
     block(torch.randn(2, 8, 6, 5)).square().sum().backward()
     for layer in range(2):
-        gradients = [p.grad for name, p in block.named_parameters() if f".{layer}." in name[: len("refine.0.")]]
-        assert len(gradients) == 3 + 14
+        gradients = [p.grad for name, p in block.named_parameters() if f".{layer}." in name[: len("dwconv.0.")]]
+        assert len(gradients) == 3 + 26
         assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients)
 
 
@@ -95,7 +95,7 @@ def test_rows_of_table_2_add_what_they_name_and_nothing_else() -> None:
     _, memory, pooling, dwconv = (count_parameters(network) for network in networks)
     assert pooling == memory  # pooling has no weights
     assert dwconv - pooling == (9 + 2) * BLOCK_CHANNELS  # a 3x3 filter and BatchNorm's scale and shift a channel
-    assert not any(".refine." in name for name, _ in networks[1].named_parameters())
+    assert not any(".dwconv." in name for name, _ in networks[1].named_parameters())
     macs = [count_macs(network, (64, 64)) for network in networks]
     assert macs[0] < macs[1] == macs[2] < macs[3]
 

@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 from tmunet.errors import MissingExtraError
 from tmunet.nn.inference.optimize import optimize_for_inference
-from tmunet.nn.xlstm import XLSTMLayer
+from tmunet.nn.xlstm import BidirectionalXLSTM
 from tmunet.registry import create_model, list_models
 
 READS = ("_local_scalar_dense", "nonzero")  # the CPU waits for a value, or for a shape that depends on values
@@ -52,7 +52,7 @@ def test_a_network_makes_no_tensor_on_the_cpu_and_reads_no_value(name: str, monk
 
 def test_nor_does_a_layer_that_has_no_form_for_inference(monkeypatch: pytest.MonkeyPatch) -> None:
     narrow = create_model("tmunet_t", heads=16)  # heads of two channels, which are not whole blocks
-    assert any(isinstance(layer, XLSTMLayer) for layer in optimize_for_inference(narrow).modules())
+    assert any(isinstance(layer, BidirectionalXLSTM) for layer in optimize_for_inference(narrow).modules())
     assert strays(narrow, monkeypatch) == []
 
 

@@ -43,6 +43,7 @@ def memory_of_inference(side: int) -> Memory:
     return Memory(before, peak)
 
 
+@pytest.mark.slow
 def test_twice_the_side_is_at_most_four_times_the_arithmetic() -> None:
     network = TMUNet(SIZES["tmunet_t"])
     small, middle, large = (count_macs(network, (side, side)) for side in (512, 1024, 2048))
@@ -50,6 +51,7 @@ def test_twice_the_side_is_at_most_four_times_the_arithmetic() -> None:
     assert 3.9 <= large / middle <= 4.05
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from /proc")
 def test_memory_of_the_base_network_grows_with_the_pixels() -> None:
     small, large = memory_of_inference(512), memory_of_inference(1024)

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tmunet.nn.tmunet import SIZES, ConvStage, TMUNet, TMUNetConfig
+from tmunet.nn.mstm import MSTMConfig
+from tmunet.nn.tmunet import SIZES, EncoderStage, TMUNet, TMUNetConfig
 from tmunet_lab.bench.macs import count_macs, count_parameters
 
 from . import hand_count
@@ -26,6 +27,9 @@ STAGES = {  # name: index of the width, the fraction of the resolution
     "decoder2": (0, 2),
     "decoder1": (0, 1),
 }
+
+
+TINY_FIRST = ["tmunet_t", *(pytest.param(name, marks=pytest.mark.slow) for name in ("tmunet_s", "tmunet_b"))]
 
 
 def stage_shapes(network: TMUNet, image: Tensor) -> dict[str, tuple[int, ...]]:
@@ -75,8 +79,8 @@ def test_an_unknown_refinement_is_an_error() -> None:
 
 
 @torch.no_grad()
-def test_pooling_before_relu_is_the_stage_of_the_paper() -> None:
-    stage = ConvStage(3, 4)
+def test_an_encoder_stage_is_convolution_norm_relu_and_pooling() -> None:
+    stage = EncoderStage(3, 4)
     convolution, norm, _, _ = stage
     x = torch.randn(2, 3, 9, 8)
     assert torch.equal(stage.eval()(x), F.max_pool2d(F.relu(norm(convolution(x))), 2))
@@ -96,7 +100,7 @@ def test_parameters_are_those_counted_by_hand(name: str) -> None:
     assert count_parameters(TMUNet(config)) == hand_count.parameters(config.widths, 4, 3)
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", TINY_FIRST)
 def test_cost_is_inside_the_budget_of_the_paper(name: str) -> None:
     assert count_macs(TMUNet(SIZES[name])) <= BUDGET[name]
 
@@ -107,7 +111,7 @@ def test_cost_is_that_counted_by_hand(size: tuple[int, int]) -> None:
     assert count_macs(network, size) == hand_count.macs(network, size)
 
 
-@pytest.mark.parametrize("name", SIZES)
+@pytest.mark.parametrize("name", TINY_FIRST)
 def test_full_refinement_costs_more_than_twice_as_much_for_the_base_network(name: str) -> None:
     network = TMUNet(replace(SIZES[name], refine="full"))
     assert count_macs(network) == FULL_MACS[name]
@@ -122,6 +126,7 @@ def discs() -> tuple[Tensor, Tensor]:
     return masks + 0.5 * torch.randn(4, 3, 64, 64), masks
 
 
+@pytest.mark.slow
 def test_the_tiny_network_learns_four_images_by_heart() -> None:
     images, masks = discs()
     network = TMUNet(SIZES["tmunet_t"])
@@ -134,3 +139,27 @@ def test_the_tiny_network_learns_four_images_by_heart() -> None:
         found = network.eval()(images) > 0
     dice = 2 * (found * masks).sum((1, 2, 3)) / (found.sum((1, 2, 3)) + masks.sum((1, 2, 3)))
     assert dice.min() >= 0.95
+
+
+def test_fields_of_the_configuration_are_keywords() -> None:
+    network = TMUNet(in_channels=1, widths=(8, 16, 32, 64, 128), refine="full", layers=2)
+    assert network.config == TMUNetConfig(1, 1, (8, 16, 32, 64, 128), "full", MSTMConfig(layers=2))
+    assert network.eval()(torch.rand(1, 1, 32, 32)).shape == (1, 1, 32, 32)
+
+
+def test_keywords_change_a_given_configuration_and_leave_the_rest() -> None:
+    config = replace(SIZES["tmunet_t"], num_classes=3)
+    assert TMUNet(config).config == config
+    assert TMUNet(config, mstm={"heads": 2}).config == replace(config, mstm=MSTMConfig(heads=2))
+    assert TMUNet(config, mstm=MSTMConfig(heads=2), layers=3).config.mstm == MSTMConfig(heads=2, layers=3)
+
+
+@pytest.mark.parametrize("fields", [{"channels": 1}, {"mstm": {"depth": 2}}, {"depth": 2}])
+def test_an_unknown_field_is_an_error(fields: dict[str, object]) -> None:
+    with pytest.raises(TypeError, match=r"channels|depth"):
+        TMUNet(**fields)
+
+
+def test_a_value_that_does_not_fit_is_an_error() -> None:
+    with pytest.raises(ValueError, match="layers"):
+        TMUNet(layers=0)

@@ -7,8 +7,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from tmunet.nn.kernels.chunkwise import mlstm
-from tmunet.nn.mlstm import ForgetGate, mlstm_chunkwise, mlstm_parallel, mlstm_recurrent
+from tmunet.nn.gates import ForgetGate
+from tmunet.nn.mlstm import mlstm, mlstm_chunkwise, mlstm_parallel, mlstm_recurrent
 
 GATES: tuple[ForgetGate, ...] = ("sigmoid", "exponential")
 Tokens = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # q, k, v (B, NH, T, D), i, f (B, NH, T)
@@ -36,7 +36,7 @@ def chunkwise(tokens: Tokens, forget_gate: ForgetGate, chunk_size: int) -> Tenso
 
 
 def fast(tokens: Tokens, forget_gate: ForgetGate, chunk_size: int) -> Tensor:
-    return mlstm(*tokens, forget_gate, chunk_size)
+    return mlstm(*tokens, forget_gate, chunk_size, impl="kernel")
 
 
 def forms(*chunk_sizes: int) -> dict[str, Form]:

@@ -1,47 +1,69 @@
-"""The matrix LSTM (mLSTM): the token memory of TM-UNet, as one function in three forms.
+"""The matrix LSTM (mLSTM), the token memory of TM-UNet: recurrent, parallel and chunkwise form of one function.
 
-Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024; TM-UNet section 2.1, Eq. 1-3, and section 2.2.
+TM-UNet section 2.1, Eq. 1-3, and section 2.2; Beck et al., "xLSTM: Extended Long Short-Term Memory", NeurIPS 2024.
 For each head, with query q_t, key k_t (already divided by sqrt(D)), value v_t and the gate pre-activations i~_t, f~_t:
 
     log i_t = i~_t          log f_t = logsigmoid(f~_t) or f~_t                                              (Eq. 2, 3)
     m_t = max(log f_t + m_{t-1}, log i_t)                                  the stabilizer: no exponent is above 0
-    C_t = exp(log f_t + m_{t-1} - m_t) C_{t-1} + exp(log i_t - m_t) k_t v_t^T                      the D x D memory
+    C_t = exp(log f_t + m_{t-1} - m_t) C_{t-1} + exp(log i_t - m_t) k_t v_t^T      the D x D memory, c_t of Eq. 1
     n_t = exp(log f_t + m_{t-1} - m_t) n_{t-1} + exp(log i_t - m_t) k_t                              its normalizer
-    h_t = C_t^T q_t / max(|n_t . q_t|, exp(-m_t))
+    h_t = C_t^T q_t / max(|n_t . q_t|, exp(-m_t))                   the output gate o_t of Eq. 1 is in `tmunet.nn.xlstm`
 
-One contract for all forms: q, k, v of shape (B, NH, T, D), i~ and f~ of shape (B, NH, T), T >= 1, images and heads in any order;
-the result h has the shape of v and the type of q. Inside, everything is float32 (float64 for float64 input) whatever the
-autocast type is.
+Departs from Eq. 2: the gates have no recurrent term r_i h_{t-1}, as in the mLSTM of xLSTM. Only so can the tokens of a
+sequence be computed together, which the chunkwise mode of section 2.2 does.
 
-Eq. 2 also feeds h_{t-1} into the gates (r_i h_{t-1}); here, as in the mLSTM of xLSTM, nothing does: only so can the tokens of a
-sequence be computed together, as section 2.2 has it.
+All forms take q, k, v (B, NH, T, D) and i~, f~ (B, NH, T) with T >= 1; images and heads may come in any order. The result h has
+the shape of v and the type of q. They compute in float32 (float64 for float64 input) under autocast too, and raise ValueError for
+an unknown forget gate or a chunk size below 1.
 
-All forms raise ValueError for another forget gate or chunk size.
+- `mlstm_recurrent`: one step a token, O(T D^2), with a state to resume from. The specification.
+- `mlstm_parallel`: all pairs of tokens, O(T^2 D). For tests and very short sequences.
+- `mlstm_chunkwise`: all pairs inside chunks of S tokens, states between chunks, O(T S D + T D^2).
+- `mlstm`: what the network calls; chooses between `mlstm_chunkwise` and its fast kernel.
 
-- `mlstm_recurrent`: one step a token, O(T D^2), with a state that can be handed on. The specification.
-- `mlstm_parallel`: every pair of tokens, O(T^2 D). For checking and for very short sequences.
-- `mlstm_chunkwise`: pairs inside chunks of S tokens, states between chunks, O(T S D + T D^2). The network runs it in the faster
-  arrangement of `tmunet.nn.kernels.chunkwise`, and as it is here where a compiler or an exporter looks on.
-
-The chunkwise form uses the following. With F_t = log f_1 + ... + log f_t and g_s = log i_s - F_s, the recurrence for m solves to
-m_t = F_t + mu_t, mu_t = max_{s <= t} g_s, and token s enters C_t and n_t with the weight exp(g_s - mu_t) <= 1.
-The result does not depend on the stabilizer (it divides numerator and denominator alike), so no gradient flows through mu.
+The chunkwise form: with F_t = log f_1 + ... + log f_t and g_s = log i_s - F_s, the recurrence for m solves to m_t = F_t + mu_t,
+mu_t = max_{s <= t} g_s, and token s enters C_t and n_t with the weight exp(g_s - mu_t) <= 1. The result does not depend on the
+stabilizer (it divides numerator and denominator alike), so no gradient flows through mu.
 """
 
-import math
 from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-ForgetGate = Literal["sigmoid", "exponential"]
+from tmunet.nn.gates import ForgetGate, chunk_gates, log_gates, normalizer_floor, split_chunks
+from tmunet.nn.kernels.chunkwise import chunkwise_kernel
 
-CHUNKS_PER_GROUP = 64  # how many chunk states one triangular product joins; more chunks are joined group by group
+CHUNKS_PER_GROUP = 64  # chunk states that one triangular product combines; more are combined group by group
+
+
+def mlstm(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    i: Tensor,
+    f: Tensor,
+    forget_gate: ForgetGate,
+    chunk_size: int,
+    impl: Literal["auto", "chunkwise", "kernel"] = "auto",
+) -> Tensor:
+    """Compute the mLSTM of a sequence: the one place that chooses an implementation. Arguments as in `mlstm_chunkwise`.
+
+    ``impl="chunkwise"`` is the specification. ``"kernel"`` is faster and keeps only its inputs for the gradient, but can be
+    differentiated only once. ``"auto"`` is the specification under a compiler or exporter, which can neither branch on values nor
+    read a hand-written gradient, and in inference on a GPU, where a branch on values waits for the device; else the kernel.
+    """
+    if impl == "auto":
+        gpu_inference = q.device.type != "cpu" and not torch.is_grad_enabled()
+        impl = "chunkwise" if torch.compiler.is_compiling() or gpu_inference else "kernel"
+    if impl == "chunkwise":
+        return mlstm_chunkwise(q, k, v, i, f, forget_gate, chunk_size)
+    return chunkwise_kernel(q, k, v, i, f, forget_gate, chunk_size, fallback=mlstm_chunkwise)
 
 
 class MLSTMState(NamedTuple):
-    """The token memory after some tokens: memory C (B, NH, D, D), normalizer n (B, NH, D), stabilizer m (B, NH)."""
+    """State of the recurrence: memory C (B, NH, D, D), normalizer n (B, NH, D), stabilizer m (B, NH)."""
 
     C: Tensor
     n: Tensor
@@ -57,7 +79,7 @@ def mlstm_recurrent(
     forget_gate: ForgetGate = "sigmoid",
     state: MLSTMState | None = None,
 ) -> tuple[Tensor, MLSTMState]:
-    """Step by step form, the equations of this module's docstring one by one.
+    """Compute the mLSTM step by step: the equations of this module's docstring, one by one.
 
     Args:
         q: queries (B, NH, T, D).
@@ -66,10 +88,10 @@ def mlstm_recurrent(
         i: input gate pre-activations i~ (B, NH, T).
         f: forget gate pre-activations f~ (B, NH, T).
         forget_gate: "sigmoid" or "exponential" (Eq. 3).
-        state: the memory left by earlier tokens; None is the empty memory.
+        state: state after earlier tokens; None is the empty memory.
 
     Returns:
-        h (B, NH, T, D) and the memory after the last token.
+        h (B, NH, T, D) and the state after the last token.
     """
     with torch.autocast(q.device.type, enabled=False):
         dtype = q.dtype
@@ -95,7 +117,7 @@ def mlstm_recurrent(
 def mlstm_parallel(
     q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, forget_gate: ForgetGate = "sigmoid"
 ) -> Tensor:
-    """Quadratic form: T x T weights. Arguments and result as in `mlstm_recurrent`, from the empty memory."""
+    """Compute the mLSTM in quadratic form, T x T weights. Arguments and result as in `mlstm_recurrent`."""
     with torch.autocast(q.device.type, enabled=False):
         dtype = q.dtype
         q, k, v, log_i, log_f = log_gates(q, k, v, i, f, forget_gate)
@@ -119,11 +141,10 @@ def mlstm_chunkwise(
     forget_gate: ForgetGate = "sigmoid",
     chunk_size: int = 32,
 ) -> Tensor:
-    """Linear form: the quadratic form inside chunks of S = `chunk_size` tokens, the memory between them.
+    """Compute the mLSTM in linear time: the quadratic form inside chunks of S = `chunk_size` tokens, states between them.
 
-    Arguments and result as in `mlstm_recurrent`, from the empty memory; T need not be a multiple of S. Time and memory grow
-    in proportion to T. No Python loop over tokens or chunks. In float32 the sums of log f over a chunk lose digits where they
-    are large: gates of -50 and chunks up to 64 tokens cost a relative error of about 1e-4, trained gates none that counts.
+    Arguments and result as in `mlstm_recurrent`; T need not be a multiple of S. In float32 the sums of log f over a chunk lose
+    digits where they are large: with gates of -50 and chunks of up to 64 tokens the relative error is about 1e-4.
     """
     with torch.autocast(q.device.type, enabled=False):
         if chunk_size < 1:
@@ -132,18 +153,15 @@ def mlstm_chunkwise(
         S = min(chunk_size, T)
         q, k, v, log_i, log_f = log_gates(q, k, v, i, f, forget_gate)
         v1 = F.pad(v, (0, 1), value=1.0)  # the column of ones turns sums of weights into the normalizer n . q
-        q, k, v1 = (chunks(x, S) for x in (q, k, v1))  # (B, NH, N, S, D or D + 1)
-        log_f = chunks(log_f[..., None], S).squeeze(-1)  # (B, NH, N, S)
-        log_i = chunks(log_i[..., None], S, padding=-torch.inf).squeeze(-1)
+        q, k, v1 = (split_chunks(x, S) for x in (q, k, v1))  # (B, NH, N, S, D or D + 1)
+        F_t, g = chunk_gates(log_i, log_f, S)  # (B, NH, N, S)
 
-        # Every chunk on its own, from the empty memory: what it adds to the memory, at its last token.
-        F_t = log_f.cumsum(-1)
-        g = log_i - F_t
+        # Each chunk alone, from the empty memory: what it adds to the memory, at its last token.
         g_max = g.detach().amax(-1)  # (B, NH, N)
         U = (k * torch.exp(g - g_max[..., None])[..., None]).mT @ v1  # (B, NH, N, D, D + 1)
-        C, m = carry(U, F_t[..., -1] + g_max, F_t[..., -1])  # the memory that enters each chunk
+        C, m = inter_chunk_states(U, F_t[..., -1] + g_max, F_t[..., -1])  # the memory that enters each chunk
 
-        # Each token reads the memory that entered its chunk and the tokens of its chunk up to itself.
+        # Readout of each token: the memory that enters its chunk, and the tokens of its chunk up to itself.
         g = _causal(g)  # (B, NH, N, S, S)
         mu = torch.maximum(g.detach().amax(-1), m.detach()[..., None])  # (B, NH, N, S)
         q_memory = q * torch.exp(m[..., None] - mu)[..., None]
@@ -153,47 +171,20 @@ def mlstm_chunkwise(
         return (h / torch.maximum(norm.abs(), normalizer_floor(m)[..., None])).to(dtype)  # (B, NH, T, D)
 
 
-def log_gates(
-    q: Tensor, k: Tensor, v: Tensor, i: Tensor, f: Tensor, forget_gate: ForgetGate
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """q, k, v, log i, log f in the type that the memory is kept in."""
-    if forget_gate not in ("sigmoid", "exponential"):
-        raise ValueError(f"Expected `forget_gate` to be 'sigmoid' or 'exponential', but got {forget_gate!r}.")
-    dtype = torch.float64 if q.dtype == torch.float64 else torch.float32
-    q, k, v, log_i, f = (x.to(dtype) for x in (q, k, v, i, f))
-    if forget_gate == "sigmoid":
-        # log sigmoid; ONNX takes the logarithm of a sigmoid, which is 0 for f < -104
-        f = -F.softplus(-f, threshold=50.0)
-    return q, k, v, log_i, f
-
-
-def normalizer_floor(m: Tensor) -> Tensor:
-    """exp(-m), kept finite: where gates are so shut that it is not, h is 0 to the last digit, but its gradient 0 * inf."""
-    return torch.exp((-m).clamp(max=math.log(torch.finfo(m.dtype).max) - 1))
-
-
 def _causal(g: Tensor) -> Tensor:
-    """g_s for s <= t and -inf for s > t: (..., T) -> (..., T, T), t before s."""
+    """Mask later tokens: g_s for s <= t, -inf for s > t, (..., T) -> (..., T, T) with t before s."""
     T = g.shape[-1]
     later = torch.ones(T, T, dtype=torch.bool, device=g.device).triu(1)
     return g[..., None, :].masked_fill(later, -torch.inf)
 
 
-def chunks(x: Tensor, S: int, padding: float = 0.0) -> Tensor:
-    """(B, NH, T, D) -> (B, NH, N, S, D), the last chunk padded at its end."""
-    B, NH, T, D = x.shape
-    if T % S:
-        x = F.pad(x, (0, 0, 0, -T % S), value=padding)
-    return x.reshape(B, NH, -1, S, D)
-
-
-def carry(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-    """The memory that enters each of N consecutive segments.
+def inter_chunk_states(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the memory that enters each of N consecutive segments.
 
     Args:
-        U: what each segment adds to the memory, (B, NH, N, D, E), scaled by exp(-m).
-        m: the stabilizer of each addition, (B, NH, N).
-        a: the log decay over each whole segment, (B, NH, N).
+        U: additions of the segments to the memory (B, NH, N, D, E), scaled by exp(-m).
+        m: their stabilizers (B, NH, N).
+        a: log decay over each whole segment (B, NH, N).
 
     Returns:
         The memories (B, NH, N, D, E), the first one empty, and their stabilizers (B, NH, N), the first one -inf.
@@ -202,7 +193,7 @@ def carry(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
     if N == 1:
         return torch.zeros_like(U), torch.full_like(m, -torch.inf)
     if N > CHUNKS_PER_GROUP:
-        return _carry_by_groups(U, m, a)
+        return _inter_group_states(U, m, a)
     A = a.cumsum(-1)
     g = _causal(m - A)  # (B, NH, N, N)
     mu = g.detach().amax(-1)
@@ -211,8 +202,8 @@ def carry(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
     return C, F.pad((A + mu)[..., :-1], (1, 0), value=-torch.inf)
 
 
-def _carry_by_groups(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
-    """`carry` for many segments: inside groups, then (recursively) between groups, so that the cost stays linear in N."""
+def _inter_group_states(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
+    """Combine the states of many segments inside groups, then (recursively) between groups: linear cost in N."""
     B, NH, N, D, E = U.shape
     G = CHUNKS_PER_GROUP
     extra = -N % G
@@ -220,17 +211,19 @@ def _carry_by_groups(U: Tensor, m: Tensor, a: Tensor) -> tuple[Tensor, Tensor]:
     m = F.pad(m, (0, extra), value=-torch.inf).reshape(B, -1, G)
     a = F.pad(a, (0, extra)).reshape(B, -1, G)
     A = a.cumsum(-1)
-    inner, inner_m = carry(U, m, a)
-    total, total_m = _join(inner[:, :, -1], inner_m[..., -1] + a[..., -1], U[:, :, -1], m[..., -1])
+    inner, inner_m = inter_chunk_states(U, m, a)
+    total, total_m = combine_states(inner[:, :, -1], inner_m[..., -1] + a[..., -1], U[:, :, -1], m[..., -1])
     groups = (B, NH, -1)
-    outer, outer_m = carry(total.reshape(*groups, D, E), total_m.reshape(groups), A[..., -1].reshape(groups))
+    outer, outer_m = inter_chunk_states(
+        total.reshape(*groups, D, E), total_m.reshape(groups), A[..., -1].reshape(groups)
+    )
     reach = F.pad(A[..., :-1], (1, 0))  # log decay from the start of the group to the start of each segment
-    C, m = _join(inner, inner_m, outer.flatten(1, 2)[:, :, None], outer_m.flatten(1, 2)[..., None] + reach)
+    C, m = combine_states(inner, inner_m, outer.flatten(1, 2)[:, :, None], outer_m.flatten(1, 2)[..., None] + reach)
     return C.reshape(B, NH, -1, D, E)[:, :, :N], m.reshape(B, NH, -1)[..., :N]
 
 
-def _join(C1: Tensor, m1: Tensor, C2: Tensor, m2: Tensor) -> tuple[Tensor, Tensor]:
-    """The sum of two memories, each scaled by exp(-m) of its own; two empty ones give an empty one."""
+def combine_states(C1: Tensor, m1: Tensor, C2: Tensor, m2: Tensor) -> tuple[Tensor, Tensor]:
+    """Add two memories with stabilizers m1 and m2; two empty ones (m = -inf) give an empty one."""
     m = torch.maximum(m1.detach(), m2.detach())
     pivot = m.clamp(min=torch.finfo(m.dtype).min)  # -inf - (-inf) would be NaN
     C = torch.exp(m1 - pivot)[..., None, None] * C1 + torch.exp(m2 - pivot)[..., None, None] * C2

@@ -1,4 +1,4 @@
-"""The multi-scale token-memory (MSTM) block. TM-UNet section 2.3, Eq. 7-8, Table 2."""
+"""The multi-scale token-memory (MSTM) block: TM-UNet section 2.3, Eq. 7-8, Table 2."""
 
 from dataclasses import dataclass
 
@@ -6,20 +6,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tmunet.nn.mlstm import ForgetGate
-from tmunet.nn.xlstm import XLSTMLayer
+from tmunet.nn.gates import ForgetGate
+from tmunet.nn.layers import ConvBNReLU, LayerNorm2d, to_map, to_tokens
+from tmunet.nn.xlstm import BidirectionalXLSTM
 
-MAX_LAYERS = 64  # far beyond any use: a model file that asks for more is damaged or hostile
+MAX_LAYERS = 64  # a configuration read from a file may ask for any number
 
 
 @dataclass(frozen=True)
 class MSTMConfig:
-    """The block's parts (Table 2 switches them on one by one) and the choices the paper leaves open."""
+    """Configuration of the MSTM block: its parts (rows of Table 2) and what the paper leaves open."""
 
     xlstm: bool = True
-    """The token memory; without it there is no block at all (Table 2, row 1)."""
+    """The xLSTM layers; without them there is no block at all (Table 2, row 1)."""
     pooling: bool = True
-    """Multi-scale pooling before it (row 3)."""
+    """Multi-scale pooling (row 3)."""
     dwconv: bool = True
     """A depthwise convolution before each xLSTM layer (row 4)."""
     layers: int = 1
@@ -31,7 +32,7 @@ class MSTMConfig:
     forget_gate: ForgetGate = "sigmoid"
     """"sigmoid" or "exponential" (Eq. 3)."""
     chunk_size: int | None = None
-    """Tokens S in one chunk of the mLSTM; None is what is fastest for the width of a head."""
+    """Tokens S in a chunk of the mLSTM; None is the fastest for the width of a head."""
 
     def __post_init__(self) -> None:
         if not self.xlstm and (self.pooling or self.dwconv):
@@ -50,9 +51,10 @@ class MSTMConfig:
 
 
 class MultiScalePooling(nn.Module):
-    """f_pool(x) = sum over scales of (AvgPool(x) - x), same size, padding not counted: differential contextual cues.
+    """Multi-scale pooling: f_pool(x) = sum over scales of (AvgPool(x) - x), same size, padding not counted.
 
-    At least in float32, whatever the autocast type: where x is flat the terms cancel, and LayerNorm(p) would make the rest large.
+    The paper says "differential contextual cues at multiple receptive-field scales" and gives no formula; this is our reading.
+    In float32 under autocast too: where x is flat the terms cancel, and LayerNorm(p) would amplify the rounding errors.
     """
 
     def __init__(self, scales: tuple[int, ...]) -> None:
@@ -65,22 +67,14 @@ class MultiScalePooling(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             x = x.to(torch.promote_types(dtype, torch.float32))
             p = -len(self.scales) * x
-            for k in self.scales:  # a square mean is a mean of means
+            for k in self.scales:  # the mean of a k x k window is the mean of its rows' means
                 rows = F.avg_pool2d(x, (k, 1), 1, (k // 2, 0), count_include_pad=False)
                 p += F.avg_pool2d(rows, (1, k), 1, (0, k // 2), count_include_pad=False)
         return p if torch.is_autocast_enabled(x.device.type) else p.to(dtype)
 
 
-class LayerNorm2d(nn.LayerNorm):
-    """LayerNorm over the channels of a map."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, d, H, W) -> (B, d, H, W)."""
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-
-
 class MSTMBlock(nn.Module):
-    """Multi-scale pooling, then L times a depthwise convolution and an xLSTM layer, then the residual of Eq. 8.
+    """MSTM block: multi-scale pooling, then L times DWConv and an xLSTM layer, then the residual form of Eq. 8.
 
     Args:
         dim: channels d of the map.
@@ -89,27 +83,21 @@ class MSTMBlock(nn.Module):
 
     def __init__(self, dim: int, config: MSTMConfig) -> None:
         super().__init__()
+        L = range(config.layers)
         self.pool = MultiScalePooling(config.scales) if config.pooling else nn.Identity()
-        self.refine = nn.ModuleList(depthwise(dim) if config.dwconv else nn.Identity() for _ in range(config.layers))
+        self.dwconv = nn.ModuleList(ConvBNReLU(dim, dim, groups=dim) if config.dwconv else nn.Identity() for _ in L)
         self.xlstm = nn.ModuleList(
-            XLSTMLayer(dim, config.heads, config.forget_gate, config.chunk_size) for _ in range(config.layers)
+            BidirectionalXLSTM(dim, config.heads, config.forget_gate, config.chunk_size) for _ in L
         )
         self.norm = LayerNorm2d(dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, d, H, W) -> (B, d, H, W)."""
         H, W = x.shape[2:]
-        p = self.pool(x)
+        p = self.pool(x)  # f_pool(x)
         h = p
-        for refine, xlstm in zip(self.refine, self.xlstm, strict=True):  # Eq. 7
-            tokens = refine(h).flatten(2).mT  # (B, T, d), T = H W
-            h = xlstm(tokens).mT.unflatten(2, (H, W))  # (B, d, H, W)
+        # Eq. 7 prints DWConv before xLSTM, as here; the text of section 2.3 says that it follows each xLSTM layer.
+        for dwconv, xlstm in zip(self.dwconv, self.xlstm, strict=True):
+            h = to_map(xlstm(to_tokens(dwconv(h))), H, W)  # Eq. 7
         out: Tensor = self.norm(p) + x + h  # Eq. 8
         return out
-
-
-def depthwise(dim: int) -> nn.Sequential:
-    """DWConv of Eq. 7: 3x3 depthwise convolution, BatchNorm, ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(dim, dim, 3, padding=1, groups=dim, bias=False), nn.BatchNorm2d(dim), nn.ReLU(inplace=True)
-    )

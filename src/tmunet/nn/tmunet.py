@@ -1,24 +1,24 @@
-"""TM-UNet: Token-Memory Enhanced Sequential Modeling for Efficient Medical Image Segmentation. Section 2.4, Fig. 2, Table 3.
+"""TM-UNet: Token-Memory Enhanced Sequential Modeling for Efficient Medical Image Segmentation (Jiao et al., 2025).
 
-Five encoder and five decoder stages. Convolutions at the fine resolutions, token memories (MSTM) at the two deepest stages of
-both halves; every decoder stage upsamples, concatenates its skip connection (but D1, which has none) and refines.
+Section 2.4, Fig. 2, Table 3. Five encoder and five decoder stages: convolutions at the fine resolutions, MSTM blocks in the two
+deepest stages of encoder and decoder.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tmunet.nn.configure import configure
 from tmunet.nn.input_size import InputSize
-from tmunet.nn.kernels.block_diagonal import BLOCK
-from tmunet.nn.mstm import LayerNorm2d, MSTMBlock, MSTMConfig
+from tmunet.nn.layers import BLOCK, ConvBNReLU, DepthwiseSeparableConv, LayerNorm2d, upsample_like
+from tmunet.nn.mstm import MSTMBlock, MSTMConfig
 
 
 @dataclass(frozen=True)
 class TMUNetConfig:
-    """What makes one TM-UNet differ from another."""
+    """Configuration of a TM-UNet."""
 
     in_channels: int = 3
     """C0, channels of the image."""
@@ -27,9 +27,9 @@ class TMUNetConfig:
     widths: tuple[int, int, int, int, int] = (32, 64, 128, 256, 512)
     """C1..C5, channels of the five stages (Table 3)."""
     refine: Literal["separable", "full"] = "separable"
-    """The decoder's convolution: depthwise then pointwise, or a full 3x3."""
+    """Convolution of the decoder: depthwise separable, or a full 3x3."""
     mstm: MSTMConfig = field(default_factory=MSTMConfig)
-    """The token-memory block of the deepest stages."""
+    """The MSTM blocks of the deepest stages."""
 
     def __post_init__(self) -> None:
         if min(self.widths) < 1:
@@ -42,141 +42,85 @@ class TMUNetConfig:
 
 
 class TMUNet(nn.Module):
-    """The network of the paper. See `TMUNetConfig` for its choices.
+    """TM-UNet: image (B, C0, H, W) with H, W >= 32, odd sizes included -> logits (B, num_classes, H, W).
 
-    Input (B, C0, H, W) with H, W >= 32, odd sizes included; output: logits (B, num_classes, H, W).
+    Args:
+        config: see `TMUNetConfig`; None is the base size.
+        **fields: fields of the configuration that differ, those of `MSTMConfig` included.
 
     Raises:
-        ValueError: the image is smaller than 32 pixels or has other channels than C0.
+        TypeError: there is no such field.
+        ValueError: a field does not fit; in `forward`, an image smaller than 32 pixels or with other channels than C0.
+
+    >>> TMUNet(in_channels=1, widths=(8, 16, 32, 64, 128), layers=2)(torch.zeros(1, 1, 64, 48)).shape
+    torch.Size([1, 1, 64, 48])
     """
 
     input_size = InputSize(minimum=32)  # the fifth stage has 1/32 of the resolution
 
-    def __init__(self, config: TMUNetConfig | None = None) -> None:
+    def __init__(self, config: TMUNetConfig | None = None, **fields: Any) -> None:
         super().__init__()
-        self.config = config = config or TMUNetConfig()
+        self.config = config = configure(config or TMUNetConfig(), **fields)
         C1, C2, C3, C4, C5 = config.widths
-        self.encoder1 = ConvStage(config.in_channels, C1)
-        self.encoder2 = ConvStage(C1, C2)
-        self.encoder3 = ConvStage(C2, C3)
-        self.encoder4 = nn.Sequential(PatchEmbedding(C3, C4), _mstm(C4, config.mstm))
-        self.encoder5 = nn.Sequential(PatchEmbedding(C4, C5), _mstm(C5, config.mstm))
-        self.decoder5 = nn.Sequential(_refine(C5 + C4, C4, config), _mstm(C4, config.mstm))
-        self.decoder4 = nn.Sequential(_refine(C4 + C3, C3, config), _mstm(C3, config.mstm))
-        self.decoder3 = _refine(C3 + C2, C2, config)
-        self.decoder2 = _refine(C2 + C1, C1, config)
-        self.decoder1 = _refine(C1, C1, config)
+        self.encoder1 = EncoderStage(config.in_channels, C1)
+        self.encoder2 = EncoderStage(C1, C2)
+        self.encoder3 = EncoderStage(C2, C3)
+        self.encoder4 = nn.Sequential(PatchEmbedding(C3, C4), _mstm(C4, config))
+        self.encoder5 = nn.Sequential(PatchEmbedding(C4, C5), _mstm(C5, config))
+        self.decoder5 = nn.Sequential(_refinement(C5 + C4, C4, config), _mstm(C4, config))
+        self.decoder4 = nn.Sequential(_refinement(C4 + C3, C3, config), _mstm(C3, config))
+        self.decoder3 = _refinement(C3 + C2, C2, config)
+        self.decoder2 = _refinement(C2 + C1, C1, config)
+        self.decoder1 = _refinement(C1, C1, config)
         self.head = nn.Conv2d(C1, config.num_classes, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Image (B, C0, H, W) -> logits (B, num_classes, H, W)."""
         self.input_size.check(x, self.config.in_channels)
-        x = x.contiguous(memory_format=torch.channels_last)  # a map in this layout is its tokens in order
-        e1 = self.first(x)  # (B, C1, H/2, W/2)
+        x = x.contiguous(memory_format=torch.channels_last)  # in this layout a map is its tokens in order
+        e1 = self.encoder1(x)  # (B, C1, H/2, W/2)
         e2 = self.encoder2(e1)  # (B, C2, H/4, W/4)
         e3 = self.encoder3(e2)  # (B, C3, H/8, W/8)
         e4 = self.encoder4(e3)  # (B, C4, H/16, W/16)
         e5 = self.encoder5(e4)  # (B, C5, H/32, W/32)
-        d5 = self.decode(self.decoder5, e5, e4)  # (B, C4, H/16, W/16)
-        d4 = self.decode(self.decoder4, d5, e3)  # (B, C3, H/8, W/8)
-        d3 = self.decode(self.decoder3, d4, e2)  # (B, C2, H/4, W/4)
-        d2 = self.decode(self.decoder2, d3, e1)  # (B, C1, H/2, W/2)
-        return self.last(d2, (x.shape[2], x.shape[3]))  # (B, num_classes, H, W)
-
-    def first(self, x: Tensor) -> Tensor:
-        """E1: image (B, C0, H, W) -> (B, C1, H/2, W/2)."""
-        e1: Tensor = self.encoder1(x)
-        return e1
-
-    def decode(self, stage: nn.Module, x: Tensor, skip: Tensor) -> Tensor:
-        """D5-D2: (B, C, h, w) and the skip connection (B, C', H, W) -> (B, C', H, W)."""
-        d: Tensor = stage(torch.cat([upsample(x, (skip.shape[2], skip.shape[3])), skip], dim=1))
-        return d
-
-    def last(self, d2: Tensor, size: tuple[int, int]) -> Tensor:
-        """D1 and the head: (B, C1, H/2, W/2) -> logits (B, num_classes, H, W) for H, W = `size`."""
-        d1 = self.decoder1(upsample(d2, size))  # (B, C1, H, W)
-        logits: Tensor = self.head(d1)
+        d5 = self.decoder5(torch.cat([upsample_like(e5, e4), e4], 1))  # (B, C4, H/16, W/16)
+        d4 = self.decoder4(torch.cat([upsample_like(d5, e3), e3], 1))  # (B, C3, H/8, W/8)
+        d3 = self.decoder3(torch.cat([upsample_like(d4, e2), e2], 1))  # (B, C2, H/4, W/4)
+        d2 = self.decoder2(torch.cat([upsample_like(d3, e1), e1], 1))  # (B, C1, H/2, W/2)
+        d1 = self.decoder1(upsample_like(d2, x))  # (B, C1, H, W); no encoder map has this size: no skip connection
+        logits: Tensor = self.head(d1)  # (B, num_classes, H, W)
         return logits
 
-    def inference_form(self) -> nn.Module:
-        """The same function without a gradient, in less memory."""
-        from tmunet.nn.inference.fused_tmunet import InferenceTMUNet
 
-        return InferenceTMUNet(self)
-
-
-class ConvStage(nn.Sequential):
-    """E1-E3: 3x3 convolution, BatchNorm, ReLU, max-pooling by 2 (pooling first: the same function, a quarter of the work)."""
+class EncoderStage(nn.Sequential):
+    """E1-E3: 3x3 convolution, BatchNorm, ReLU, max-pooling by 2: (B, C, H, W) -> (B, C', H/2, W/2)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(
             nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
-            nn.MaxPool2d(2),
             nn.ReLU(inplace=True),
+            nn.MaxPool2d(2),
         )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, in_channels, H, W) -> (B, out_channels, H/2, W/2)."""
-        convolution, norm, pool, relu = self
-        x = norm(convolution(x))
-        # a compiler's convolutions end in ReLU
-        y: Tensor = pool(relu(x)) if torch.compiler.is_compiling() else relu(pool(x))
-        return y
-
-    def inference_form(self) -> nn.Module:
-        """The same function without a gradient, and without the places of the maxima."""
-        from tmunet.nn.inference.fused_conv_stage import InferenceConvStage
-
-        return InferenceConvStage(self)
 
 
 class PatchEmbedding(nn.Sequential):
-    """E4, E5: 3x3 convolution with stride 2, LayerNorm over channels."""
+    """Downsampling of E4 and E5: 3x3 convolution with stride 2, LayerNorm over channels."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(nn.Conv2d(in_channels, out_channels, 3, stride=2, padding=1), LayerNorm2d(out_channels))
 
 
-class SeparableRefinement(nn.Sequential):
-    """D5-D1: depthwise 3x3, BatchNorm, pointwise, BatchNorm, ReLU."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(
-            nn.Conv2d(in_channels, in_channels, 3, padding=1, groups=in_channels, bias=False),
-            nn.BatchNorm2d(in_channels),
-            nn.Conv2d(in_channels, out_channels, 1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-        )
+def _mstm(dim: int, config: TMUNetConfig) -> nn.Module:
+    return MSTMBlock(dim, config.mstm) if config.mstm.xlstm else nn.Identity()  # Table 2, row 1
 
 
-class FullRefinement(nn.Sequential):
-    """D5-D1: 3x3 convolution, BatchNorm, ReLU."""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(
-            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
-        )
-
-
-def _refine(in_channels: int, out_channels: int, config: TMUNetConfig) -> nn.Module:
-    refinements = {"separable": SeparableRefinement, "full": FullRefinement}
+def _refinement(in_channels: int, out_channels: int, config: TMUNetConfig) -> nn.Module:
+    """Build the convolutional refinement of a decoder stage; a full 3x3 costs more than twice the paper's FLOPs."""
+    refinements: dict[str, type[nn.Module]] = {"separable": DepthwiseSeparableConv, "full": ConvBNReLU}
     if config.refine not in refinements:
         raise ValueError(f"Expected `refine` to be one of {list(refinements)}, but got {config.refine!r}.")
     return refinements[config.refine](in_channels, out_channels)
-
-
-def _mstm(dim: int, config: MSTMConfig) -> nn.Module:
-    return MSTMBlock(dim, config) if config.xlstm else nn.Identity()
-
-
-def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Bilinear: (B, C, h, w) -> (B, C, H, W) for H, W = `size`."""
-    return F.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
 SIZES = {

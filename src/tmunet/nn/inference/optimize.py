@@ -1,45 +1,62 @@
-"""The form of a network for inference: the same function in fewer passes over its maps.
+"""Optimize a network for inference: fold BatchNorm into convolutions, and replace modules by faster ones of the same function.
 
-In inference a BatchNorm is y = (x - mean) / sqrt(variance + eps) * weight + bias with constants for each channel, and so is a
-factor on the kernel of the convolution before it and a bias. A module that has a form of its own for inference says so by a
-method `inference_form`, which gives a module that computes the same up to rounding.
+In inference BatchNorm is y = (x - mean) / sqrt(variance + eps) * weight + bias with constants for each channel, and so is a
+factor on the kernel of the convolution before it and a bias.
 """
 
 from copy import deepcopy
+from functools import singledispatch
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-
-@runtime_checkable
-class HasInferenceForm(Protocol):
-    """A module that knows a faster form of itself for inference."""
-
-    def inference_form(self) -> nn.Module:
-        """A module that computes the same up to rounding, without a gradient."""
+from tmunet.nn.inference.fused_xlstm import InferenceXLSTM
+from tmunet.nn.inference.tiled_tmunet import InferenceTMUNet
+from tmunet.nn.layers import BLOCK
+from tmunet.nn.tmunet import TMUNet
+from tmunet.nn.xlstm import BidirectionalXLSTM
 
 
 def optimize_for_inference(network: nn.Module) -> nn.Module:
-    """A copy in eval mode, without gradients, that computes the same up to rounding; the network itself is left as it was.
+    """Return a copy in eval mode, without gradients, that computes the same up to rounding.
 
-    Only layers that follow each other in an `nn.Sequential` are folded: of others the order is not known.
+    BatchNorm is folded only into a convolution right before it in an `nn.Sequential`: elsewhere the order of layers is unknown.
     """
-    network = deepcopy(network).eval().requires_grad_(False)
-    for module in network.modules():
-        if isinstance(module, nn.Sequential):
-            _fold(module)
-    for module in list(network.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, HasInferenceForm):
-                setattr(module, name, child.inference_form())
-    return network.inference_form() if isinstance(network, HasInferenceForm) else network
+    return inference_module(deepcopy(network).eval().requires_grad_(False))
 
 
-def _fold(layers: nn.Sequential) -> None:
+@singledispatch
+def inference_module(module: nn.Module) -> nn.Module:
+    """Return the module for inference of the same function; register a type of module to replace it.
+
+    The module may be changed in place. By default its children are replaced.
+    """
+    for name, child in list(module.named_children()):
+        module.add_module(name, inference_module(child))
+    return module
+
+
+@inference_module.register
+def _(layers: nn.Sequential) -> nn.Module:
     for (name, layer), (next_name, norm) in pairwise(list(layers.named_children())):
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
             transposed = isinstance(layer, nn.ConvTranspose2d)
             layers.add_module(name, fuse_conv_bn_eval(layer, norm, transposed))
             layers.add_module(next_name, nn.Identity())
+    return _replace_children(layers)
+
+
+_replace_children = inference_module.dispatch(nn.Module)
+
+
+@inference_module.register
+def _(layer: BidirectionalXLSTM) -> nn.Module:
+    whole_blocks = layer.norm.normalized_shape[0] // layer.forward_mlstm.heads % BLOCK == 0
+    return InferenceXLSTM(layer) if whole_blocks else layer
+
+
+@inference_module.register
+def _(network: TMUNet) -> nn.Module:
+    _replace_children(network)
+    return InferenceTMUNet(network)

@@ -1,4 +1,4 @@
-"""TM-UNet for inference: its fine stages strip by strip, against the network in one piece."""
+"""TM-UNet for inference: its fine stages tile by tile, against the network with whole maps."""
 
 from typing import Literal
 
@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-import tmunet.nn.inference.strips as strips
+import tmunet.nn.inference.tiled_tmunet as tiled
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.nn.mstm import MSTMConfig
-from tmunet.nn.tmunet import SIZES, TMUNet, TMUNetConfig
+from tmunet.nn.tmunet import SIZES, EncoderStage, TMUNet, TMUNetConfig
 
 from .random_weights import randomized
 from .tokens import distance
@@ -22,25 +22,26 @@ def small(refine: Literal["separable", "full"] = "separable", xlstm: bool = True
 
 @pytest.fixture
 def heights(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Everything is large, and a strip has two rows of a 40 pixel wide map; the heights that the first stage sees."""
-    monkeypatch.setattr(strips, "LARGE", 0)
-    monkeypatch.setattr(strips, "STRIP", 2 * 2 * 4 * 40 * 8)
-    seen: list[int] = []
-    whole = TMUNet.first
+    """Every map is large, and a tile has two rows of a 40 pixel wide map; the heights of the images in the first stage."""
+    monkeypatch.setattr(tiled, "LARGE", 0)
+    monkeypatch.setattr(tiled, "TILE", 2 * 2 * 4 * 40 * 8)
+    heights: list[int] = []
+    whole = EncoderStage.forward
 
-    def first(network: TMUNet, x: Tensor) -> Tensor:
-        seen.append(x.shape[2])
-        return whole(network, x)
+    def forward(stage: EncoderStage, x: Tensor) -> Tensor:
+        if stage[0].in_channels == 1:
+            heights.append(x.shape[2])
+        return whole(stage, x)
 
-    monkeypatch.setattr(TMUNet, "first", first)
-    return seen
+    monkeypatch.setattr(EncoderStage, "forward", forward)
+    return heights
 
 
 @pytest.mark.parametrize("size", [(32, 40), (34, 37), (37, 40), (33, 33)])
 @pytest.mark.parametrize("B", [1, 3])
 @pytest.mark.parametrize("refine", ["separable", "full"])
 @torch.no_grad()
-def test_strips_are_the_whole(
+def test_tiles_are_the_whole_map(
     size: tuple[int, int], B: int, refine: Literal["separable", "full"], heights: list[int]
 ) -> None:
     network = small(refine)
@@ -48,7 +49,7 @@ def test_strips_are_the_whole(
     expected = network(x)
     heights.clear()
     assert distance(optimize_for_inference(network)(x), expected) < 1e-9
-    assert len(heights) == B * -(-(size[0] // 2) // 2)  # two rows of the pooled map a strip, image by image
+    assert len(heights) == B * -(-(size[0] // 2) // 2)  # two rows of the pooled map a tile, image by image
     assert max(heights) <= 2 * (2 + 2) + 1
 
 
@@ -59,11 +60,11 @@ def test_a_decoder_without_token_memory(heights: list[int]) -> None:
 
 
 @torch.no_grad()
-def test_a_small_image_stays_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_image_is_not_tiled(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(strips, "_strips", fail)
+    monkeypatch.setattr(tiled, "_rows", fail)
     network, x = small(), torch.randn(2, 1, 64, 64, dtype=torch.float64)
     assert distance(optimize_for_inference(network)(x), network(x)) < 1e-9
 

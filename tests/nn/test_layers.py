@@ -1,0 +1,72 @@
+"""Layers against dense or printed equivalents."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from tmunet.nn.layers import BlockDiagonalLinear, FullPrecisionLinear, HeadNorm
+from tmunet.nn.xlstm import split_heads
+
+
+def dense(x: Tensor, weight: Tensor) -> Tensor:
+    """(B, T, d) -> (3, B, T, d) by three d x d matrices."""
+    return torch.stack([x @ torch.block_diag(*weight[:, :, 4 * j : 4 * j + 4]) for j in range(3)])
+
+
+@pytest.mark.parametrize("d", [8, 12, 24])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_block_diagonal_projection_is_a_matrix_of_blocks(d: int, dtype: torch.dtype) -> None:
+    layer, x = BlockDiagonalLinear(d, outputs=3).to(dtype), torch.randn(2, 7, d, dtype=dtype)
+    torch.testing.assert_close(layer(x), dense(x, layer.weight))
+
+
+@pytest.mark.parametrize("d", [8, 12])
+def test_gradients_of_a_block_diagonal_projection_are_finite_differences(d: int) -> None:
+    layer, x = BlockDiagonalLinear(d, outputs=3).double(), torch.randn(2, 5, d, dtype=torch.float64, requires_grad=True)
+
+    def function(x: Tensor, weight: Tensor) -> Tensor:
+        result: Tensor = torch.func.functional_call(layer, {"weight": weight}, (x,))
+        return result
+
+    assert torch.autograd.gradcheck(function, (x, layer.weight))
+
+
+def test_a_block_diagonal_projection_computes_in_bfloat16_under_autocast() -> None:
+    layer, x = BlockDiagonalLinear(24, outputs=3), torch.randn(2, 6, 24, requires_grad=True)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x)
+    assert y.dtype == torch.bfloat16
+    torch.testing.assert_close(y.float(), dense(x, layer.weight), rtol=2**-6, atol=2**-4)
+    gradients = torch.autograd.grad(y.float().square().sum(), (x, layer.weight))
+    expected = torch.autograd.grad(dense(x, layer.weight).square().sum(), (x, layer.weight))
+    for found, true in zip(gradients, expected, strict=True):
+        assert found.dtype == torch.float32
+        assert float((found - true).norm() / true.norm()) < 2**-5
+
+
+def test_an_exported_block_diagonal_projection_is_the_same_function() -> None:
+    layer, x = BlockDiagonalLinear(16, outputs=3), torch.randn(2, 6, 16)
+    torch.testing.assert_close(torch.export.export(layer, (x,)).module()(x), layer(x))
+
+
+@pytest.mark.parametrize("heads", [2, 3, 4])  # D = 6 and 4; blocks of 4 channels span two heads of 6, and 3 of them
+def test_heads_are_consecutive_channels(heads: int) -> None:
+    x = torch.randn(2, 5, 12)
+    h = split_heads(x, heads)
+    assert h.shape == (heads, 2, 5, 12 // heads)
+    assert torch.equal(torch.cat(list(h), dim=-1), x)
+
+
+def test_the_norm_of_heads_is_a_group_norm_of_each_token() -> None:
+    norm, x = HeadNorm(12), torch.randn(2, 5, 12)
+    torch.nn.init.normal_(norm.weight)
+    torch.nn.init.normal_(norm.bias)
+    expected = torch.nn.functional.group_norm(x.flatten(0, 1), 3, norm.weight, norm.bias).reshape(2, 5, 12)
+    torch.testing.assert_close(norm(split_heads(x, 3)), expected)
+
+
+def test_a_full_precision_layer_is_float32_under_autocast() -> None:
+    layer, x = FullPrecisionLinear(8, 2), torch.randn(3, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = layer(x.bfloat16())
+    assert torch.equal(y, layer(x.bfloat16().float()))
