@@ -17,7 +17,9 @@ from PIL import Image
 from tmunet.cli.score_table import score_table
 from tmunet.data.config import Preprocess
 from tmunet.data.dataset import open_dataset
-from tmunet.data.fingerprint import pixels_sha256
+from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
+from tmunet.data.io import images as io_images
+from tmunet.data.io import masks as io_masks
 from tmunet.data.io.images import read_image
 from tmunet.data.reader import load_case
 from tmunet.data.training_stats import Scale
@@ -81,6 +83,36 @@ def test_scores_are_those_of_the_predicted_masks(make_dataset: Make) -> None:
         "bootstrap_seed": 5,
         "model": "random",
     }
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=PROTOCOLS)
+def test_each_image_and_mask_is_read_once(
+    make_dataset: Make, monkeypatch: pytest.MonkeyPatch, protocol: Protocol
+) -> None:
+    read: list[Path] = []
+    decode = io_images.decode_image
+    for module in (io_images, io_masks):
+        monkeypatch.setattr(module, "decode_image", lambda path: read.append(path) or decode(path))  # type: ignore[func-returns-value]
+    dataset = open_dataset(make_dataset(test=3, side=40))
+    read.clear()
+    evaluate(Predictor(random_model()), dataset, "test", protocol)
+    cases = dataset.subset("test")
+    assert sorted(read) == sorted([*(case.image for case in cases), *(case.mask for case in cases if case.mask)])
+
+
+def test_images_of_training_are_not_predicted(make_dataset: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, model = open_dataset(make_dataset(test=3, side=40)), random_model()
+    first = dataset.subset("test")[0]
+    seen = TrainingFingerprint(train={"a": pixels_sha256(read_image(first.image))})
+    predictor = Predictor(replace(model, seen=seen))
+    predicted: list[int] = []
+    session = predictor.pipeline.session
+    predictor.pipeline = replace(predictor.pipeline, session=lambda x: predicted.append(1) or session(x))  # type: ignore[func-returns-value]
+    with pytest.raises(InputError):
+        evaluate(predictor, dataset, "test", PROTOCOLS["strict"])
+    assert predicted == []
+    found = evaluate(predictor, dataset, "test", PROTOCOLS["strict"], allow_train_images=True)
+    assert (len(predicted), found.facts["images_in_train"]) == (3, 1)
 
 
 def test_the_seed_moves_only_the_intervals(make_dataset: Make) -> None:

@@ -89,7 +89,7 @@ def test_flags_choose_side_protocol_and_place(tmunet: Run, model: Path, make_dat
         (("-m", "{model}", "-d", "{data}", "--protocol", "stric"), 2, "Did you mean 'strict'?"),
         (("-m", "nowhere", "-d", "{data}"), 3, "expected a model folder"),
         (("-m", "{model}", "-d", "nowhere"), 3, "nowhere"),
-        (("-m", "{model}", "-d", "{data}", "--tile-size", "8"), 2, "Expected `window`"),
+        (("-m", "{model}", "-d", "{data}", "--tile-size", "8"), 2, "Expected `tile_size`"),
     ],
 )
 def test_what_does_not_fit_is_an_error(
@@ -130,7 +130,7 @@ def test_scores_of_another_model_or_of_other_images_are_not_overwritten(
     assert tmunet(*words, model, "--tta").code == 0
     folder = Path("evaluation/discs-test-strict")
     before = (folder / "summary.json").read_bytes()
-    assert Path("evaluation/discs-test-strict-flips/summary.json").is_file()
+    assert Path("evaluation/discs-test-strict-tta/summary.json").is_file()
     answer = tmunet(*words, "nuclei-t", "--allow-train-images")
     assert answer.code == 2
     assert "holds scores of another model, split, data set or setting: expected weights_sha256" in answer.err
@@ -150,7 +150,7 @@ def test_a_named_place_is_not_overwritten_either(tmunet: Run, model: Path, make_
     assert tmunet(*words).code == 0  # the same again
     before = (out / "summary.json").read_bytes()
     answer = tmunet(*words, "--tta")
-    assert (answer.code, "or setting: expected flips True, but found False" in answer.err) == (2, True)
+    assert (answer.code, "or setting: expected tta True, but found False" in answer.err) == (2, True)
     answer = tmunet(*words, "--protocol", "paper")
     assert (answer.code, "expected protocol paper, but found strict" in answer.err) == (2, True)
     assert (out / "summary.json").read_bytes() == before

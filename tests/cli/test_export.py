@@ -57,7 +57,7 @@ def test_a_model_of_four_channels_is_refused(tmunet: Run, tmp_path: Path, monkey
     monkeypatch.setattr("tmunet.model.load_model", lambda _: random_model(channels=4))
     answer = tmunet("export", tmp_path / "mine", "--format", "torch")
     assert answer.code == 3
-    assert "tmunet_t as torch: expected a model of 1 or 3 channels, which run.py makes" in answer.err
+    assert "tmunet_t as torch: expected a model of 1 or 3 channels, which run.py reads" in answer.err
     assert list(tmp_path.iterdir()) == []
 
 

@@ -60,7 +60,7 @@ def test_an_unreadable_image_is_reported_at_the_end(tmunet: Run, model: Path, im
     [
         (("nowhere.png",), 3, "nowhere.png: expected an image, a folder of images or a pattern"),
         ((), 2, "Expected images to predict"),
-        (("{images}", "--tile-size", "16"), 2, "Expected `window` to be at least 32 pixels, but got 16."),
+        (("{images}", "--tile-size", "16"), 2, "Expected `tile_size` to be at least 32 pixels, but got 16."),
         (("{images}", "--batch-size", "0"), 2, "Expected `batch_size` to be at least 1, but got 0."),
         (("{images}", "-m", "{images}"), 3, "expected a model folder"),
         (("{images}", "-o", "{images}"), 3, "expected a new or empty folder"),

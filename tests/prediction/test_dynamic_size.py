@@ -87,8 +87,7 @@ def test_the_script_takes_other_sizes_and_refuses_those_that_the_network_does_no
     assert not (tmp_path / "refused").exists()
 
 
-def test_the_script_of_a_file_for_one_size_takes_no_other(tmp_path: Path) -> None:
-    exported = export_model(colored_model(), "onnx", None, tmp_path / "out").folder
+def test_the_script_of_a_file_for_one_size_takes_no_other(exported: Path, tmp_path: Path) -> None:
     done = run_exported(exported, next(SAMPLE.iterdir()), out=tmp_path / "masks", size=48)
     assert done.returncode != 0
     assert "--size: expected 32, the one size of this model; export with --size any, but got 48." in done.stderr

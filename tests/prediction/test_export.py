@@ -16,9 +16,10 @@ from tmunet.nn.input_size import InputSize
 from tmunet.prediction import export as folder_module
 from tmunet.prediction import predictor as predictor_module
 from tmunet.prediction.export import export_model
+from tmunet.prediction.postprocess import THRESHOLD
 from tmunet.prediction.predictor import Predictor, packaged_model
 
-from ..small_models import bright_model, colored_model
+from ..small_models import THREE, bright_model, colored_model
 from .exported import SAMPLE, run_exported
 
 
@@ -31,6 +32,7 @@ def nuclei(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_script_writes_the_masks_of_tmunet_without_torch(nuclei: Path, tmp_path: Path) -> None:
     images = [next(SAMPLE.glob(f"{kind}_*.png")) for kind in ("dark", "bright", "stained")]
     done = run_exported(nuclei, *images, out=tmp_path)
@@ -42,25 +44,22 @@ def test_the_script_writes_the_masks_of_tmunet_without_torch(nuclei: Path, tmp_p
         assert np.mean((mask > 0) == predictor(image).mask) >= 0.9999
 
 
-def test_the_folder_says_what_it_holds(nuclei: Path) -> None:
-    assert sorted(path.name for path in nuclei.iterdir()) == ["model.json", "model.onnx", "run.py"]
-    about = json.loads((nuclei / "model.json").read_text())
-    assert about["files"] == {"model.onnx": sha256(nuclei / "model.onnx")}
-    assert (about["runtime"], about["classes"], about["normalize"]) == (
-        "onnxruntime",
-        ["background", "nucleus"],
-        "image",
-    )
-    assert about["weights_sha256"] == Predictor().weights_sha256()
+def test_the_metadata_name_files_pipeline_and_weights(exported: Path) -> None:
+    assert sorted(path.name for path in exported.iterdir()) == ["model.json", "model.onnx", "run.py"]
+    about = json.loads((exported / "model.json").read_text())
+    assert about["files"] == {"model.onnx": sha256(exported / "model.onnx")}
+    assert (about["runtime"], about["classes"], about["normalize"]) == ("onnxruntime", list(THREE), "image")
+    assert (about["network"], about["size"], about["threshold"]) == ("tmunet_t", 32, THRESHOLD)
+    assert about["weights_sha256"] == Predictor(colored_model()).weights_sha256()
     assert {"tmunet", "torch", "onnxruntime"} <= about["versions"].keys()
 
 
-def test_a_damaged_file_is_not_run(nuclei: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_is_not_run(exported: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "damaged"
     damaged.mkdir()
-    for path in nuclei.iterdir():
+    for path in exported.iterdir():
         (damaged / path.name).write_bytes(path.read_bytes())
-    (damaged / "model.onnx").write_bytes((nuclei / "model.onnx").read_bytes()[:-1] + b"x")
+    (damaged / "model.onnx").write_bytes((exported / "model.onnx").read_bytes()[:-1] + b"x")
     done = run_exported(damaged, next(SAMPLE.iterdir()), out=tmp_path / "masks")
     assert done.returncode != 0
     assert "expected SHA-256" in done.stderr
@@ -76,6 +75,7 @@ def test_other_formats_compute_the_same(to: str, files: list[str], tmp_path: Pat
     assert (about["size"], about["sizes"], len(about["colors"])) == (64, {"only": 64}, 3)
 
 
+@pytest.mark.slow
 def test_bfloat16_moves_borders_a_little(tmp_path: Path) -> None:
     exported = export_model(load_model(packaged_model()), "openvino", None, tmp_path / "out").folder
     images = [next(SAMPLE.glob(f"{kind}_*.png")) for kind in ("dark", "bright", "stained")]
@@ -91,8 +91,8 @@ def test_bfloat16_moves_borders_a_little(tmp_path: Path) -> None:
     assert 0.99 < min(same) < 1
 
 
-def test_bfloat16_is_refused_by_another_runtime(nuclei: Path, tmp_path: Path) -> None:
-    done = run_exported(nuclei, next(SAMPLE.iterdir()), out=tmp_path / "masks", bfloat16=True)
+def test_bfloat16_is_refused_by_another_runtime(exported: Path, tmp_path: Path) -> None:
+    done = run_exported(exported, next(SAMPLE.iterdir()), out=tmp_path / "masks", bfloat16=True)
     assert done.returncode != 0
     assert "this one is for onnxruntime; export with --format openvino" in done.stderr
     assert not (tmp_path / "masks").exists()

@@ -1,5 +1,6 @@
 """The predictor: what it takes, what it gives, and what it refuses."""
 
+import inspect
 import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -214,3 +215,14 @@ def test_another_process_gets_the_same_predictor(noise: Draw, backend: Any) -> N
 
 def test_a_packaged_model_goes_by_its_name() -> None:
     assert Predictor("nuclei-t").weights_sha256() == Predictor().weights_sha256()
+
+
+def test_the_settings_stand_in_one_signature() -> None:
+    assert {name: one.default for name, one in inspect.signature(Predictor).parameters.items()} == {
+        "model": None,
+        "tile_size": None,
+        "tta": False,
+        "backend": "torch",
+        "device": "auto",
+        "precision": "float32",
+    }

@@ -6,7 +6,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -29,11 +29,6 @@ from .exported import run_exported
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 DEEP = NOISE.astype(np.uint16) * 257
 Write = Callable[[Path], object]
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return export_model(colored_model(), "onnx", None, tmp_path_factory.mktemp("onnx") / "out").folder
 
 
 @pytest.fixture
@@ -141,7 +136,7 @@ def test_an_image_that_would_be_read_otherwise_is_refused(write: Write, found: s
 def test_an_almost_even_image_is_normalized_as_in_training(pixel: int) -> None:
     values = np.full((1024, 1024, 3), 100, np.uint8)  # a gray level in one of so many values is below the floor
     values[5, 7, 0] += pixel
-    found = runner.prepare(Image.fromarray(values), {"channels": 3, "normalize": "image"}, 1024)
+    found = runner.preprocess(Image.fromarray(values), {"channels": 3, "normalize": "image"}, 1024)
     expected = normalize(unit(torch.from_numpy(values).permute(2, 0, 1)[None]), "image").numpy()
     assert runner.FLOOR == FLOOR
     assert runner.MAX_PIXELS == MAX_PIXELS
@@ -265,16 +260,29 @@ def test_a_runtime_that_is_not_installed_is_named(noise: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("size", "told"), [((256, 256), 0), ((180, 256), 0), ((100, 256), 1), ((256, 512), 1), ((900, 900), 1)]
 )
-def test_images_at_another_scale_than_in_training_are_told(tmp_path: Path, size: tuple[int, int], told: int) -> None:
-    model = colored_model()
-    known = replace(model, config=replace(model.config, scale=Scale.of([(256, 256)], 32)))
-    folder = export_model(known, "onnx", None, tmp_path / "out").folder
-    Image.fromarray(np.zeros((*size, 3), np.uint8)).save(tmp_path / "image.png")
-    done = run_exported(folder, tmp_path / "image.png", out=tmp_path / "masks")
-    assert (done.returncode, done.stderr.count("\n")) == (0, told)
+def test_images_at_another_scale_than_in_training_give_a_warning(size: tuple[int, int], told: int) -> None:
+    scale = Scale.of([(256, 256)], 32)
+    factor = runner.scale_factor(Image.new("RGB", size[::-1]), 32, asdict(scale))
+    assert factor == pytest.approx(scale_factor(size, 32, scale))
+    assert len(runner.domain_shift({"intensity": [], "normalize": "image"}, 32, [factor])) == told
+
+
+def test_a_warning_about_domain_shift_goes_to_stderr(exported: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(exported, tmp_path / "out")
     about = json.loads((folder / "model.json").read_text())
-    factor = runner.scale_factor(Image.open(tmp_path / "image.png"), 32, about["scale"])
-    assert factor == pytest.approx(scale_factor(size, 32, known.config.scale))
+    (folder / "model.json").write_text(json.dumps(about | {"scale": asdict(Scale.of([(256, 256)], 32))}))
+    Image.fromarray(np.zeros((100, 256, 3), np.uint8)).save(tmp_path / "image.png")
+    done = run_exported(folder, tmp_path / "image.png", out=tmp_path / "masks")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+
+
+def test_the_threshold_is_that_of_the_metadata() -> None:
+    about = {"channels": 1, "normalize": {"mean": [0.0], "sd": [1.0]}}
+    picture = Image.fromarray(np.array([[40, 60, 80]], np.uint8)).resize((32, 32), Image.Resampling.NEAREST)
+    for threshold in (0.3, 0.5, 0.7):
+        mask = runner.predict(picture, about | {"threshold": threshold}, lambda x: (x - 60 / 255) * 10, 32)
+        probability = 1 / (1 + np.exp(-(np.asarray(picture) / 255 - 60 / 255) * 10))
+        assert np.array_equal(np.asarray(mask) == 255, probability > threshold + 1e-9)
 
 
 @pytest.mark.parametrize(
@@ -291,12 +299,12 @@ def test_a_model_of_dark_16_bit_images_says_that_others_are_bright(
     trained: list[Intensity], normalize: object, told: int
 ) -> None:
     about = {"intensity": [asdict(one) for one in trained], "normalize": normalize}
-    assert len(runner.unlike_training(about, 32, [1.0])) == told
-    assert runner.unlike_training(about, 32, []) == []
+    assert len(runner.domain_shift(about, 32, [1.0])) == told
+    assert runner.domain_shift(about, 32, []) == []
 
 
 def test_logits_that_are_not_finite_make_no_mask() -> None:
-    about = {"channels": 3, "normalize": "image"}
+    about = {"channels": 3, "normalize": "image", "threshold": 0.5}
     with pytest.raises(runner.RunError, match=r"expected finite logits.*its weights are damaged"):
         runner.predict(Image.fromarray(NOISE), about, lambda images: images * np.nan, 32)
 

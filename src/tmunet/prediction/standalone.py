@@ -25,19 +25,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 HERE = Path(__file__).resolve().parent
 USAGE, INPUT, MISSING = 2, 3, 4  # exit codes, as of `tmunet`
-KEYS = (
-    "runtime",
-    "model",
-    "files",
-    "size",
-    "sizes",
-    "channels",
-    "normalize",
-    "scale",
-    "intensity",
-    "classes",
-    "colors",
-)
+KEYS = {  # of model.json
+    *("runtime", "model", "files", "size", "sizes", "channels", "normalize"),
+    *("threshold", "scale", "intensity", "classes", "colors"),
+}
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")
 LAYOUTS = (  # of TIFF: photometric interpretation, bits of each sample, kinds of those beyond the colors (2 is plain alpha)
@@ -46,13 +37,13 @@ LAYOUTS = (  # of TIFF: photometric interpretation, bits of each sample, kinds o
 )
 SAVE = "save it as 8-bit PNG"
 MAX_PIXELS = 400_000_000
-FACTOR = 1.5  # between the scale of an image and those of training: beyond it, look
-SMALL_PART = 8  # 16-bit images of training that use less than this part of their range are dark
-FLOOR = 1e-3 / 257  # of a standard deviation: a quarter of a gray level of 16 bits
+MAX_SCALE_FACTOR = 1.5  # between the scale of an image and those of the training images
+SMALL_PART = 8  # 16-bit images below an eighth of their range are dark
+FLOOR = 1e-3 / 257  # of a standard deviation: a quarter of a 16-bit gray level
 
 
 class RunError(Exception):
-    """What is wrong, in a line, and the exit code that says so."""
+    """An error in one line, and the exit code."""
 
     def __init__(self, message: str, code: int = INPUT) -> None:
         super().__init__(message)
@@ -60,12 +51,12 @@ class RunError(Exception):
 
 
 def load(folder: Path, bfloat16: bool = False) -> tuple[dict[str, Any], Callable[[Any], Any]]:
-    """The description of the model, and a call from images (B, C, H, W) to logits (B, K, H, W), both float32.
+    """Load model.json, and a session from images (B, C, H, W) to logits (B, K, H, W), both float32.
 
     Raises:
-        RunError: the folder is damaged, the runtime is not installed, or it has no bfloat16.
+        RunError: the folder is damaged, the runtime is not installed, or it does not support bfloat16.
     """
-    about = describe(folder / "model.json")
+    about = read_metadata(folder / "model.json")
     for name, expected in about["files"].items():
         found = hashlib.sha256(_content(folder / name)).hexdigest()
         if found != expected:
@@ -73,22 +64,27 @@ def load(folder: Path, bfloat16: bool = False) -> tuple[dict[str, Any], Callable
                 f"{folder / name}: expected SHA-256 {expected}, but found {found}; the file is damaged. Export again."
             )
     runtime = about["runtime"]
+    if bfloat16 and runtime != "openvino":
+        raise RunError(
+            f"--bfloat16: expected a model for OpenVINO, but this one is for {runtime}; export with --format openvino.",
+            USAGE,
+        )
     try:
-        return about, STARTERS[runtime](folder / about["model"], bfloat16)
+        return about, SESSIONS[runtime](folder / about["model"], bfloat16)
     except ImportError as error:
         raise RunError(
             f"This model needs the package {runtime}, but: {error}. Install it with: pip install {runtime}", MISSING
         ) from error
 
 
-def describe(file: Path) -> dict[str, Any]:
-    """What model.json says, with every key that is needed."""
+def read_metadata(file: Path) -> dict[str, Any]:
+    """Read model.json and check its keys."""
     try:
         about: dict[str, Any] = json.loads(_content(file))
-        missing = [key for key in KEYS if key not in about]
+        missing = sorted(KEYS.difference(about))
     except (ValueError, TypeError) as error:
         raise RunError(f"{file}: expected JSON, but: {error}; the file is damaged. Export again.") from error
-    if missing or about["runtime"] not in STARTERS:
+    if missing or about["runtime"] not in SESSIONS:
         found = f"without {', '.join(missing)}" if missing else f"with the runtime {about['runtime']}"
         raise RunError(f"{file}: expected the description of a model, but found one {found}. Export again.")
     return about
@@ -103,8 +99,7 @@ def _content(file: Path) -> bytes:
         ) from error
 
 
-def _onnxruntime(file: Path, bfloat16: bool) -> Callable[[Any], Any]:
-    _refuse(bfloat16, "onnxruntime")
+def _onnxruntime(file: Path, _: bool) -> Callable[[Any], Any]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
@@ -119,14 +114,13 @@ def _openvino(file: Path, bfloat16: bool) -> Callable[[Any], Any]:
     if bfloat16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         raise RunError("--bfloat16: this processor does not have it; leave the option out.", USAGE)
     model = core.compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "bf16" if bfloat16 else "f32"})
-    return lambda images: model.infer_new_request(images)[0]  # the model's own request is shared by all threads
+    return lambda images: model.infer_new_request(images)[0]  # the model's default request is shared by all threads
 
 
-def _torch(file: Path, bfloat16: bool) -> Callable[[Any], Any]:
-    _refuse(bfloat16, "torch")
+def _torch(file: Path, _: bool) -> Callable[[Any], Any]:
     import torch
 
-    # Its guards also ask for the memory layout of the traced example; what it computes was checked without them at the export.
+    # Its guards also check the memory layout of the traced example; the export validated the program without them.
     network = torch.export.load(file).module(check_guards=False)
 
     def run(images: Any) -> Any:
@@ -136,19 +130,11 @@ def _torch(file: Path, bfloat16: bool) -> Callable[[Any], Any]:
     return run
 
 
-def _refuse(bfloat16: bool, runtime: str) -> None:
-    if bfloat16:
-        raise RunError(
-            f"--bfloat16: expected a model for OpenVINO, but this one is for {runtime}; export with --format openvino.",
-            USAGE,
-        )
-
-
-STARTERS = {"onnxruntime": _onnxruntime, "openvino": _openvino, "torch": _torch}
+SESSIONS = {"onnxruntime": _onnxruntime, "openvino": _openvino, "torch": _torch}
 
 
 def check_size(size: int, sizes: dict[str, Any]) -> None:
-    """Leave with a message where the model does not take square images of this side."""
+    """Check that the model takes square images of a size."""
     if "only" in sizes:
         fits, expected = size == sizes["only"], f"{sizes['only']}, the one size of this model; export with --size any"
     else:
@@ -159,21 +145,21 @@ def check_size(size: int, sizes: dict[str, Any]) -> None:
 
 
 def find(words: Sequence[str], out: Path) -> dict[Path, Path]:
-    """The image of each mask. A word is a file, or a pattern that no shell expanded; what is neither shows when it is read.
+    """Map each mask to its image. A word is a file or a glob pattern; one that is neither fails when it is read.
 
     Raises:
         RunError: a mask would replace an image, or two images would be written to one mask.
     """
-    images: dict[Path, Path] = {}  # two spellings of a file are one; two links to it are two images
+    images: dict[Path, Path] = {}  # two spellings of a path are one image, two links are two
     for word in words:
         matches = [] if Path(word).exists() else sorted(glob.glob(word, recursive=True))  # noqa: PTH207  (takes any path)
         for path in map(Path, matches or [word]):
             images.setdefault(path.parent.resolve() / path.name, path)
-    places = {*images, *(path.resolve() for path in images.values())}  # a link is read where it leads
+    taken = {*images, *(path.resolve() for path in images.values())}  # links are read at their target
     masks: dict[Path, Path] = {}
     for path in images.values():
         mask = out / f"{path.stem}.png"
-        if mask.parent.resolve() / mask.name in places:
+        if mask.parent.resolve() / mask.name in taken:
             raise RunError(f"{mask}: is one of the images, and a mask would replace it; choose another folder with -o.")
         if mask in masks:
             raise RunError(
@@ -184,10 +170,10 @@ def find(words: Sequence[str], out: Path) -> dict[Path, Path]:
 
 
 def read(path: Path) -> Image.Image:
-    """An image as `tmunet predict` reads it: upright, in RGB, without alpha.
+    """Read an image as `tmunet predict` does: upright, in RGB, without alpha.
 
     Raises:
-        RunError: it cannot be read, or `tmunet predict` reads something else in it.
+        RunError: it cannot be read, or Pillow and `tmunet predict` read it differently.
     """
     try:
         with Image.open(path, formats=FORMATS) as picture:
@@ -205,7 +191,7 @@ def read(path: Path) -> Image.Image:
         raise RunError(
             f"expected a PNG, JPEG, BMP or TIFF image, but Pillow finds none; copy it again if it is damaged, or {SAVE}."
         ) from error
-    except Exception as error:  # decoders raise whatever a damaged file leads them to
+    except Exception as error:  # decoders raise any type on damaged files
         if isinstance(error, OSError) and error.strerror:
             raise RunError(
                 f"cannot be opened: {error.strerror}; give files or a pattern such as 'scans/*.png'."
@@ -217,18 +203,18 @@ def read(path: Path) -> Image.Image:
 
 
 def _other_than_8_bits(picture: ImageFile) -> str:
-    """What Pillow would read otherwise than `tmunet predict` does, or what that does not take either; nothing if all is well."""
-    frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # a JPEG with previews behind it
+    """Describe what Pillow and `tmunet predict` read differently, or what neither supports; empty if there is nothing."""
+    frames = 1 if picture.format == "MPO" else getattr(picture, "n_frames", 1)  # a JPEG with previews
     if frames > 1:
         return f"{frames} pages"
     if picture.format == "PNG" and picture.tile and str(picture.tile[0].args).endswith(";16B"):
-        return "16 bits, which `tmunet predict` takes"  # Pillow drops the lower byte of color without a word
+        return "16 bits, which `tmunet predict` takes"  # Pillow silently drops the low byte of color
     if picture.mode not in MODES:
         return f"pixels of the kind {picture.mode}"
     if isinstance(picture, TiffImageFile):
         return _other_tiff(picture)
     if picture.format == "BMP" and picture.mode in ("1", "L") and _bmp_bits(picture) != {"1": 1, "L": 8}[picture.mode]:
-        return "BMP with a palette of grays"  # Pillow takes its indices for bits or levels
+        return "BMP with a palette of grays"  # Pillow takes its indices for gray values
     if picture.mode == "P" and np.asarray(picture).max() >= len(picture.getpalette() or ()) // 3:
         return "a pixel that asks for a color beyond the palette"
     return ""
@@ -238,8 +224,8 @@ def _bmp_bits(picture: ImageFile) -> int:
     file: Any = picture.fp
     file.seek(14)
     header = file.read(16)
-    place = 10 if header[:4] == b"\x0c\0\0\0" else 14  # of OS/2, and of Windows
-    return int.from_bytes(header[place : place + 2], "little")
+    offset = 10 if header[:4] == b"\x0c\0\0\0" else 14  # OS/2 or Windows header
+    return int.from_bytes(header[offset : offset + 2], "little")
 
 
 def _other_tiff(picture: TiffImageFile) -> str:
@@ -256,8 +242,8 @@ def _other_tiff(picture: TiffImageFile) -> str:
     return ""
 
 
-def prepare(picture: Image.Image, about: dict[str, Any], size: int) -> Any:
-    """What the network sees of a picture in RGB: (1, C, size, size), float32."""
+def preprocess(picture: Image.Image, about: dict[str, Any], size: int) -> Any:
+    """Preprocess an RGB image: (1, C, size, size), float32, resized and normalized."""
     if about["channels"] == 1:
         picture = picture.convert("L")
     if picture.size != (size, size):
@@ -271,7 +257,7 @@ def prepare(picture: Image.Image, about: dict[str, Any], size: int) -> Any:
 
 
 def probabilities(logits: Any) -> Any:
-    """(B, 1 or K, H, W) -> (B, K, H, W), background first; one output means two classes."""
+    """Convert logits (B, 1 or K, H, W) to probabilities (B, K, H, W), background first; one channel means two classes."""
     if logits.shape[1] == 1:
         foreground = 1 / (1 + np.exp(-logits))
         return np.concatenate([1 - foreground, foreground], axis=1)
@@ -280,7 +266,7 @@ def probabilities(logits: Any) -> Any:
 
 
 def resize(values: Any, height: int, width: int) -> Any:
-    """Bilinear, pixel centers at halves, the border repeated: (K, h, w) -> (K, height, width)."""
+    """Resize bilinearly as torch (align_corners=False, no anti-aliasing): (K, h, w) -> (K, height, width)."""
     for axis, length in ((1, height), (2, width)):
         old = values.shape[axis]
         if old == length:
@@ -296,51 +282,55 @@ def resize(values: Any, height: int, width: int) -> Any:
 
 
 def predict(picture: Image.Image, about: dict[str, Any], run: Callable[[Any], Any], size: int) -> Image.Image:
-    """The mask of an image at its own size: two classes as 0 and 255, more as a palette whose index is the label.
+    """Predict the mask of an image at its original size: two classes as 0 and 255, more as a palette of labels.
 
     Raises:
         RunError: logits are not finite.
     """
-    logits = run(prepare(picture, about, size))
-    if not np.isfinite(logits).all():  # a mask of NaN would be one of background
+    logits = run(preprocess(picture, about, size))
+    if not np.isfinite(logits).all():  # NaN would become background
         raise RunError("expected finite logits, but the network gives others: its weights are damaged.")
     probability = resize(probabilities(logits)[0], picture.height, picture.width)
     if len(probability) == 2:
-        return Image.fromarray(np.where(probability[1] > 0.5, 255, 0).astype(np.uint8))
+        return Image.fromarray(np.where(probability[1] > about["threshold"], 255, 0).astype(np.uint8))
     mask = Image.fromarray(probability.argmax(0).astype(np.uint8), mode="P")
     mask.putpalette([value for color in about["colors"] for value in color])
     return mask
 
 
 def scale_factor(picture: Image.Image, size: int, scale: dict[str, Any]) -> float:
-    """By how much an image resized to `size` is larger (above 1) or smaller than any of training was, along the worse axis."""
+    """Compute how many times larger (above 1) or smaller an image resized to `size` appears than any training image."""
     factors: list[float] = []
     for axis, length in (("height", picture.height), ("width", picture.width)):
         found, known = size / length, scale[axis]
         factors.append(found / min(max(found, known["lowest"]), known["highest"]))
-    return max(factors, key=lambda factor: max(factor, 1 / factor))
+    return max(factors, key=_distance)
 
 
-def unlike_training(about: dict[str, Any], size: int, factors: Sequence[float]) -> list[str]:
-    """What is to be said of all images together: another scale, or other values, than the model was trained on."""
-    told = []
-    beyond = [factor for factor in factors if max(factor, 1 / factor) > FACTOR]
+def _distance(factor: float) -> float:
+    return max(factor, 1 / factor)
+
+
+def domain_shift(about: dict[str, Any], size: int, factors: Sequence[float]) -> list[str]:
+    """List warnings about all images: another scale or intensity range than those of the training images."""
+    warnings = []
+    beyond = [factor for factor in factors if _distance(factor) > MAX_SCALE_FACTOR]
     if beyond:
-        worst = max(beyond, key=lambda factor: max(factor, 1 / factor))
-        said = f"{worst:.2g} times larger" if worst > 1 else f"{1 / worst:.2g} times smaller"
-        told.append(
-            f"{len(beyond)} of {len(factors)} images have other sizes than those of training: resized to {size} x {size} "
-            f"pixels, what is in them looks to the network up to {said} along an axis. If their pixels cover as much as those of "
-            "training, use `tmunet predict --tile-size`; if they show the same field in more or fewer pixels, all is well."
+        worst = max(beyond, key=_distance)
+        change = f"{worst:.2g} times larger" if worst > 1 else f"{1 / worst:.2g} times smaller"
+        warnings.append(
+            f"{len(beyond)} of {len(factors)} images have other sizes than the training images: resized to {size} x {size} "
+            f"pixels, objects appear up to {change} along an axis. If pixels have the same physical size as in training, use "
+            "`tmunet predict --tile-size`; if the images show the same field of view in more or fewer pixels, ignore this."
         )
     trained = about["intensity"]
     dark = [values["bits"] == 16 and values["highest"] < 1 / SMALL_PART for values in trained]
     if factors and trained and all(dark) and about["normalize"] != "image":
-        told.append(
+        warnings.append(
             "the model was trained on 16-bit images that use a small part of their range, and images of 8 bits are far too "
             "bright to it; use `tmunet predict` on the 16-bit images."
         )
-    return told
+    return warnings
 
 
 def write(mask: Image.Image, path: Path) -> None:
@@ -353,20 +343,18 @@ def write(mask: Image.Image, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def options() -> argparse.Namespace:
-    """What the command line says."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images", nargs="+")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder for NAME.png")
-    parser.add_argument(
-        "--size", type=int, help="side in pixels that images are resized to; by default that of training"
-    )
+    parser.add_argument("--size", type=int, help="input size in pixels; by default that of training")
     parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16 (OpenVINO)")
     return parser.parse_args()
 
 
 def predict_files(given: argparse.Namespace) -> int:
-    """Predict every image that is named, and report those that cannot be; returns the exit code."""
+    """Predict every image, report those that cannot be predicted, and return the exit code."""
     masks = find(given.images, given.out)
     about, run = load(HERE, given.bfloat16)
     size = about["size"] if given.size is None else given.size
@@ -381,22 +369,22 @@ def predict_files(given: argparse.Namespace) -> int:
             done += 1
         except RunError as fault:
             print(f"{path}: {fault}", file=sys.stderr)
-    for told in unlike_training(about, size, factors):
-        print(f"run.py: warning: {told}", file=sys.stderr)
+    for warning in domain_shift(about, size, factors):
+        print(f"run.py: warning: {warning}", file=sys.stderr)
     print(f"{done} of {len(masks)} masks in {given.out}; classes: {', '.join(about['classes'])}")
     return 0 if done == len(masks) else INPUT
 
 
 def main() -> int:
-    """Run, and turn errors into messages and exit codes."""
+    """Run, and turn errors into one line and an exit code."""
     Image.MAX_IMAGE_PIXELS = None  # MAX_PIXELS is the limit
-    given = options()
+    given = parse_arguments()
     try:
         return predict_files(given)
     except RunError as error:
         print(f"run.py: {error}", file=sys.stderr)
         return error.code
-    except OSError as error:  # such as of a folder that cannot be written
+    except OSError as error:  # such as a folder that cannot be written
         place = f"{error.filename}: " if error.filename else ""
         print(
             f"run.py: {place}{error.strerror or error}. See that -o is a folder that has room and may be written.",
