@@ -31,7 +31,7 @@ from tmunet.visualize import color, to_rgb8
 FILES = 100  # of a kind that are listed
 DRAWN = 126  # pictures beside findings; with the sample 150, which keeps a page below 6 MB
 DRAWN_OF_KIND, DRAWN_TOGETHER = 48, 6
-SAMPLE = 24  # sound cases
+SAMPLE = 24  # cases without findings
 LEAK = "leak"  # the kind of the findings that `CheckReport.leaks` has in full
 LONGEST = 240  # pixels of a picture
 CHANNELS = {1: "gray", 3: "RGB"}
@@ -70,7 +70,7 @@ class Chapter:
 
     @property
     def mends(self) -> list[str]:
-        """Distinct remedies."""
+        """What to do, each way once."""
         return list(dict.fromkeys(finding.mend for finding in self.findings))
 
     @property
@@ -117,9 +117,9 @@ def render_check(report: CheckReport) -> str:
     chapters = _chapters(report)
     wrong = {name for f in report.findings if f.severity != "note" for name in f.cases}
     shares = {case.name: sum(case.shares.values()) for case in report.cases if case.shares}
-    sound = [case.name for case in report.cases if case.name not in wrong]
-    sound.sort(key=lambda name: shares.get(name, 0.0))
-    sample = spread(sound, SAMPLE)
+    clean = [case.name for case in report.cases if case.name not in wrong]
+    clean.sort(key=lambda name: shares.get(name, 0.0))
+    sample = spread(clean, SAMPLE)
     shown = [name for chapter in chapters for group in chapter.drawn for name in group.names]
     return str(
         environment()
@@ -133,7 +133,7 @@ def render_check(report: CheckReport) -> str:
             chart=histogram(list(shares.values())),
             chapters=chapters,
             sample=sample,
-            sound=len(sound),
+            clean=len(clean),
             figures=draw_figures(report.folder, report.info, [*shown, *sample]),
             captions={case.name: caption(case) for case in report.cases},
         )
@@ -184,8 +184,8 @@ def portions(wanted: Sequence[int], total: int) -> list[int]:
     [2, 5, 5]
     """
     got = [0] * len(wanted)
-    for place, index in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
-        got[index] = min(wanted[index], total // (len(wanted) - place))
+    for done, index in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
+        got[index] = min(wanted[index], total // (len(wanted) - done))
         total -= got[index]
     return got
 

@@ -165,11 +165,11 @@ class _Head:
 
 def _legend(dataset: DatasetOverview, width: int) -> list[list[tuple[int, int, str]]]:
     """Lines of (pixels from the left, label, text) that name every class but the background."""
-    sound = [case.shares for case in dataset.cases if case.shares]
+    valid = [case.shares for case in dataset.cases if case.shares]
     lines: list[list[tuple[int, int, str]]] = [[]]
     left = 0
     for label, name in enumerate(dataset.info.classes[1:], start=1):
-        mean = f": {percent(sum(shares[name] for shares in sound) / len(sound))} on average" if sound else ""
+        mean = f": {percent(sum(shares[name] for shares in valid) / len(valid))} on average" if valid else ""
         text = ellipsize(to_ascii(name), fits_width(_TEXT, width / 2)) + mean
         end = left + 22 + math.ceil(_TEXT.getlength(text))
         if end > width and left:
