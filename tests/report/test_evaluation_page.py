@@ -317,7 +317,7 @@ def test_write_report_makes_the_folder_and_the_whole_file(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_selected_cases_are_always_accepted(count):
-    for n in range(1, 12):
+    for n in (1, 2, 3, 4, 7, 11):
         assert len(Page(render(make_report(n=n, count=count))).all("image")) == 4 * min(n, 3 * count)
 
 
