@@ -80,7 +80,7 @@ LATER = (
 
 def test_the_check_knows_of_scores_only_what_is_too_small_to_be_an_object() -> None:
     known = {name for path in room("check") for name in imports(path) if name.startswith("tmunet.metrics")}
-    assert known == {"tmunet.metrics.functional.MIN_OBJECT_PIXELS", "tmunet.metrics.functional.components"}
+    assert known == {"tmunet.metrics.lesions.MIN_OBJECT_PIXELS", "tmunet.metrics.lesions.components"}
 
 
 @pytest.mark.parametrize(

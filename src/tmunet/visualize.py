@@ -1,11 +1,11 @@
-"""Images and classes as people look at them."""
+"""Colors of labels, and conversion of images to 8-bit RGB for display."""
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Okabe and Ito's colors, which the color-blind can tell apart; more classes take them again in other shades
+# Okabe and Ito's colorblind-safe palette; further classes repeat it in other shades
 COLORS = (
     (0, 0, 0),
     (230, 159, 0),
@@ -20,7 +20,7 @@ GOLDEN = (5**0.5 - 1) / 2
 
 
 def color(label: int) -> tuple[int, int, int]:
-    """The color of a label, RGB in 0..255; the background is black."""
+    """Return the color of a label, RGB in 0..255; the background is black."""
     if label == 0:
         return COLORS[0]
     turn, index = divmod(label - 1, len(COLORS) - 1)
@@ -30,10 +30,10 @@ def color(label: int) -> tuple[int, int, int]:
 
 
 def to_rgb8(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """8-bit RGB of an image (H, W, C) -> (H, W, 3); for eyes only, never for a network.
+    """Convert an image (H, W, C) to 8-bit RGB (H, W, 3), for display only.
 
-    16-bit images are stretched between their darkest and brightest 0.5 %, since most use a small part of their range. Of more
-    than three channels the first three are shown, of two the first.
+    16-bit images are stretched between their 0.5 and 99.5 percentiles, since most use a small part of their range. Of more than
+    three channels the first three are shown, of two the first.
     """
     if image.dtype == np.uint16:
         low, high = np.percentile(image, (0.5, 99.5))

@@ -13,6 +13,7 @@ from scipy.spatial.distance import directed_hausdorff
 from tmunet.errors import InputError, UsageError
 from tmunet.metrics import (
     EMPTY_POLICY,
+    METRIC_LABELS,
     METRICS,
     OBJECT_COLUMNS,
     PROTOCOLS,
@@ -266,6 +267,11 @@ def test_scores_of_paper_are_refused_by_strict():
     missed = PaperProtocol().score(preds=np.zeros_like(reference), target=reference)
     with pytest.raises(InputError, match="`hd`"):
         StrictProtocol().summarize([missed])
+
+
+def test_every_metric_has_a_label_in_the_order_of_the_columns():
+    assert tuple(METRIC_LABELS) == METRICS
+    assert len(set(METRIC_LABELS.values())) == len(METRICS)
 
 
 def test_the_protocols_and_their_sizes():

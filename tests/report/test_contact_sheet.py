@@ -76,7 +76,7 @@ def test_damaged_json_files_are_faults_and_the_sheet_is_drawn(make_dataset):
 
 
 def test_there_is_no_sheet_without_images(tmp_path):
-    with pytest.raises(DataError, match="cannot be listed"):
+    with pytest.raises(DataError):
         read_overview(tmp_path)
 
 
@@ -133,5 +133,5 @@ def test_a_spread_is_in_order_even_and_reproducible(total, count, seed):
 
 def test_another_seed_spreads_over_others():
     assert len({tuple(spread(range(100), 8, seed)) for seed in range(5)}) == 5
-    with pytest.raises(InputError, match="at least 1, but got 0"):
+    with pytest.raises(InputError, match="`count`"):
         spread("abc", 0)

@@ -284,14 +284,14 @@ def test_reports_that_contradict_themselves_are_refused(change, message):
 def test_cases_chosen_by_eye_are_refused():
     report = make_report()
     pretty = [replace(report.cases[0], name=f"image-{index:02d}") for index in (1, 2, 3)]
-    with pytest.raises(InputError, match="Nobody should choose them by eye"):
+    with pytest.raises(InputError, match="`cases`"):
         render(replace(report, cases=pretty))
 
 
 def test_a_prediction_may_not_hold_the_ignored_label():
     report = make_report()
     wrong = replace(report.cases[0], prediction=np.full_like(report.cases[0].prediction, 255))
-    with pytest.raises(InputError, match=r"labels 0 to 1 in `prediction`, but got \[255\]"):
+    with pytest.raises(InputError, match=r"`prediction`.*255"):
         render(replace(report, cases=[wrong, *report.cases[1:]]))
 
 
@@ -317,7 +317,7 @@ def test_write_report_makes_the_folder_and_the_whole_file(tmp_path):
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_selected_cases_are_always_accepted(count):
-    for n in range(1, 12):
+    for n in (1, 2, 3, 4, 7, 11):
         assert len(Page(render(make_report(n=n, count=count))).all("image")) == 4 * min(n, 3 * count)
 
 

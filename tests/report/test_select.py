@@ -90,5 +90,5 @@ def test_classes_of_an_image_are_averaged():
 
 
 def test_count_below_one_is_refused():
-    with pytest.raises(InputError, match=r"Expected `count` to be at least 1, but got 0\."):
+    with pytest.raises(InputError, match="`count`"):
         select_cases([], 0)

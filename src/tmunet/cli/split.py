@@ -29,7 +29,7 @@ class SplitConfig:
     data: str
     """Data set folder."""
     kind: Literal["grouped", "random", "official"] = "grouped"
-    """grouped: cases of one group (patient, video, slide) and near-duplicates stay in one subset. random: cases are independent.
+    """grouped: cases of one group (patient, video, slide) and images of the same scene stay in one subset. random: single cases.
     official: official_split.json of the data set, with val taken from train if it has none."""
     folds: int | None = None
     """Make k splits for k-fold cross-validation: each case is in test once (official: in val once, test is fixed)."""
@@ -196,7 +196,7 @@ def _describe(report: "SplitReport") -> str:
         lines += _columns([head, *((count.name, *map(str, count.images.values())) for count in report.classes)])
     cases = sum(side.cases for side in report.sides.values())
     lines.append(
-        f"{pluralize(cases, 'case')}, {pluralize(report.units, 'unit')} (a group, near-duplicates, or a single case)."
+        f"{pluralize(cases, 'case')}, {pluralize(report.units, 'unit')} (a group, images of the same scene, or a single case)."
     )
     if report.left_out:
         lines.append(f"In no subset: {pluralize(report.left_out, 'case')}.")
@@ -205,7 +205,7 @@ def _describe(report: "SplitReport") -> str:
     if report.without_group:
         lines.append(
             f"The group (video sequence, patient, slide) of {pluralize(report.without_group, 'case')} is not known: of them "
-            "only near-duplicates are found. Give groups with --groups."
+            "only images of the same scene are found. Give groups with --groups."
         )
     return "\n".join(lines)
 

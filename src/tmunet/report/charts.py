@@ -149,15 +149,15 @@ def strip(rows: Sequence[Mapping[str, Any]], name: str, statistics: Mapping[str,
     )
 
 
-def _stack(rows: Sequence[Mapping[str, Any]], places: Sequence[float], name: str) -> tuple[list[Dot], float]:
-    columns = [min(int(place * STRIP_BINS / 100), STRIP_BINS - 1) for place in places]
+def _stack(rows: Sequence[Mapping[str, Any]], positions: Sequence[float], name: str) -> tuple[list[Dot], float]:
+    columns = [min(int(position * STRIP_BINS / 100), STRIP_BINS - 1) for position in positions]
     tallest = max(Counter(columns).values(), default=1)
     pitch = min(PITCH, TALLEST / tallest)
     filled: Counter[int] = Counter()
     dots = []
-    for row, place, column in zip(rows, places, columns, strict=True):
+    for row, position, column in zip(rows, positions, columns, strict=True):
         title = f"{row['case']}: {number(row[name], name)}, {OUTCOMES.get(row['outcome'], row['outcome'])}"
-        dots.append(Dot(place, round(PITCH * 0.75 + filled[column] * pitch, 2), row["outcome"], title))
+        dots.append(Dot(position, round(PITCH * 0.75 + filled[column] * pitch, 2), row["outcome"], title))
         filled[column] += 1
     return dots, round(PITCH * 1.5 + max(tallest - 1, 5) * pitch, 1)
 
@@ -214,37 +214,37 @@ def curves(
     )
 
 
-def histogram(shares: Sequence[float]) -> Histogram | None:
+def histogram(fractions: Sequence[float]) -> Histogram | None:
     """Lay out a histogram of foreground fractions: 20 bins from 0 to a round number, and a separate bar for empty masks.
 
     Args:
-        shares: foreground fraction of each case, 0 to 1.
+        fractions: foreground fraction of each case, 0 to 1.
 
     Returns:
         The chart, or None if there is no case.
     """
-    if not shares:
+    if not fractions:
         return None
-    filled = [share for share in shares if share > 0]
-    _, top, marks = axis(0.0, 100 * max(shares)) if filled else (0.0, 100.0, [0.0, 50.0, 100.0])
+    filled = [fraction for fraction in fractions if fraction > 0]
+    _, top, marks = axis(0.0, 100 * max(fractions)) if filled else (0.0, 100.0, [0.0, 50.0, 100.0])
     counts = [0] * HISTOGRAM_BINS
-    for share in filled:
-        counts[min(HISTOGRAM_BINS - 1, int(100 * share / top * HISTOGRAM_BINS))] += 1
-    empty = len(shares) - len(filled)
+    for fraction in filled:
+        counts[min(HISTOGRAM_BINS - 1, int(100 * fraction / top * HISTOGRAM_BINS))] += 1
+    empty = len(fractions) - len(filled)
     start = EMPTY_BAR if empty else 0.0
     tallest, width = max(*counts, empty), (100 - start) / HISTOGRAM_BINS
     bars = []
     if empty:
         label = f"{pluralize(empty, 'image')} with an empty mask"
         bars.append(Bar(0.0, width, 100 * empty / tallest, empty, label))
-    for place, count in enumerate(counts):
-        span = f"{percent(top * place / HISTOGRAM_BINS / 100)} to {percent(top * (place + 1) / HISTOGRAM_BINS / 100)}"
+    for index, count in enumerate(counts):
+        span = f"{percent(top * index / HISTOGRAM_BINS / 100)} to {percent(top * (index + 1) / HISTOGRAM_BINS / 100)}"
         if count:
             label = f"{pluralize(count, 'image')} with {span}"
-            bars.append(Bar(start + place * width, width, 100 * count / tallest, count, label))
+            bars.append(Bar(start + index * width, width, 100 * count / tallest, count, label))
     ticks = [Tick(start + mark / top * (100 - start), f"{mark:g} %") for mark in marks if 0 <= mark <= 100]
-    span = f"{percent(min(shares))} to {percent(max(shares))}"
-    words = f"Foreground fraction of {pluralize(len(shares), 'image')}: {span}, {empty} empty."
+    span = f"{percent(min(fractions))} to {percent(max(fractions))}"
+    words = f"Foreground fraction of {pluralize(len(fractions), 'image')}: {span}, {empty} empty."
     return Histogram(words, bars, [*([Tick(width / 2, "empty")] if empty else []), *ticks])
 
 

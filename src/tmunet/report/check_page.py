@@ -31,14 +31,14 @@ from tmunet.visualize import color, to_rgb8
 FILES = 100  # of a kind that are listed
 DRAWN = 126  # pictures beside findings; with the sample 150, which keeps a page below 6 MB
 DRAWN_OF_KIND, DRAWN_TOGETHER = 48, 6
-SAMPLE = 24  # sound cases
+SAMPLE = 24  # cases without findings
 LEAK = "leak"  # the kind of the findings that `CheckReport.leaks` has in full
 LONGEST = 240  # pixels of a picture
 CHANNELS = {1: "gray", 3: "RGB"}
 
 
 @dataclass(frozen=True)
-class Row:
+class FindingRow:
     """Row of the table of findings; ``more`` counts files that are not listed."""
 
     files: Sequence[str]
@@ -47,7 +47,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Group:
+class FigureGroup:
     """Cases drawn side by side, with their relation."""
 
     names: Sequence[str]
@@ -60,7 +60,7 @@ class Chapter:
 
     kind: str
     findings: Sequence[Finding]
-    drawn: Sequence[Group]
+    drawn: Sequence[FigureGroup]
     undrawn: int
 
     @property
@@ -79,13 +79,13 @@ class Chapter:
         return sum(finding.fixable for finding in self.findings)
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[FindingRow]:
         """Rows of the table, up to 100 files."""
         rows, room = [], FILES
         for finding in self.findings:
             names = finding.files or finding.cases or ("the data set",)
             if room > 0:
-                rows.append(Row(names[:room], max(0, len(names) - room), finding.message))
+                rows.append(FindingRow(names[:room], max(0, len(names) - room), finding.message))
             room -= len(names)
         return rows
 
@@ -117,9 +117,9 @@ def render_check(report: CheckReport) -> str:
     chapters = _chapters(report)
     wrong = {name for f in report.findings if f.severity != "note" for name in f.cases}
     shares = {case.name: sum(case.shares.values()) for case in report.cases if case.shares}
-    sound = [case.name for case in report.cases if case.name not in wrong]
-    sound.sort(key=lambda name: shares.get(name, 0.0))
-    sample = spread(sound, SAMPLE)
+    clean = [case.name for case in report.cases if case.name not in wrong]
+    clean.sort(key=lambda name: shares.get(name, 0.0))
+    sample = spread(clean, SAMPLE)
     shown = [name for chapter in chapters for group in chapter.drawn for name in group.names]
     return str(
         environment()
@@ -133,7 +133,7 @@ def render_check(report: CheckReport) -> str:
             chart=histogram(list(shares.values())),
             chapters=chapters,
             sample=sample,
-            sound=len(sound),
+            clean=len(clean),
             figures=draw_figures(report.folder, report.info, [*shown, *sample]),
             captions={case.name: caption(case) for case in report.cases},
         )
@@ -152,26 +152,26 @@ def _chapters(report: CheckReport) -> list[Chapter]:
     ]
 
 
-def _groups(findings: Sequence[Finding]) -> list[Group]:
+def _groups(findings: Sequence[Finding]) -> list[FigureGroup]:
     """Group the cases of each finding: few, such as a pair, side by side; many one by one."""
     return [
-        Group(names, finding.message)
+        FigureGroup(names, finding.message)
         for finding in findings
         for names in ([finding.cases] if len(finding.cases) <= DRAWN_TOGETHER else zip(finding.cases, strict=True))
         if names
     ]
 
 
-def _leaks(report: CheckReport) -> list[Group]:
+def _leaks(report: CheckReport) -> list[FigureGroup]:
     """Group the pairs of a leak; the findings name one side alone."""
     return [
-        Group((leak.case, leak.relative), f"{comparison.side} and {comparison.other}: {similarity(leak)}")
+        FigureGroup((leak.case, leak.relative), f"{comparison.side} and {comparison.other}: {similarity(leak)}")
         for comparison in (report.leaks.comparisons if report.leaks else ())
         for leak in comparison.leaks
     ]
 
 
-def _fitting(groups: Sequence[Group], room: int) -> list[Group]:
+def _fitting(groups: Sequence[FigureGroup], room: int) -> list[FigureGroup]:
     """Take the first groups that fit into the room, none in part."""
     ends = accumulate(len(group.names) for group in groups)
     return [group for group, end in zip(groups, ends, strict=True) if end <= room]
@@ -184,8 +184,8 @@ def portions(wanted: Sequence[int], total: int) -> list[int]:
     [2, 5, 5]
     """
     got = [0] * len(wanted)
-    for place, index in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
-        got[index] = min(wanted[index], total // (len(wanted) - place))
+    for done, index in enumerate(sorted(range(len(wanted)), key=wanted.__getitem__)):
+        got[index] = min(wanted[index], total // (len(wanted) - done))
         total -= got[index]
     return got
 
@@ -281,7 +281,7 @@ def _are(count: int) -> str:
 
 
 @dataclass(frozen=True)
-class Picture:
+class EncodedPicture:
     """Picture as a data URI, with its size in pixels, alternative text and label."""
 
     uri: str
@@ -292,21 +292,21 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Figure:
+class CaseFigure:
     """Figure of a case: its thumbnail; or its files as stored, and why there is no thumbnail."""
 
     name: str
-    pictures: Sequence[Picture]
+    pictures: Sequence[EncodedPicture]
     reason: str | None = None
 
 
-def draw_figures(folder: Path, info: DatasetInfo, names: Iterable[str]) -> Mapping[str, Figure]:
+def draw_figures(folder: Path, info: DatasetInfo, names: Iterable[str]) -> Mapping[str, CaseFigure]:
     """Draw cases of a data set folder by name, in threads; a case that cannot be loaded shows its files as stored."""
     cases = {case.name: case for case in find_cases(folder)[0]}
 
-    def draw(name: str) -> Figure:
+    def draw(name: str) -> CaseFigure:
         if name not in cases:
-            return Figure(name, (), "There is no image of this name.")
+            return CaseFigure(name, (), "There is no image of this name.")
         return _figure(cases[name], info)
 
     wanted = list(dict.fromkeys(names))
@@ -314,19 +314,21 @@ def draw_figures(folder: Path, info: DatasetInfo, names: Iterable[str]) -> Mappi
         return dict(zip(wanted, pool.map(draw, wanted), strict=True))
 
 
-def _figure(case: Case, info: DatasetInfo) -> Figure:
+def _figure(case: Case, info: DatasetInfo) -> CaseFigure:
     try:
         loaded = load_case(case, info)
     except DataError as error:
         stored = (_stored(case.name, "image", case.image), _stored(case.name, "mask", case.mask))
-        return Figure(case.name, [picture for picture in stored if picture is not None], short_fault(error.faults[0]))
+        return CaseFigure(
+            case.name, [picture for picture in stored if picture is not None], short_fault(error.faults[0])
+        )
     drawn = thumbnail(loaded.image, loaded.mask, LONGEST)
-    return Figure(
+    return CaseFigure(
         case.name, (_picture(drawn, f"{case.name}: the image with the outline of its mask", "image and mask"),)
     )
 
 
-def _stored(name: str, role: str, path: Path | None) -> Picture | None:
+def _stored(name: str, role: str, path: Path | None) -> EncodedPicture | None:
     if path is None:
         return None
     try:
@@ -338,6 +340,6 @@ def _stored(name: str, role: str, path: Path | None) -> Picture | None:
     return _picture(shrink(Image.fromarray(to_rgb8(pixels)), LONGEST), f"{name}: the {role} as it is stored", role)
 
 
-def _picture(picture: Image.Image, alt: str, label: str) -> Picture:
+def _picture(picture: Image.Image, alt: str, label: str) -> EncodedPicture:
     # Without subsampling: thin colored lines would lose their color.
-    return Picture(data_uri(picture, "JPEG", quality=80, subsampling=0), *picture.size, alt, label)
+    return EncodedPicture(data_uri(picture, "JPEG", quality=80, subsampling=0), *picture.size, alt, label)

@@ -32,31 +32,31 @@ _NAME, _SMALL, _TAG, _TITLE, _TEXT = (ImageFont.load_default(size) for size in (
 
 
 @dataclass(frozen=True)
-class Cell:
-    """Case on the sheet: its thumbnail, or the fault for which there is none."""
+class SheetCell:
+    """Cell of the sheet: its thumbnail, or the fault for which there is none."""
 
     case: CaseOverview
     picture: Image.Image | None
     fault: str | None
 
 
-def draw_cells(dataset: DatasetOverview, cases: Sequence[CaseOverview]) -> list[Cell]:
+def draw_cells(dataset: DatasetOverview, cases: Sequence[CaseOverview]) -> list[SheetCell]:
     """Decode cases and draw their thumbnails in threads."""
 
-    def draw(case: CaseOverview) -> Cell:
+    def draw(case: CaseOverview) -> SheetCell:
         if case.fault is not None:
-            return Cell(case, None, case.fault)
+            return SheetCell(case, None, case.fault)
         try:
             loaded = load_case(case.case, dataset.info)
         except DataError as error:
-            return Cell(case, None, error.faults[0])
-        return Cell(case, thumbnail(loaded.image, loaded.mask, THUMBNAIL), None)
+            return SheetCell(case, None, error.faults[0])
+        return SheetCell(case, thumbnail(loaded.image, loaded.mask, THUMBNAIL), None)
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return list(pool.map(draw, cases))
 
 
-def draw_sheet(dataset: DatasetOverview, cells: Sequence[Cell], total: int, title: str) -> Image.Image:
+def draw_sheet(dataset: DatasetOverview, cells: Sequence[SheetCell], total: int, title: str) -> Image.Image:
     """Lay out the thumbnails in rows under a header with the legend.
 
     Args:
@@ -134,7 +134,9 @@ def _draw_words(
 class _Head:
     """Header of the sheet: name, numbers, faults and legend, wrapped to the width."""
 
-    def __init__(self, dataset: DatasetOverview, cells: Sequence[Cell], total: int, title: str, width: int) -> None:
+    def __init__(
+        self, dataset: DatasetOverview, cells: Sequence[SheetCell], total: int, title: str, width: int
+    ) -> None:
         every = len(cells) == total
         chosen = f"all {total:,} cases" if every else f"{len(cells):,} of {total:,} cases, chosen evenly"
         split = {} if dataset.split is None else dataset.split.to_dict()
@@ -165,11 +167,11 @@ class _Head:
 
 def _legend(dataset: DatasetOverview, width: int) -> list[list[tuple[int, int, str]]]:
     """Lines of (pixels from the left, label, text) that name every class but the background."""
-    sound = [case.shares for case in dataset.cases if case.shares]
+    valid = [case.shares for case in dataset.cases if case.shares]
     lines: list[list[tuple[int, int, str]]] = [[]]
     left = 0
     for label, name in enumerate(dataset.info.classes[1:], start=1):
-        mean = f": {percent(sum(shares[name] for shares in sound) / len(sound))} on average" if sound else ""
+        mean = f": {percent(sum(shares[name] for shares in valid) / len(valid))} on average" if valid else ""
         text = ellipsize(to_ascii(name), fits_width(_TEXT, width / 2)) + mean
         end = left + 22 + math.ceil(_TEXT.getlength(text))
         if end > width and left:

@@ -30,7 +30,7 @@ class Pixel(IntEnum):
     IGNORED = 5
 
 
-# Told apart by lightness as well as by hue, for color-blind readers; right is dull, wrong is bright.
+# Distinct in lightness as well as in hue, for color-blind readers; correct is dull, wrong is bright.
 COLORS: Mapping[Pixel, Color] = {
     Pixel.BACKGROUND: (20, 24, 28),
     Pixel.HIT: (112, 121, 130),
@@ -146,7 +146,7 @@ def _outline(heading: str, name: str, labels: NDArray[np.uint8], size: tuple[int
     lines = reduce_lines(contour(labels), size)
     if max(size) > BOLD_FROM:
         lines = ndimage.binary_dilation(lines)
-    casing = ndimage.binary_dilation(lines)  # a dark edge, so that the line is seen on any tissue
+    casing = ndimage.binary_dilation(lines)  # a dark edge, so that the line is visible on any tissue
     picture = Image.fromarray(np.where(lines, 2, casing).astype(np.uint8))
     picture.putpalette([0, 0, 0, 0, 0, 0, *COLORS[kind]])
     uri = data_uri(picture, "PNG", optimize=True, transparency=bytes([0, 128, 255]))
