@@ -35,7 +35,12 @@ def test_a_network_is_trained_and_scored_from_python(make_dataset: Make, tmp_pat
 
 @pytest.mark.parametrize(
     ("settings", "code"),
-    [({"epoch": 1}, "key"), ({"epochs": "many"}, "type"), ({"epochs": 0}, "value"), ({"dice": 1, "recipe": "x"}, "recipe")],
+    [
+        ({"epoch": 1}, "key"),
+        ({"epochs": "many"}, "type"),
+        ({"epochs": 0}, "value"),
+        ({"dice": 1, "recipe": "x"}, "recipe"),
+    ],
 )
 def test_what_does_not_fit_is_a_usage_error(settings: dict[str, Any], code: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError) as caught:

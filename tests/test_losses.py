@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from tmunet.labels import IGNORE_LABEL
 from tmunet.losses import DeepSupervisionLoss, DiceCELoss, counts, loss_from_config, mean_loss
 
-
 per_image = partial(DiceCELoss, reduction="none")
 
 

@@ -21,5 +21,8 @@ def choose_device(device: Device) -> torch.device:
     if device not in there:
         raise UsageError(f"Expected `device` to be auto, cuda, mps or cpu, but got {device!r}.")
     if not there[device]:
-        raise UsageError(f"Expected `device` to be one that is there, but torch finds no {device}; choose auto or cpu.", code="device")
+        raise UsageError(
+            f"Expected `device` to be one that is there, but torch finds no {device}; choose auto or cpu.",
+            code="device",
+        )
     return torch.device(device)

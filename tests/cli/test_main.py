@@ -41,7 +41,10 @@ def test_the_version_is_one_line(tmunet: Run, flag: str) -> None:
         (("frobnicate",), "There is no verb 'frobnicate'. Choose one of: bench, check, demo, evaluate, "),
         (("train", "--epohcs", "3"), "There is no flag '--epohcs'. Did you mean '--epochs'? See: tmunet train --help"),
         (("train", "--optimizer.learning-rat=3"), "Did you mean '--optimizer.learning-rate'?"),
-        (("train", "--data", "d", "--batch_size", "3"), "There is no flag '--batch_size'. Did you mean '--batch-size'?"),
+        (
+            ("train", "--data", "d", "--batch_size", "3"),
+            "There is no flag '--batch_size'. Did you mean '--batch-size'?",
+        ),
         (("train", "--data", "d", "--optimizer.learning_rate=1"), "Did you mean '--optimizer.learning-rate'?"),
         (("train", "-d", "d", "--model-args", "{refine"), "Expected `--model-args` to be keys and values in YAML"),
         (("train", "--data", "d", "--epochs", "many"), "many"),

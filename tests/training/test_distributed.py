@@ -10,8 +10,8 @@ import torch
 
 from tmunet.model import load_model
 from tmunet.training.config import OptimizerConfig
-from tmunet.training.run_folder import RunFolder
 from tmunet.training.optimizer import learning_rate_factor
+from tmunet.training.run_folder import RunFolder
 
 from .runs import recipe_file, run_here, start, weights
 
