@@ -11,6 +11,10 @@ from PIL import Image
 from tmunet.files import write_json
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--regenerate-golden", action="store_true", help="write the files of tests/*/golden anew")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """The networks here are small, and the sums come in the same order every time, as in the tests' own processes."""

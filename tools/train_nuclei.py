@@ -21,6 +21,7 @@ from tmunet.files import write_json
 from tmunet.metrics import get_protocol
 from tmunet.model import load_model, save_model
 from tmunet.prediction.predictor import Predictor, packaged_model
+from tmunet.progress import show_messages
 from tmunet.training.config import TrainConfig, read_recipe
 from tmunet.training.fit import resume, train
 
@@ -48,6 +49,7 @@ def main(source: Path) -> None:
         write_json(data / "dataset.json", {"name": "dsb2018", "classes": ["background", "nucleus"]})
         write_split(data / "split.json", split_names([path.stem for path in (data / "images").iterdir()]))
     prepare_process()
+    show_messages()
     settings = {**read_recipe("nuclei"), "data": str(data), "out": str(run), "recipe": "nuclei"}
     if run.exists():
         resume(run)

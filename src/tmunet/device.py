@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""Choice of the device."""
 
 from typing import Literal
 
@@ -10,10 +10,10 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 
 
 def choose_device(device: Device) -> torch.device:
-    """The device meant by a name.
+    """The torch device of a name; auto is CUDA, else MPS, else the CPU.
 
     Raises:
-        UsageError: the named device is not there.
+        UsageError: the device is not available.
     """
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if device == "auto":
@@ -21,5 +21,8 @@ def choose_device(device: Device) -> torch.device:
     if device not in there:
         raise UsageError(f"Expected `device` to be auto, cuda, mps or cpu, but got {device!r}.")
     if not there[device]:
-        raise UsageError(f"Expected `device` to be one that is there, but torch finds no {device}; choose auto or cpu.")
+        raise UsageError(
+            f"Expected `device` to be one that is there, but torch finds no {device}; choose auto or cpu.",
+            code="device",
+        )
     return torch.device(device)

@@ -7,7 +7,7 @@ from tmunet.errors import MissingExtraError
 
 
 def require(module: str, extra: str) -> ModuleType:
-    """Import an optional module.
+    """Import a module of an optional package.
 
     Args:
         module: dotted name, such as ``"matplotlib.figure"``.

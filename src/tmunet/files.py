@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and hashed."""
+"""Atomic writing and hashing of files."""
 
 import csv
 import hashlib

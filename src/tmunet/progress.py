@@ -8,9 +8,9 @@ from tqdm import tqdm
 logger = logging.getLogger("tmunet")
 
 
-def progress_bar(**settings: Any) -> "tqdm[Any]":
+def progress_bar(iterable: Any = None, **settings: Any) -> "tqdm[Any]":
     """Create a tqdm bar (`total`, `desc`, `unit`, ...); by default it is shown on terminals only."""
-    return tqdm(**{"disable": None, **settings})
+    return tqdm(iterable, **{"disable": None, **settings})
 
 
 class TerminalHandler(logging.Handler):

@@ -1,4 +1,4 @@
-"""A number of things, in words."""
+"""Counts with plural nouns, for messages."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,16 +7,16 @@ KINDS = "video sequence, patient, slide"
 
 
 def pluralize(number: int, noun: str, plural: str | None = None) -> str:
-    """Write a number of things: ``"1 case"``, ``"1,204 cases"``; the plural is given where it is not the noun with an s."""
+    """A count with its noun: ``"1 case"``, ``"1,204 cases"``; `plural` is for nouns that do not take an s."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def resampling_unit(images: int, groups: int | None) -> str:
-    """Say what a resample is drawn from.
+    """Describe what a bootstrap resamples: groups of images, or images.
 
     Args:
-        images: their number.
-        groups: their number, images of their own among them; None where no group is known.
+        images: number of images.
+        groups: number of groups, images without a group included; None where no group is known.
 
     Example:
         >>> resampling_unit(122, None), resampling_unit(122, 27)

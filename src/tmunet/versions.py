@@ -1,4 +1,4 @@
-"""The versions that numbers depend on."""
+"""Package versions, recorded beside every result."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -7,7 +7,7 @@ from tmunet import __version__
 
 
 def versions() -> dict[str, str]:
-    """Versions of tmunet, Python, the system and the packages that numbers depend on."""
+    """Versions of tmunet, Python, the system and the packages that results depend on."""
     found = {"tmunet": __version__, "python": platform.python_version(), "system": platform.platform()}
     for package in ("torch", "pytorch-lightning", "numpy", "pillow", "scipy"):
         try:

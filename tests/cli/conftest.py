@@ -1,6 +1,7 @@
 """The command line, called in this process or in one of its own."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -53,6 +54,26 @@ def python(tmp_path: Path) -> Callable[[Sequence[str]], Answer]:
         return Answer(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., None]:
+    """Compare what the terminal shows with `golden/NAME.txt`; `pytest --regenerate-golden` writes the file.
+
+    The test's folder is written TMP, and what matches a pattern of `hide`, such as times, is written `...`.
+    """
+
+    def check(name: str, text: str, hide: Sequence[str] = ()) -> None:
+        shown = text.replace(str(tmp_path), "TMP")
+        for pattern in hide:
+            shown = re.sub(pattern, "...", shown)
+        path = Path(__file__).parent / "golden" / f"{name}.txt"
+        if request.config.getoption("--regenerate-golden"):
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(shown, encoding="utf-8")
+        assert shown == path.read_text(encoding="utf-8")
+
+    return check
 
 
 @pytest.fixture

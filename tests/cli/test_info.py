@@ -14,8 +14,9 @@ from .conftest import Answer
 Run = Callable[..., Answer]
 
 
-def test_info_lists_what_is_there(tmunet: Run) -> None:
+def test_info_lists_what_is_there(tmunet: Run, golden: Callable[..., None]) -> None:
     answer = tmunet("info")
+    golden("info", answer.out, hide=[r"(?s)(?<=versions:\n).*"])
     found = yaml.safe_load(answer.out)
     assert answer.code == 0
     assert (found["networks"], found["recipes"]) == (list(list_models()), list_recipes())

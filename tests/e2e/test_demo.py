@@ -18,7 +18,7 @@ def demo(folder: Path, *flags: str) -> str:
 def test_the_demo_trains_scores_predicts_and_reports_and_does_so_again(tmp_path: Path) -> None:
     first = demo(tmp_path, "--epochs=2")
     run = tmp_path / "runs" / "demo"
-    scores = run / "evaluation" / "nuclei-sample-test-strict-flips"
+    scores = run / "evaluation" / "nuclei-sample-test-strict-tta"
     assert "14 test images of nuclei-sample, protocol strict" in first
     assert f"Report: {scores.relative_to(tmp_path) / 'report.html'}" in first
     assert "Mean Dice" in first
@@ -43,5 +43,5 @@ def test_an_interrupted_demo_is_continued(tmp_path: Path) -> None:
     for file in (run / "model").iterdir():  # as if it had been stopped before the model was written
         file.unlink()
     (run / "model").rmdir()
-    assert "An interrupted demo lies in" in demo(tmp_path)
+    assert "Resuming the interrupted demo in" in demo(tmp_path)
     assert (run / "model" / "model.safetensors").is_file()

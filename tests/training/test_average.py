@@ -104,7 +104,7 @@ def test_the_better_of_average_and_raw_weights_is_kept(
         self.validation = {name: validated(*SCRIPTED[names[name]][self.current_epoch]) for name in ("average", "raw")}  # type: ignore[misc]
 
     monkeypatch.setattr(SegmentationModule, "validation_step", scripted)
-    run = run_here(make_dataset(), tmp_path / "run", epochs=3, keep=keep)
+    run = run_here(make_dataset(), tmp_path / "run", epochs=3, monitor=keep)
     expected = {"val_dice": ["average", "raw", "raw"], "val_loss": ["raw", "average", "raw"]}[keep]
     rows = rows_of(run.metrics)
     assert [row["kept_weights"] for row in rows] == [names[name] for name in expected]

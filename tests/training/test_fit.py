@@ -110,7 +110,7 @@ def test_every_fault_is_listed_before_anything_is_written(make_dataset: Callable
 
 def test_a_loss_that_is_not_finite_names_the_images(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
     settings = {"name": "adam", "learning_rate": 1e30}
-    with pytest.raises(NonFiniteLossError, match=r"epoch 1, step \d+, for: case\d.*learning_rate"):
+    with pytest.raises(NonFiniteLossError, match=r"epoch 1, step \d+, for: case\d.*--optimizer.learning-rate"):
         run_here(make_dataset(), tmp_path / "run", optimizer=settings)
 
 
@@ -197,7 +197,7 @@ def test_the_epoch_that_is_kept_is_the_best_by_the_setting(
         self.log("val_dice", dices[self.current_epoch])
 
     monkeypatch.setattr(SegmentationModule, "on_validation_epoch_end", scripted)
-    run = run_here(make_dataset(), tmp_path / "run", epochs=3, keep=keep)
+    run = run_here(make_dataset(), tmp_path / "run", epochs=3, monitor=keep)
     assert torch.load(run.best, weights_only=True)["epoch"] + 1 == epoch
     provenance = load_model(run.path).config.provenance
     assert provenance["kept_epoch"] == epoch

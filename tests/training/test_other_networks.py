@@ -50,5 +50,5 @@ def test_a_size_that_the_network_does_not_take_is_refused_before_training(make_d
 
 def test_a_window_that_the_network_does_not_take_is_refused(make_dataset: Make, tmp_path: Path) -> None:
     run = run_here(make_dataset(train=2, val=1, test=1), tmp_path / "run", epochs=1, batch_size=2, model="ulite")
-    with pytest.raises(UsageError, match=r"`window` .* divisible by 32.*got 40; the next is 64"):
+    with pytest.raises(UsageError, match=r"`tile_size` .* divisible by 32.*got 40; the next is 64"):
         Predictor(run.path, tile_size=40)

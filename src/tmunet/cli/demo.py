@@ -1,4 +1,4 @@
-"""`tmunet demo`: the main job on the sample images that come with the package."""
+"""`tmunet demo`: train, evaluate and predict on the sample images that come with the package."""
 
 import itertools
 import time
@@ -18,18 +18,18 @@ GOAL = 0.85  # mean test Dice that the demo is expected to reach
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """Train tmunet_t on a sample of nuclei, score it on images it never saw, write their masks and a report."""
+    """Train tmunet_t on a sample of nuclei, score it on test images, write their masks and a report."""
 
     out: str = "runs/demo"
-    """Run folder; an interrupted demo in it is continued, beside a finished one a new one is begun (runs/demo-2)."""
+    """Run folder; an interrupted demo is resumed, beside a finished one a new one is started (runs/demo-2)."""
     epochs: int | None = None
-    """Passes over the training images; by default those of the recipe demo."""
+    """Number of epochs; by default that of the recipe demo."""
     seed: int = 0
-    """Seed of weights, order and augmentation."""
+    """Seed of weights, shuffling and augmentation."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Train, evaluate, report, predict; print the table and where everything lies."""
+    """Train, evaluate, report, predict; print the score table and the paths."""
     config = parse(DemoConfig, arguments, "demo")
     prepare_process()
     from tmunet.cli.evaluate import EvaluateConfig, evaluate_and_report
@@ -42,11 +42,11 @@ def run(arguments: Sequence[str]) -> int:
     sample = open_dataset(sample_folder())
     sides = {side: len(names) for side, names in sample.split.to_dict().items()}
     print(
-        f"1/3 Train tmunet_t on {sides['train']} images of nuclei, choosing the best epoch on {sides['val']} others.",
+        f"1/3 Train tmunet_t on {sides['train']} images of nuclei, with {sides['val']} validation images.",
         flush=True,
     )
     finished = _train(config)
-    print(f"2/3 Score it on the {sides['test']} test images, which it never saw, averaged over flips.", flush=True)
+    print(f"2/3 Score it on the {sides['test']} test images, with test-time augmentation.", flush=True)
     scores = evaluate_and_report(EvaluateConfig(model=str(finished), tta=True))
     print("3/3 Write the masks of the test images.", flush=True)
     images = [case.image for case in sample.subset("test")]
@@ -69,7 +69,7 @@ def _train(config: DemoConfig) -> Path:
     for attempt in itertools.count(1):
         run = RunFolder(Path(config.out if attempt == 1 else f"{config.out}-{attempt}"))
         if run.config.is_file() and not run.model.exists():
-            print(f"An interrupted demo lies in {run.path}: continuing it.", flush=True)
+            print(f"Resuming the interrupted demo in {run.path}.", flush=True)
             return resume(run.path).path
         if not run.path.exists():
             break

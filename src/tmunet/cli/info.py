@@ -1,4 +1,4 @@
-"""`tmunet info`: what is there. Loads no torch."""
+"""`tmunet info`: list networks, recipes, models and versions, without importing torch."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`tmunet VERB ...`: finds the verb, runs it, and turns errors into messages and exit codes."""
+"""`tmunet VERB ...`: run a verb; errors become messages and exit codes."""
 
 import importlib
 import os
@@ -14,17 +14,17 @@ from tmunet.progress import show_messages
 
 VERBS = {
     "demo": "train, evaluate and predict on the sample images that come with the package",
-    "import": "make a data set folder from a data set as it was downloaded",
-    "check": "find what is wrong with a data set, before training",
+    "import": "convert a downloaded data set into a data set folder",
+    "check": "find faults in a data set: files, masks, duplicates, data leakage",
     "show": "draw a contact sheet of images with their masks",
-    "split": "say which images train, validate and test, without leaks",
+    "split": "make train, val and test splits without data leakage",
     "train": "train a network on your images and masks",
-    "evaluate": "score a trained model on images whose masks are known",
-    "predict": "write the masks of images",
+    "evaluate": "score a trained model on images with reference masks",
+    "predict": "predict the masks of images",
     "export": "write a trained model for ONNX Runtime, OpenVINO or torch.export",
-    "bench": "measure what networks cost, side by side",
-    "reproduce": "train and score all runs of a table or figure of the paper, and write it",
-    "nnunet": "run nnU-Net itself on your split and score it alike, or write its raw data set",
+    "bench": "benchmark networks: parameters, MACs, latency, memory",
+    "reproduce": "run the experiments of a table or figure of the paper",
+    "nnunet": "train, predict and score nnU-Net on the same split, or export its raw data set",
     "info": "list networks, recipes, models and versions",
 }
 MODULES = {"import": "import_"}  # a module cannot have the name of a keyword
@@ -59,15 +59,15 @@ def main(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as shells say it: 128 + SIGPIPE
     except OSError as error:
-        print(f"tmunet {verb}: {_told(error)}", file=sys.stderr)
+        print(f"tmunet {verb}: {_describe(error)}", file=sys.stderr)
         return InputError.exit_code
     except KeyboardInterrupt:
         print(f"tmunet {verb}: interrupted.", file=sys.stderr)
         return 130
 
 
-def _told(error: OSError) -> str:
-    """What the system says of a file, such as an output folder that cannot be written."""
+def _describe(error: OSError) -> str:
+    """The message of an operating system error, such as an output folder that cannot be written."""
     place = f"{error.filename}: " if error.filename else ""
     return f"{place}{error.strerror or error}. See that the place exists, has room, and may be read and written."
 

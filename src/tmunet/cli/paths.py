@@ -1,4 +1,4 @@
-"""Where a command may write."""
+"""Output paths of commands."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from tmunet.errors import UsageError
 
 
 def check_output_path(file: str | Path, suffix: str, data: Path) -> Path:
-    """A file that a command may write, and write again: none of the data set's.
+    """Check that an output file, which may be overwritten, is none of the data set's files.
 
     Args:
         file: as the user named it.
@@ -21,10 +21,10 @@ def check_output_path(file: str | Path, suffix: str, data: Path) -> Path:
     if path.suffix.lower() != suffix:
         raise UsageError(f"Expected a file that ends in {suffix}, but got {str(file)!r}.")
     if any(path.resolve().is_relative_to((data / part).resolve()) for part in ("images", "masks")):
-        raise UsageError(f"{path}: lies among the images and masks of {data}; choose another place.")
+        raise UsageError(f"{path}: lies among the images and masks of {data}; choose another folder.", path=path)
     return path
 
 
 def file_name(name: str) -> str:
-    """A name from a file as part of a file's name: letters, digits, dots and dashes."""
+    """Turn a name into a part of a file name: letters, digits, dots and dashes."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "dataset"

@@ -1,4 +1,4 @@
-"""How this process uses memory and threads on the CPU. Only the command line does this: a library leaves its process alone."""
+"""Memory and threads of the process on the CPU. Only the command line sets them: a library leaves its process alone."""
 
 import ctypes
 import os

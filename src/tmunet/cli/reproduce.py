@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
-from tmunet.cli.progress import summary, teller
+from tmunet.cli.reproduce_progress import summary, teller
 from tmunet.errors import InterruptedRunError, UsageError
 from tmunet.extras import require
 

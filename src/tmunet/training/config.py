@@ -1,4 +1,4 @@
-"""Settings of a training run; a recipe is a YAML file that sets some of them."""
+"""Settings of a training run, and recipes: YAML files that set some of them."""
 
 import math
 from dataclasses import dataclass, field, replace
@@ -13,12 +13,12 @@ from tmunet.errors import UsageError
 
 @dataclass(frozen=True)
 class LossConfig:
-    """The weights of Eq. 9."""
+    """Weights of the loss (Eq. 9)."""
 
     cross_entropy: float = 2.0
-    """lambda_1, weight of the cross-entropy."""
+    """Weight of the cross-entropy (lambda_1 of Eq. 9)."""
     dice: float = 1.0
-    """lambda_2, weight of the Dice loss."""
+    """Weight of the Dice loss (lambda_2 of Eq. 9)."""
 
     def __post_init__(self) -> None:
         if not (self.cross_entropy >= 0 and self.dice >= 0 and 0 < self.cross_entropy + self.dice < math.inf):
@@ -29,25 +29,25 @@ class LossConfig:
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """The optimizer and its learning rate."""
+    """Optimizer and learning rate schedule."""
 
     name: Literal["adam", "adamw"] = "adam"
     """Adam, or AdamW with decoupled weight decay."""
     learning_rate: float = 1e-4
-    """The initial (exponential) or highest (cosine) learning rate."""
+    """Initial (exponential) or maximum (cosine) learning rate."""
     schedule: Literal["exponential", "cosine"] = "exponential"
-    """Multiply by `decay` after every epoch, or fall along a half cosine to zero."""
+    """Learning rate schedule: multiply by `decay` after every epoch, or decrease along a half cosine to zero."""
     decay: float = 0.98
-    """Factor after every epoch, of the exponential schedule."""
+    """Factor of the exponential schedule."""
     warmup_epochs: float = 0.0
-    """The learning rate rises linearly from zero over this many epochs."""
+    """Linear warm-up of the learning rate from zero, in epochs."""
     weight_decay: float = 0.0
     """Weight decay."""
     clip_norm: float | None = None
-    """Gradients are scaled down to this norm."""
+    """Gradient clipping: maximum norm of the gradient; null is no clipping."""
     ema_decay: float | None = None
-    """Highest decay per step of the moving average of the weights, min(ema_decay, (1 + n) / (10 + n)) after n steps. Average and
-    raw weights are both validated and the better ones kept; none is no average."""
+    """Exponential moving average of the weights (EMA): maximum decay per step, min(ema_decay, (1 + n) / (10 + n)) after n steps.
+    Averaged and raw weights are both validated and the better ones kept; null is no average."""
 
     def __post_init__(self) -> None:
         if not 0 < self.learning_rate < math.inf:
@@ -62,49 +62,50 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A training run. The defaults are the recipe `paper`."""
+    """Train a network on images and masks. The defaults are those of the recipe `paper`."""
 
     data: str
-    """Data set folder (images/, masks/) or its split file."""
+    """Data set folder (images/, masks/), or its split file."""
     out: str | None = None
-    """Run folder to create; by default runs/DATA-MODEL-RECIPE-sSEED, with the name of the split if one is given."""
+    """Run folder to create; by default runs/DATA-MODEL-RECIPE-sSEED, with the name of the split file if one is given."""
     split: str | None = None
-    """Split file; by default split.json of the data set, and without it 7:1:2 at random by the seed."""
+    """Split file; by default split.json of the data set, and without it a random split 7:1:2 by the seed."""
     recipe: str = "paper"
     """Name or YAML file of the recipe that the other settings start from."""
     model: str = "tmunet_t"
     """Name of the network; see `tmunet info`."""
     model_args: dict[str, Any] = field(default_factory=dict)
-    """Options of the network that differ from the named one, such as {refine: full}."""
+    """Settings of the network that differ from the named one, such as {refine: full}; see `create_model`."""
     seed: int = 0
-    """Seed of weights, order, augmentation and random split."""
+    """Seed of weights, shuffling, augmentation and random split."""
     preprocess: Preprocess = field(default_factory=Preprocess)
-    """How images are prepared."""
+    """Preprocessing of images."""
     epochs: int = 200
-    """Passes over the training images."""
+    """Number of epochs (passes over the training images)."""
     batch_size: int = 16
-    """Images in one optimizer step, over all devices."""
+    """Images in one optimizer step, over all devices together."""
     loss: LossConfig = field(default_factory=LossConfig)
-    """The weights of the loss."""
+    """Weights of the loss (Eq. 9)."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    """The optimizer and its learning rate."""
+    """Optimizer and learning rate schedule."""
     augment: AugmentConfig = field(default_factory=AugmentConfig)
-    """Random changes of the training images."""
+    """Data augmentation of the training images."""
     upright: bool = False
-    """Leave vertical flips and quarter turns out of the augmentation, whatever the recipe says: for images whose orientation
-    means something, such as chest X-rays, ultrasound and fundus photographs. Horizontal flips stay."""
+    """No vertical flips and no quarter turns in the augmentation, whatever the recipe says: for images with a fixed orientation,
+    such as chest X-rays, ultrasound and fundus photographs. Horizontal flips stay."""
     precision: Literal["float32", "bfloat16", "auto"] = "float32"
-    """Arithmetic of the network; weights, gates and pooling are float32 in both. auto: bfloat16 on a CUDA device that has it."""
+    """Precision of the network: float32, or bfloat16 mixed precision (weights, gates and pooling stay float32). auto is bfloat16
+    on CUDA devices that support it."""
     checkpointing: bool = False
-    """Compute activations again in the backward pass instead of keeping them: less memory, more time, the same gradients."""
+    """Activation checkpointing: recompute activations in the backward pass; less memory, more time, the same gradients."""
     monitor: Literal["val_loss", "val_dice"] = "val_loss"
-    """Which epoch's weights are kept as the model, by the validation images."""
+    """Validation metric that selects the epoch whose weights become the model."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where to train."""
+    """Device to train on."""
     devices: int = 1
-    """Devices on this machine (processes on the CPU)."""
+    """Number of devices on this machine (processes on the CPU)."""
     nodes: int = 1
-    """Machines, under torchrun or Slurm."""
+    """Number of machines, under torchrun or Slurm."""
     tensorboard: bool = False
     """Write TensorBoard logs beside metrics.csv."""
 
@@ -136,7 +137,7 @@ def list_recipes() -> list[str]:
 
 
 def read_recipe(recipe: str) -> dict[str, Any]:
-    """The settings of a recipe, by its name or its YAML file.
+    """Read the settings of a recipe, by its name or its YAML file.
 
     Raises:
         UsageError: there is no such recipe, or it sets what belongs to a run.
@@ -148,12 +149,12 @@ def read_recipe(recipe: str) -> dict[str, Any]:
         with resources.as_file(_recipes() / f"{recipe}.yaml") as packaged:
             settings = read_yaml(packaged)
     else:
-        raise UsageError(
-            f"There is no recipe {recipe!r}, nor a YAML file of that name.{suggest(recipe, list_recipes())}"
-        )
+        hint = suggest(recipe, list_recipes())
+        raise UsageError(f"There is no recipe {recipe!r}, nor a YAML file of that name.{hint}", code="recipe")
     for key in ("data", "split", "out", "recipe"):
         if key in settings:
-            raise UsageError(f"{recipe}: a recipe does not set {key!r}; give it on the command line.")
+            message = f"{recipe}: a recipe does not set {key!r}; give it on the command line."
+            raise UsageError(message, code="key", path=path)
     return settings
 
 
