@@ -52,11 +52,6 @@ def records_that_are_not_true(folder: Folder) -> None:
     describe(folder, cases={"control0": old, "gone": {"group": "patient 3"}})
 
 
-@defect(unfinished_import=".import.jsonl")
-def import_that_was_stopped(folder: Folder) -> None:
-    (folder.path / ".import.jsonl").write_text("")
-
-
 @defect(unused_class="")
 def class_that_never_occurs(folder: Folder) -> None:
     describe(folder, classes=["background", "liver", "spleen"])

@@ -1,4 +1,8 @@
+import errno
 import os
+import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -11,13 +15,16 @@ from tmunet.data.io.images import read_image
 from tmunet.data.io.masks import read_mask
 from tmunet.data.reader import check_cases
 from tmunet.data.split.splits import Split, read_split
+from tmunet.datasets._build import build as build_module
+from tmunet.datasets._build import conversion
 from tmunet.datasets._build.build import build
+from tmunet.datasets._build.faults import DatasetImportError
 from tmunet.datasets._build.import_plan import Plan
-from tmunet.datasets._build.journal import unfinished
 from tmunet.datasets._build.source import open_source
-from tmunet.errors import DataError, UsageError
+from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256
 
+from . import small_set
 from .small_set import COMMAND, FACTS, SIZES, make_plan, make_source, run, tree
 
 
@@ -47,7 +54,6 @@ def test_images_are_copied_or_become_png_and_masks_show_what_they_mean(origin, t
         assert np.array_equal(mask, labels.reshape(SIZES[case.name]) * 255)
         assert case.group == (None if case.name == "bmp" else f"patient {len(case.name)}")
     assert check_cases(imported.cases, imported.info) == []
-    assert not unfinished(tmp_path / "set")
     assert {path.name for path in (tmp_path / "set").iterdir()} == {
         "images",
         "masks",
@@ -85,7 +91,7 @@ def test_the_card_tells_people_what_it_is(origin, tmp_path):
     assert str(tmp_path) not in card
     for line in (
         "# Small",
-        "Made-up pictures, with a mask for each image.",
+        "Synthetic images, with a mask for each image.",
         "- Cases: 7",
         "- Labels: 0 = background, 1 = thing",
         "- Image size: 6 to 8 x 5 to 8 pixels (width x height), of 3 different sizes",
@@ -96,7 +102,7 @@ def test_the_card_tells_people_what_it_is(origin, tmp_path):
         "- Cite: Nobody: Nothing. 2020.",
         "- From: `origin`, 14 files such as `images/bmp.BMP`, `masks/bmp.raw`",
         f"- With: `{COMMAND}`",
-        "- The pictures are noise.",
+        "- The images are noise.",
         "- 7 cases are here.",
     ):
         assert line in card, line
@@ -107,7 +113,7 @@ def test_more_classes_and_ignored_pixels_have_a_palette(origin, tmp_path):
     plan = make_plan(source)
     labels = np.arange(48, dtype=np.uint8).reshape(6, 8) % 3
     labels[0, 0] = 255
-    case = replace(next(case for case in plan.cases if case.name == "bmp"), draw=lambda _size: labels)
+    case = replace(next(case for case in plan.cases if case.name == "bmp"), read_mask=lambda _size: labels)
     facts = replace(FACTS, classes=("background", "a", "b"), ignore_label=255, group=None, notes=())
     imported = build(Plan(facts, [case]), source, tmp_path / "set", COMMAND)
     with Image.open(imported.cases[0].mask) as mask:
@@ -121,69 +127,70 @@ def test_more_classes_and_ignored_pixels_have_a_palette(origin, tmp_path):
         assert line in card
 
 
-def test_the_faults_of_all_cases_come_together_and_the_rest_is_kept(origin, tmp_path):
-    sound = tree(run(origin, tmp_path / "sound").folder)
+def kinds(error):
+    """Kind and path of every fault."""
+    return [(fault.kind, fault.path) for fault in error.value.faults]
+
+
+def test_all_faults_of_all_cases_are_reported_and_nothing_stops_the_corrected_command(origin, tmp_path):
+    expected = tree(run(origin, tmp_path / "sound").folder)
     broken = origin / "images" / "png.JPG", origin / "masks" / "gray.raw"
     contents = [path.read_bytes() for path in broken]
     broken[0].write_bytes(contents[0][:50])
     broken[1].write_bytes(b"xx")
-    folder = tmp_path / "set"
-    with pytest.raises(DataError) as caught:
-        run(origin, folder)
-    assert len(caught.value.faults) == 2
-    assert "gray: masks/gray.raw: holds 2 labels" in caught.value.faults[0]
-    assert "png.JPG: cannot be decoded as PNG" in caught.value.faults[1]
-    assert unfinished(folder)
-    assert not (folder / "dataset.json").exists()
-    kept = folder / "images" / "rgb.png"
-    os.utime(kept, ns=(1, 1))
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(DatasetImportError) as caught:
+        run(origin, tmp_path / "set")
+    assert kinds(caught) == [("unreadable", "gray"), ("unreadable", "png")]
+    assert sorted(tmp_path.iterdir()) == before
     for path, content in zip(broken, contents, strict=True):
         path.write_bytes(content)
-    run(origin, folder)
-    assert kept.stat().st_mtime_ns == 1
-    assert tree(folder) == sound
+    assert tree(run(origin, tmp_path / "set").folder) == expected
 
 
 @pytest.mark.parametrize(
-    ("labels", "message"),
+    ("labels", "kind"),
     [
-        (np.zeros((5, 8), np.uint8), r"Expected a mask of \(6, 8\) .* but got \(5, 8\) and uint8"),
-        (np.zeros((6, 8), np.int64), r"Expected a mask of .* but got \(6, 8\) and int64"),
-        (np.full((6, 8), 2, np.uint8), r"Expected labels 0 to 1 in the mask, but got \[2\]"),
-        (np.full((6, 8), 255, np.uint8), r"Expected labels .* but got \[255\]"),
+        (np.zeros((5, 8), np.uint8), "mask-size"),
+        (np.zeros((6, 8), np.int64), "mask-size"),
+        (np.full((6, 8), 2, np.uint8), "mask-values"),
+        (np.full((6, 8), 255, np.uint8), "mask-values"),
     ],
 )
-def test_a_mask_has_to_fit_the_image_and_the_classes(origin, tmp_path, labels, message):
+def test_a_mask_has_to_fit_the_image_and_the_classes(origin, tmp_path, labels, kind):
     source = open_source(origin, tmp_path / "staging")
-    case = replace(next(case for case in make_plan(source).cases if case.name == "bmp"), draw=lambda _size: labels)
-    with pytest.raises(DataError, match=f"bmp: {message}"):
-        build(Plan(FACTS, [case]), source, tmp_path / "set", COMMAND)
+    case = next(case for case in make_plan(source).cases if case.name == "bmp")
+    with pytest.raises(DatasetImportError) as caught:
+        build(Plan(FACTS, [replace(case, read_mask=lambda _size: labels)]), source, tmp_path / "set", COMMAND)
+    assert kinds(caught) == [(kind, "bmp: masks/bmp.raw")]
 
 
-def test_a_source_file_that_is_gone_is_a_fault_of_its_case(origin, tmp_path):
+def test_a_source_file_that_was_removed_is_a_fault_of_its_case(origin, tmp_path):
     source = open_source(origin, tmp_path / "staging")
     (origin / "masks" / "png.raw").unlink()
-    with pytest.raises(DataError, match=r"png: .*masks/png\.raw: cannot be read: No such file or directory"):
+    with pytest.raises(DatasetImportError) as caught:
         build(make_plan(source), source, tmp_path / "set", COMMAND)
+    assert kinds(caught) == [("unreadable", f"png: {origin / 'masks' / 'png.raw'}")]
 
 
-def test_every_fault_of_a_plan_is_seen_before_anything_is_written(origin, tmp_path):
+def test_every_fault_of_a_plan_is_reported_before_anything_is_written(origin, tmp_path):
     source = open_source(origin, tmp_path / "staging")
     plan = make_plan(source)
     first = plan.cases[0]
     names = ("../up", ".hidden", "a/b", "", "Case", "case", "fine")
     cases = [replace(first, name=name) for name in names]
     cases[-1] = replace(first, name="fine", masks=(PurePosixPath("gone.png"),))
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DatasetImportError) as caught:
         build(Plan(FACTS, cases, {"train": ["fine", "lost"], "test": ["fine"]}), source, tmp_path / "set", COMMAND)
-    assert len(caught.value.faults) == 9
-    assert "'../up' cannot name files: it leads out of its folder; rename the files." in caught.value.faults
-    assert "'.hidden' cannot name files: it is hidden, or has a slash; rename the files." in caught.value.faults
-    assert "the case 'fine' needs gone.png, which is not among the files." in caught.value.faults
-    assert "the official split has the case 'fine' more than once." in caught.value.faults
-    assert "the official split has the case 'lost', which is not there." in caught.value.faults
-    with pytest.raises(DataError, match="no cases were found; expected Small as it is distributed: folders `images`"):
+    assert kinds(caught) == [
+        *(("unsafe-name", name) for name in ("'../up'", "'.hidden'", "'a/b'", "''")),
+        *(("name-clash", name) for name in ("'Case'", "'case'")),
+        ("missing-file", "gone.png"),
+        *(("official-split", name) for name in ("'fine'", "'lost'")),
+    ]
+    with pytest.raises(DatasetImportError) as caught:
         build(Plan(FACTS, []), source, tmp_path / "set", COMMAND)
+    assert kinds(caught) == [("no-cases", "")]
     assert not (tmp_path / "set").exists()
 
 
@@ -195,11 +202,20 @@ def test_a_finished_data_set_and_other_files_are_left_alone(origin, tmp_path):
     assert tree(tmp_path / "set") == before
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("x")
-    with pytest.raises(
-        UsageError, match=r"other: expected a new or empty folder for the data set, but it holds other files"
-    ):
-        run(origin, tmp_path / "other")
+    for destination in (tmp_path / "other", tmp_path / "other" / "thesis.tex"):
+        with pytest.raises(UsageError, match=f"^{destination}: expected a"):
+            run(origin, destination)
     assert tree(tmp_path / "other") == {"thesis.tex": b"x"}
+
+
+def test_an_empty_folder_is_filled_and_keeps_its_hidden_files(origin, tmp_path):
+    folder = tmp_path / "set"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "config").write_text("x")
+    run(origin, folder)
+    found = tree(folder)
+    assert found.pop(".git/config") == b"x"
+    assert found == tree(run(origin, tmp_path / "new").folder)
 
 
 def test_a_destination_inside_the_source_is_refused(origin, tmp_path):
@@ -207,3 +223,77 @@ def test_a_destination_inside_the_source_is_refused(origin, tmp_path):
     with pytest.raises(UsageError, match="Expected a folder outside of"):
         build(make_plan(source), source, origin / "new" / "set", COMMAND)
     assert not (origin / "new").exists()
+
+
+def test_a_destination_that_cannot_be_written_is_an_input_error(origin, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="cannot be read or written"):
+        run(origin, tmp_path / "file" / "set")
+
+
+def test_a_full_disk_is_an_input_error_and_leaves_nothing(origin, tmp_path, monkeypatch):
+    written = []
+    real = conversion.write_bytes
+
+    def fills_up(path: Path, content: bytes) -> None:
+        written.append(path)
+        if len(written) > 5:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(path, content)
+
+    before = sorted(tmp_path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(conversion, "write_bytes", fills_up)
+        with pytest.raises(InputError, match=os.strerror(errno.ENOSPC)):
+            run(origin, tmp_path / "set")
+    assert sorted(tmp_path.iterdir()) == before
+    run(origin, tmp_path / "set")
+
+
+def test_a_second_import_into_the_same_folder_does_not_mix_with_the_first(origin, tmp_path, monkeypatch):
+    """The second one removes the files of the first, which then stops instead of giving a part of the data set."""
+    expected = tree(run(origin, tmp_path / "whole").folder)
+    real = build_module.write_card
+
+    def second(*arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(build_module, "write_card", real)
+            run(origin, tmp_path / "set")
+        return real(*arguments)
+
+    monkeypatch.setattr(build_module, "write_card", second)
+    with pytest.raises(InputError):
+        run(origin, tmp_path / "set")
+    assert tree(tmp_path / "set") == expected
+
+
+def test_only_temporary_folders_of_the_same_destination_are_removed(origin, tmp_path):
+    names = (".tmunet-import-set-ab_12345", ".tmunet-import-set-b-ab_12345", ".tmunet-import-set-notes")
+    for name in names:
+        (tmp_path / name / "dataset").mkdir(parents=True)
+    run(origin, tmp_path / "set")
+    assert [(tmp_path / name).exists() for name in names] == [False, True, True]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the script forks")
+def test_an_import_that_is_killed_at_any_step_leaves_nothing_that_stops_the_next(origin, tmp_path):
+    location = Path(shutil.make_archive(str(tmp_path / "origin"), "zip", origin))
+    expected = tree(run(location, tmp_path / "whole").folder)
+    steps = [0, 1, 2, *range(3, 180, 20), 1000]
+    for number in steps:
+        (tmp_path / "killed" / str(number)).mkdir(parents=True)
+    command = [sys.executable, small_set.__file__, str(location), str(tmp_path / "killed"), *map(str, steps)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    outcomes = done.stdout.split()
+    assert outcomes.count("killed") > 7
+    assert outcomes[-1] == "finished"
+    stale = 0
+    for number, outcome in zip(steps, outcomes, strict=True):
+        folder = tmp_path / "killed" / str(number) / "set"
+        if outcome == "killed":
+            stale += len(list(folder.parent.iterdir()))
+            if not folder.exists():  # one that is killed after the last rename is complete
+                run(location, folder)
+                assert list(folder.parent.iterdir()) == [folder]
+        assert tree(folder) == expected, number
+    assert stale > 6

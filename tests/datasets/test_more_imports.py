@@ -13,7 +13,7 @@ from tmunet.datasets._build.source import open_source
 from tmunet.datasets.registry import get_facts, get_importer
 from tmunet_lab.nnunet.raw_export import write_nnunet
 
-from .originals_more import make_dsb2018, make_glas, make_isic, make_kvasir, make_nnunet
+from .miniatures import make_dsb2018, make_glas, make_isic, make_kvasir, make_nnunet
 
 MINIATURES = {
     "DSB2018": (make_dsb2018, ".png"),
@@ -40,7 +40,7 @@ def test_a_miniature_in_an_archive_becomes_the_data_set_that_was_planned(tmp_pat
         assert case.image.read_bytes() == source.files[planned.image].read_bytes()
         assert case.mask is not None
         labels = read_mask(case.mask, dataset.info.classes, dataset.info.ignore_label)
-        assert np.array_equal(labels, planned.draw(read_image(case.image).shape[:2]))
+        assert np.array_equal(labels, planned.read_mask(read_image(case.image).shape[:2]))
         assert labels.any()
     assert (dataset.folder / "official_split.json").exists() == bool(plan.official)
 
@@ -57,7 +57,7 @@ def test_nnunet_there_and_back_keeps_the_official_split(tmp_path):
     assert again.facts.ignore_label == plan.facts.ignore_label
     for first, second in zip(plan.cases, again.cases, strict=True):
         assert first.name == second.name
-        assert np.array_equal(first.draw((6, 8)), second.draw((6, 8)))
+        assert np.array_equal(first.read_mask((6, 8)), second.read_mask((6, 8)))
 
 
 @pytest.mark.parametrize("name", MINIATURES)

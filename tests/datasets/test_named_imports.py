@@ -11,7 +11,7 @@ from tmunet.datasets._build.build import build
 from tmunet.datasets._build.source import open_source
 from tmunet.datasets.registry import get_importer
 
-from .originals import SIZE, busi, clinicdb, colondb, monuseg, polyp, udiat
+from .miniatures import SIZE, busi, clinicdb, colondb, monuseg, polyp, udiat
 
 TRAIN, TEST = ["TCGA-18-5592-01Z-00-DX1", "TCGA-RD-A8N9-01A-01-TS1"], ["TCGA-2Z-A9J9-01A-01-TS1"]
 LESION, BLACK = polyp() * np.uint8(255), np.zeros(SIZE, np.uint8)
@@ -39,7 +39,7 @@ def test_a_miniature_becomes_the_data_set_that_was_planned(tmp_path, name):
         assert case.image.suffix == ".png"
         assert np.array_equal(image, read_image(source.files[planned.image]))
         assert case.mask is not None
-        assert np.array_equal(read_mask(case.mask, dataset.info.classes), planned.draw(image.shape[:2]))
+        assert np.array_equal(read_mask(case.mask, dataset.info.classes), planned.read_mask(image.shape[:2]))
     if plan.official:
         split = read_split(folder / "official_split.json", [case.name for case in dataset.cases])
         assert (split.train, split.test) == (tuple(TRAIN), tuple(TEST))

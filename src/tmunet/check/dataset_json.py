@@ -10,7 +10,6 @@ from tmunet.check.inspect import FileFacts, Look
 from tmunet.data.cases import DatasetInfo, read_dataset_info
 from tmunet.data.reader import collect_errors
 from tmunet.data.records import CaseRecord
-from tmunet.datasets._build.journal import JOURNAL
 from tmunet.text import pluralize
 
 _T = TypeVar("_T")
@@ -27,16 +26,6 @@ def read_description(folder: Path) -> tuple[DatasetInfo | None, list[Finding]]:
         "Correct dataset.json; without it the classes are background and foreground.",
         lambda: read_dataset_info(folder),
     )
-    if (folder / JOURNAL).exists():
-        findings.append(
-            Finding(
-                "unfinished-import",
-                "fault",
-                "An import into this folder was stopped before its end.",
-                "Run the same `tmunet import` command again; it goes on where it stopped.",
-                (JOURNAL,),
-            )
-        )
     return info, findings
 
 

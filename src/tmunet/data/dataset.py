@@ -11,8 +11,7 @@ from tmunet.data.reader import check_cases, collect_errors
 from tmunet.data.records import originals
 from tmunet.data.split.splits import Split, read_split
 from tmunet.data.split.strategies import random_split
-from tmunet.datasets._build.journal import unfinished
-from tmunet.errors import DataError, InputError, UsageError
+from tmunet.errors import DataError, UsageError
 
 Unsplit = Literal["random", "test"]
 
@@ -63,7 +62,6 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
 
     Raises:
         UsageError: `data` and `split` both name a split file, or `data` names one that does not lie in a data set.
-        InputError: the folder is an import that was interrupted.
         DataError: all faults of the folder, of ``dataset.json``, of the split file, and then of the files.
     """
     folder = data
@@ -78,10 +76,6 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
             )
     elif split is None and (folder / "split.json").exists():
         split = folder / "split.json"
-    if unfinished(folder):
-        raise InputError(
-            f"{folder}: the import is not finished. Run the same `tmunet import` again: it goes on where it stopped."
-        )
     faults: list[str] = []
     info = collect_errors(faults, lambda: read_dataset_info(folder))
     cases, found = find_cases(folder)

@@ -1,45 +1,43 @@
-"""Build a data set folder from the files of a distribution, as an importer planned it."""
+"""Build a data set folder: convert all cases in a temporary folder, then move it into place."""
 
-import hashlib
-import json
 import os
-from collections import deque
-from collections.abc import Generator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from tmunet import __version__
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
+from tmunet.data.reader import palette_faults
 from tmunet.data.split.fixed import copy_fixed_splits
-from tmunet.data.reader import collect_errors, palette_faults
-from tmunet.datasets._build.dataset_card import describe, write_card
-from tmunet.datasets._build.case_files import make_case
-from tmunet.datasets._build.journal import Entry, append, begin, end, unfinished
-from tmunet.datasets._build.label_masks import StoredLabels
-from tmunet.datasets._build.import_plan import Plan, PlannedCase
-from tmunet.datasets._build.plan_faults import plan_faults
-from tmunet.datasets._build.source import Source
 from tmunet.data.split.splits import Split, write_split
-from tmunet.errors import DataError, InputError, UsageError
+from tmunet.datasets._build.conversion import StoredLabels, WrittenCase, convert_case
+from tmunet.datasets._build.dataset_card import describe, write_card
+from tmunet.datasets._build.faults import ConversionError, DatasetImportError, Fault
+from tmunet.datasets._build.import_plan import Importer, Plan, PlannedCase, check_plan
+from tmunet.datasets._build.source import Source, open_source
+from tmunet.errors import InputError, UsageError
 from tmunet.files import write_json, write_text
 
 _MAX_WORKERS = 8  # decoding is bound by the processor; more threads only take more memory
+_TEMPORARY = ".tmunet-import-"
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A data set that was built.
+    """A data set that was imported.
 
     Attributes:
-        folder: holds ``images/``, ``masks/``, ``dataset.json``, ``README.md``, if the source has a split of its own
-            ``official_split.json``, and if tmunet has fixed splits of the set ``split.json`` and ``splits/``.
-        info: as ``dataset.json`` says.
+        folder: holds ``images/``, ``masks/``, ``dataset.json``, ``README.md``; ``official_split.json`` if the source has an
+            official split; ``split.json`` and ``splits/`` if tmunet has fixed splits of the set.
+        info: content of ``dataset.json``.
         cases: all, with their groups, in natural order.
-        remarks: sentences about this very source, and about what came of it.
+        remarks: sentences about this download and the result.
     """
 
     folder: Path
@@ -48,135 +46,178 @@ class Imported:
     remarks: tuple[str, ...]
 
 
-def build(plan: Plan, source: Source, destination: Path, command: str, fixed_splits_of: str | None = None) -> Imported:
-    """Write the images, masks, ``dataset.json`` and card of a data set.
-
-    It may be stopped at any moment: the same call goes on, and comes to the same files, byte for byte. Cases whose original
-    files have changed since, or whose outputs are not as they were written, are made again. ``dataset.json`` is written last:
-    it is the sign of a finished import.
+def import_dataset(
+    importer: Importer, location: Path, destination: Path, command: str, fixed_splits_of: str | None = None
+) -> Imported:
+    """Import a download: extract archives, plan, convert and write the data set folder.
 
     Args:
-        plan: what an importer gave.
-        source: what it was given.
-        destination: a new or empty folder, or one in which the same import was interrupted.
-        command: the command line, for the card, and to know the import again.
-        fixed_splits_of: the named set whose fixed splits fit these cases; None for data of somebody's own, whatever its name.
+        importer: plans the cases.
+        location: the download, a folder or an archive.
+        destination: as for `build`.
+        command: as for `build`.
+        fixed_splits_of: as for `build`.
 
     Raises:
-        UsageError: `destination` holds a finished data set, other files, or an import with another command, plan or version;
-            or it lies in the folder of the source.
-        DataError: every fault of the plan; or every fault of the cases. The other cases are finished then: mend the files and
-            call again.
+        TMUNetError: as for `open_source`, the importer and `build`.
+    """
+    check_destination(destination, location)
+    with _temporary_folder(destination) as temporary:
+        source = open_source(location, temporary / "extracted")
+        return _build(importer(source), source, temporary / "dataset", destination, command, fixed_splits_of)
+
+
+def build(plan: Plan, source: Source, destination: Path, command: str, fixed_splits_of: str | None = None) -> Imported:
+    """Write the images, masks, ``dataset.json`` and dataset card of a planned import.
+
+    All files are written to a temporary folder, which is moved to `destination` when everything is done. An import that
+    fails leaves nothing behind; the temporary folder of one that was killed is removed by the next import.
+
+    Args:
+        plan: of an importer.
+        source: the files that the importer got.
+        destination: a new or empty folder; hidden files in it stay.
+        command: the command line, for the dataset card.
+        fixed_splits_of: the named set whose fixed splits fit these cases; None for other data, whatever its name.
+
+    Raises:
+        UsageError: `destination` holds a data set or other files, or is inside of the source.
+        DatasetImportError: all faults of the plan, or of the cases.
         InputError: `destination` cannot be written.
     """
-    if faults := plan_faults(plan, source):
-        raise DataError(str(source.location), faults)
     check_destination(destination, source.location)
-    try:
-        return _build(plan, source, destination, command, fixed_splits_of)
-    except OSError as error:
-        raise InputError(
-            f"{destination}: cannot be written: {error.strerror}. Check its permissions and the free disk, then run the same "
-            "command again: it goes on where it stopped."
-        ) from error
+    with _temporary_folder(destination) as temporary:
+        return _build(plan, source, temporary / "dataset", destination, command, fixed_splits_of)
 
 
 def check_destination(destination: Path, location: Path) -> None:
-    """Refuse a destination before anything is unpacked or read.
+    """Check the destination before anything is extracted or read.
 
     Raises:
-        UsageError: it holds a finished data set, or lies in the folder of the source.
+        UsageError: it holds a data set or other files, or is inside of the source.
     """
     if location.is_dir() and destination.resolve().is_relative_to(location.resolve()):
-        raise UsageError(f"Expected a folder outside of {location}, but got {destination}; choose another.")
-    if (destination / "dataset.json").exists() and not unfinished(destination):
+        raise UsageError(f"Expected a folder outside of {location}, but got {destination}; give another.")
+    if (destination / "dataset.json").exists():
         raise UsageError(
-            f"{destination}: holds a data set already ({read_dataset_info(destination).name}); choose another folder, or "
-            "remove this one."
+            f"{destination}: holds a data set already ({read_dataset_info(destination).name}); give another folder, or remove "
+            "this one."
+        )
+    if destination.exists() and not destination.is_dir():
+        raise UsageError(f"{destination}: expected a folder for the data set, but it is a file; give another.")
+    if destination.is_dir() and any(not path.name.startswith(".") for path in destination.iterdir()):
+        raise UsageError(
+            f"{destination}: expected a new or empty folder for the data set, but it holds other files; give another."
         )
 
 
-def _build(plan: Plan, source: Source, folder: Path, command: str, fixed_splits_of: str | None) -> Imported:
-    facts = plan.facts
-    head = {
-        "command": command,
-        "importer": f"{facts.name} {facts.version}",
-        "tmunet": __version__,
-        "plan": _digest(plan),
-    }
-    entries, faults = _make_cases(plan, source, folder, begin(folder, head))
-    if not faults:  # the masks that were written have one palette, so the original ones have to be asked
-        faults = _about_palettes(plan)
-    cases, found = find_cases(folder) if not faults else ((), [])
-    if faults + found:
-        raise DataError(str(source.location), faults + found)
-    plan = replace(plan, remarks=(*plan.remarks, *_about_empty(entries)))
-    write_text(folder / "README.md", write_card(plan, source, entries, command))
-    if sides := plan.official:
-        split = Split(tuple(sides.get("train", ())), tuple(sides.get("val", ())), tuple(sides.get("test", ())))
+@contextmanager
+def _temporary_folder(destination: Path) -> Iterator[Path]:
+    """A folder on the file system of the destination; those that killed imports left are removed.
+
+    It is inside of a destination that exists, which may be a mount point, else beside it.
+    """
+    path, temporary = destination.resolve(), None
+    beside, inside = (path.parent, f"{_TEMPORARY}{path.name}-"), (path, _TEMPORARY)
+    try:
+        for parent, prefix in (beside, inside):
+            for stale in parent.glob(f"{_TEMPORARY}*"):
+                if re.fullmatch(re.escape(prefix) + "[a-z0-9_]{8}", stale.name):  # as `mkdtemp` names it
+                    shutil.rmtree(stale, ignore_errors=True)
+        parent, prefix = inside if path.is_dir() else beside
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        yield temporary
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or destination}: cannot be read or written: {error.strerror}. Check its permissions and the free "
+            "disk, then run the same command again."
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _build(
+    plan: Plan, source: Source, folder: Path, destination: Path, command: str, fixed_splits_of: str | None
+) -> Imported:
+    check_plan(plan, source)
+    written = _convert_cases(plan, source, folder)
+    plan = replace(plan, remarks=(*plan.remarks, *_remark_on_empty_masks(written)))
+    write_text(folder / "README.md", write_card(plan, source, written, command))
+    if official := plan.official:
+        split = Split(*(tuple(official.get(subset, ())) for subset in ("train", "val", "test")))
         write_split(folder / "official_split.json", split)
     if fixed_splits_of is not None:
-        copy_fixed_splits(fixed_splits_of, [case.name for case in cases], folder)
-    write_json(folder / "dataset.json", describe(plan, entries, head))
-    end(folder)
+        copy_fixed_splits(fixed_splits_of, [case.name for case in plan.cases], folder)
+    write_json(folder / "dataset.json", describe(plan, written, command))
     groups = {case.name: case.group for case in plan.cases}
+    cases, faults = find_cases(folder)
+    if faults or {case.name for case in cases} != groups.keys():  # such as by a second import that runs into the same folder
+        raise InputError(f"{destination}: temporary files of this import were removed; run the same command again.")
+    _move(folder, destination)
+    cases, _ = find_cases(destination)
     grouped = tuple(replace(case, group=groups[case.name]) for case in cases)
-    return Imported(folder, read_dataset_info(folder), grouped, plan.remarks)
+    return Imported(destination, read_dataset_info(destination), grouped, plan.remarks)
 
 
-def _about_palettes(plan: Plan) -> list[str]:
-    draws = [case.draw for case in plan.cases if isinstance(case.draw, StoredLabels)]
-    faults: list[str] = []
-    with ThreadPoolExecutor(min(_MAX_WORKERS, os.cpu_count() or 1)) as pool:
-        legends = list(pool.map(lambda draw: collect_errors(faults, draw.legend), draws))
-    return faults + palette_faults([(str(draw.path), legend) for draw, legend in zip(draws, legends, strict=True)])
+def _convert_cases(plan: Plan, source: Source, folder: Path) -> list[WrittenCase]:
+    """Convert all cases in threads.
+
+    Raises:
+        DatasetImportError: all faults of all cases; then those of palettes that contradict each other.
+        OSError: a file cannot be written.
+    """
+    written: list[WrittenCase] = []
+    faults: list[Fault] = []
+
+    def convert(case: PlannedCase) -> WrittenCase | list[Fault]:
+        try:
+            return convert_case(case, source, plan.facts, folder)
+        except InputError as error:
+            return _faults_of(case.name, error)
+
+    bar = tqdm(total=len(plan.cases), desc=f"import {plan.facts.name}", unit="case", disable=None)
+    pool = ThreadPoolExecutor(min(_MAX_WORKERS, os.cpu_count() or 1))
+    try:
+        with bar:
+            for result in pool.map(convert, plan.cases):
+                if isinstance(result, WrittenCase):
+                    written.append(result)
+                else:
+                    faults += result
+                bar.update()
+        if not faults:  # the masks that were written have one palette, so the original ones have to be read
+            readers = [case.read_mask for case in plan.cases if isinstance(case.read_mask, StoredLabels)]
+            legends = list(zip((str(reader.path) for reader in readers), pool.map(StoredLabels.legend, readers), strict=True))
+            faults = [Fault("palette-conflict", "", fault) for fault in palette_faults(legends)]
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if faults:
+        raise DatasetImportError(source.location, faults)
+    return written
 
 
-def _about_empty(entries: Sequence[Entry]) -> list[str]:
-    said = (
+def _faults_of(case: str, error: InputError) -> list[Fault]:
+    if isinstance(error, ConversionError):
+        fault = error.fault
+        return [Fault(fault.kind, f"{case}: {fault.path}", fault.message, fault.hint)]
+    return [Fault("unreadable", case, str(error))]
+
+
+def _remark_on_empty_masks(written: Sequence[WrittenCase]) -> list[str]:
+    remark = (
         "All masks are empty: no pixel is of a class besides the background. If that is not meant, look at the "
         "values of the original masks; with `folders`, choose --threshold or --values by them."
     )
-    return [said] * all(entry.empty for entry in entries)
+    return [remark] * all(case.empty for case in written)
 
 
-def _digest(plan: Plan) -> str:
-    """SHA-256 of what the plan says, except how the masks are drawn: that is the version of the importer."""
-    cases = [[case.name, str(case.image), [str(mask) for mask in case.masks], case.group] for case in plan.cases]
-    content = [cases, {side: list(names) for side, names in plan.official.items()}]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def _make_cases(plan: Plan, source: Source, folder: Path, former: Mapping[str, Entry]) -> tuple[list[Entry], list[str]]:
-    entries: list[Entry] = []
-    faults: list[str] = []
-    bar = tqdm(total=len(plan.cases), desc=f"import {plan.facts.name}", unit="case", disable=None)
-    with bar, closing(_making(plan, source, folder, former)) as making:
-        for case, future in making:
-            found: list[str] = []
-            entry = collect_errors(found, future.result)
-            faults += [f"{case.name}: {fault}" for fault in found]
-            if entry is not None:
-                entries.append(entry)
-                if former.get(case.name) != entry:
-                    append(folder, entry)
-            bar.update()
-    return entries, faults
-
-
-def _making(
-    plan: Plan, source: Source, folder: Path, former: Mapping[str, Entry]
-) -> Generator[tuple[PlannedCase, Future[Entry]], None, None]:
-    """Make the cases in threads, a few ahead of the one that is given; what has not begun at the end is not made."""
-    workers = min(_MAX_WORKERS, os.cpu_count() or 1)
-    waiting: deque[tuple[PlannedCase, Future[Entry]]] = deque()
-    pool = ThreadPoolExecutor(workers)
-    try:
-        for case in plan.cases:
-            waiting.append((case, pool.submit(make_case, case, source, plan.facts, folder, former.get(case.name))))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft()
-        while waiting:
-            yield waiting.popleft()
-    finally:
-        pool.shutdown(cancel_futures=True)
+def _move(folder: Path, destination: Path) -> None:
+    """Move a finished data set into place: by one rename into a new folder, else file by file, ``dataset.json`` last."""
+    if not destination.exists():
+        folder.rename(destination.resolve())
+        return
+    check_destination(destination, folder)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == "dataset.json"):
+        path.rename(destination / path.name)
