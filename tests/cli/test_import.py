@@ -122,7 +122,35 @@ def test_many_faults_of_a_kind_are_grouped_and_capped(tmunet: Run, mine: Path, t
     assert "... and 12 more" in answer.err
 
 
-def test_a_named_set_knows_its_layout_and_brings_its_splits(tmunet: Run, tmp_path: Path) -> None:
+def test_a_named_set_gets_its_official_split(tmunet: Run, tmp_path: Path) -> None:
+    """All 44 tiles, zipped as they are distributed."""
+    from tmunet.datasets.monuseg import _official_subsets
+
+    subsets = _official_subsets()
+    source, to = tmp_path / "MoNuSeg.zip", tmp_path / "nuclei"
+    vertices = "".join(f'<Vertex X="{x}" Y="{y}"/>' for x, y in ((1, 1), (5, 1), (5, 5), (1, 5)))
+    scan(tmp_path / "tile.tif", np.full((8, 8, 3), 200))
+    with zipfile.ZipFile(source, "w") as archive:
+        for name, subset in subsets.items():
+            archive.write(tmp_path / "tile.tif", f"{subset}/{name}.tif")
+            archive.writestr(f"{subset}/{name}.xml", f"<Annotation><Region>{vertices}</Region></Annotation>")
+    answer = tmunet("import", "monu-seg", source, to)
+    assert answer.code == 0, answer.err
+    assert f"Split: {to / 'split.json'}" in answer.out
+    dataset = open_dataset(to)
+    names = [case.name for case in dataset.cases]
+    assert len(names) == 44
+    assert dataset.split == read_split(fixed_splits("MoNuSeg")["official"], names)
+    assert set(dataset.split.test) == {name for name, subset in subsets.items() if subset == "test"}
+    assert all(case.group == "patient " + case.name[:12] for case in dataset.cases)
+    assert {path.stem for path in (to / "splits").glob("*.json")} >= set(fixed_splits("MoNuSeg"))
+    assert not list(tmp_path.glob(".*"))
+    entry = json.loads((to / "dataset.json").read_text("utf-8"))["cases"][names[0]]
+    assert entry["source"][1].endswith(f"{names[0]}.xml")
+
+
+@pytest.mark.slow
+def test_a_named_set_without_official_split_gets_the_grouped_one(tmunet: Run, tmp_path: Path) -> None:
     """As many frames as the original has, zipped as it is distributed."""
     source = tmp_path / "CVC-ClinicDB.zip"
     scan(tmp_path / "mask.png", np.pad(np.full((2, 2), 255), 1))

@@ -294,7 +294,7 @@ def test_damage_is_seen_or_does_no_harm(kind, data):
     with tempfile.TemporaryDirectory() as folder:
         archive = make(Path(folder) / f"set.{kind}", SOUND)
         content = bytearray(archive.read_bytes())
-        content[data.read_mask(st.integers(0, len(content) - 1))] ^= data.read_mask(st.integers(1, 255))
+        content[data.draw(st.integers(0, len(content) - 1))] ^= data.draw(st.integers(1, 255))
         archive.write_bytes(content)
         target = Path(folder) / "target"
         try:

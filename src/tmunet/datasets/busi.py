@@ -23,8 +23,8 @@ FACTS = DatasetFacts(
     notes=(
         "The names of the cases keep the kind of the image: benign, malignant or normal. The mask of a normal image is empty.",
         "17 images have two or three mask files; here the mask is their union. A pixel is lesion if its value is above 127.",
-        "The 780 images are of 600 patients, and the distribution does not tell which; 24 pairs of images are nearly the same "
-        "(correlation above 0.995). A split at random may put them on two sides.",
+        "The 780 images are of 600 patients, and the distribution does not record which; 24 pairs of images are near-duplicates "
+        "(correlation above 0.995). A random split may leak them.",
     ),
 )
 _COUNTS = {"benign": 437, "malignant": 210, "normal": 133}

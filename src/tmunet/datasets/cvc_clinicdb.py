@@ -27,8 +27,7 @@ FACTS = DatasetFacts(
     group="video sequence",
     layout="folders `Original` and `Ground Truth` with 1.tif to 612.tif (or the same as .png)",
     notes=(
-        "The frames of a sequence show the same polyp: a split at random puts nearly the same picture on both sides. Split by "
-        "sequence.",
+        "The frames of a sequence show the same polyp: a random split leaks near-duplicates. Split by sequence.",
         "Many of the original masks hold gray values, some of them dim residue of up to 112 at the border of the frame, far "
         "from the polyp. Here a pixel is polyp if its value is above 127.",
         "Pillow cannot open the original TIFF files, because of their photometric tag; the imported images are PNG with the "

@@ -23,8 +23,7 @@ FACTS = DatasetFacts(
     group="video sequence",
     layout="the images 1.tiff to 380.tiff with the masks p1.tiff to p380.tiff in one folder",
     notes=(
-        "The frames of a sequence show the same polyp: a split at random puts nearly the same picture on both sides. Split by "
-        "sequence.",
+        "The frames of a sequence show the same polyp: a random split leaks near-duplicates. Split by sequence.",
         "34 of the 380 frames are exact copies of another one, in 17 groups, each inside one sequence; in 4 of the groups the "
         "masks of identical images differ. All of them are imported.",
         "A pixel is polyp if the value of its mask is above 127.",

@@ -23,9 +23,9 @@ FACTS = DatasetFacts(
         "The original has one mask file for each nucleus; here the mask is their union, so nuclei that touch are one object. "
         "A pixel is nucleus if the value of any of its masks is above 127.",
         "The name of a case is the first 16 digits of its ImageId.",
-        "The images are RGBA with an opaque alpha plane, which reading leaves out.",
-        "Many images are fields of the same slide, and the distribution does not tell which. A split at random may put "
-        "neighboring fields on two sides.",
+        "The images are RGBA with an opaque alpha channel, which is dropped when they are read.",
+        "Many images are fields of the same slide, and the distribution does not record which. A random split may leak "
+        "neighboring fields.",
     ),
 )
 _ID = r"(?P<id>(?P<case>[0-9a-f]{16})[0-9a-f]{48})"

@@ -26,7 +26,7 @@ FACTS = DatasetFacts(
     notes=(
         "The original masks number the glands; here all of them are one class, so glands that touch are one object.",
         "The official split has 85 training images and 80 test images (60 of part A, 20 of part B), but no validation images.",
-        "Grade.csv tells the patients. The official split need not keep them apart: see how many test images share a patient "
+        "Grade.csv lists the patients. The official split may leak patients: see how many test images share a patient "
         "with training images.",
     ),
 )

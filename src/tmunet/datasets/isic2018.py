@@ -1,4 +1,4 @@
-"""ISIC 2018, task 1: skin lesions seen through a dermatoscope (Codella et al., 2019)."""
+"""ISIC 2018, task 1: dermoscopy images of skin lesions (Codella et al., 2019)."""
 
 from pathlib import PurePosixPath
 
@@ -28,7 +28,7 @@ FACTS = DatasetFacts(
     notes=(
         "The official split is that of the folders: 2594 training, 100 validation and 1000 test images.",
         "A pixel is lesion if the value of its mask is above 127; the original masks hold 0 and 255.",
-        "The distribution does not tell which images are of one patient or lesion.",
+        "The distribution does not record which images are of one patient or lesion.",
     ),
 )
 _FOLDERS: dict[Subset, str] = {"train": "Training", "val": "Validation", "test": "Test"}

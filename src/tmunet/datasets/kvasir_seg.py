@@ -1,4 +1,4 @@
-"""Kvasir-SEG: 1000 polyps seen in colonoscopy (Jha et al., 2020)."""
+"""Kvasir-SEG: 1000 colonoscopy images of polyps (Jha et al., 2020)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ FACTS = DatasetFacts(
         "D. Jha, P. H. Smedsrud, M. A. Riegler, P. Halvorsen, T. de Lange, D. Johansen, H. D. Johansen: Kvasir-SEG: a segmented "
         "polyp dataset. MultiMedia Modeling (MMM 2020), LNCS 11962, 451-462. https://doi.org/10.1007/978-3-030-37734-2_37"
     ),
-    layout="folders `images` and `masks` with JPEG files of the same names; `train.txt` and `val.txt` may lie beside them",
+    layout="folders `images` and `masks` with JPEG files of the same names; optionally `train.txt` and `val.txt`",
     notes=(
         "The masks are JPEG, so their edges hold gray values: a pixel is polyp if its value is above 127.",
-        "The distribution does not tell which images are of one patient or video.",
+        "The distribution does not record which images are of one patient or video.",
         "Where `train.txt` and `val.txt` (880 and 120 images) are in the source, they are the official split. The images of "
-        "`val.txt` are those that papers report scores on, so they are the test images here; validation images are to be "
-        "taken from the others.",
+        "`val.txt` are those that papers report scores on, so they are the test images here; take validation images from "
+        "the others.",
     ),
 )
 _CASES = 1000

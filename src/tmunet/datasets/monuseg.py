@@ -31,11 +31,10 @@ FACTS = DatasetFacts(
         "The mask is the union of the outlines, filled: a pixel is nucleus if its center is enclosed (x = column + 0.5, y = row "
         "+ 0.5, as ImageScope counts from the upper left corner; non-zero winding). The MATLAB script of the challenge puts the "
         "centers half a pixel further, so its masks differ from these in pixels at the border of the nuclei.",
-        "A region marked as negative (NegativeROA) is a hole: it is taken out of every region that holds more than half of it; "
-        "what is drawn inside it stays. Rectangles and ellipses are filled; arrows, rulers and layers named as exclusion are "
-        "refused.",
-        "Outlines are cut off at the border of the tile; regions of fewer than three corners have no area and mark nothing.",
-        "Touching nuclei become one area: this is a mask of two classes, not of single nuclei.",
+        "A region marked as negative (NegativeROA) is a hole: it is cut out of every region that contains more than half of it; "
+        "what is drawn inside it stays. Rectangles and ellipses are filled; arrows, rulers and exclusion layers are errors.",
+        "Outlines are cut off at the border of the tile; regions of fewer than three corners are skipped.",
+        "Touching nuclei become one object: this is a semantic mask, not an instance mask.",
         "The organizers have replaced some images under the same names: tiles downloaded at different times may differ.",
     ),
 )

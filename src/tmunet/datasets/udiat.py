@@ -19,7 +19,7 @@ FACTS = DatasetFacts(
     ),
     layout="folders `original` and `GT` with PNG files of the same names, such as 000001.png",
     notes=(
-        "The distribution does not tell which images are of one patient, so a split cannot keep patients apart.",
+        "The distribution does not record which images are of one patient, so no split can be grouped by patient.",
         "A pixel is lesion if the value of its mask is above 127.",
     ),
 )

@@ -30,14 +30,10 @@ _TEMPORARY = ".tmunet-import-"
 
 @dataclass(frozen=True)
 class Imported:
-    """A data set that was imported.
+    """An imported data set: its folder, the content of ``dataset.json``, all cases with their groups, and remarks.
 
-    Attributes:
-        folder: holds ``images/``, ``masks/``, ``dataset.json``, ``README.md``; ``official_split.json`` if the source has an
-            official split; ``split.json`` and ``splits/`` if tmunet has fixed splits of the set.
-        info: content of ``dataset.json``.
-        cases: all, with their groups, in natural order.
-        remarks: sentences about this download and the result.
+    The folder holds ``images/``, ``masks/``, ``dataset.json``, ``README.md``; ``official_split.json`` if the source has an
+    official split; ``split.json`` and ``splits/`` if tmunet has fixed splits of the data set.
     """
 
     folder: Path
@@ -49,18 +45,7 @@ class Imported:
 def import_dataset(
     importer: Importer, location: Path, destination: Path, command: str, fixed_splits_of: str | None = None
 ) -> Imported:
-    """Import a download: extract archives, plan, convert and write the data set folder.
-
-    Args:
-        importer: plans the cases.
-        location: the download, a folder or an archive.
-        destination: as for `build`.
-        command: as for `build`.
-        fixed_splits_of: as for `build`.
-
-    Raises:
-        TMUNetError: as for `open_source`, the importer and `build`.
-    """
+    """Import a download, a folder or an archive: extract, plan and `build`, with the errors of these steps."""
     check_destination(destination, location)
     with _temporary_folder(destination) as temporary:
         source = open_source(location, temporary / "extracted")
@@ -162,12 +147,7 @@ def _build(
 
 
 def _convert_cases(plan: Plan, source: Source, folder: Path) -> list[WrittenCase]:
-    """Convert all cases in threads.
-
-    Raises:
-        DatasetImportError: all faults of all cases; then those of palettes that contradict each other.
-        OSError: a file cannot be written.
-    """
+    """Convert all cases in threads; raises all faults of all cases, or else those of palettes that contradict each other."""
     written: list[WrittenCase] = []
     faults: list[Fault] = []
 

@@ -16,7 +16,7 @@ from tmunet.data.io.palettes import Legend, legend
 from tmunet.datasets._build.faults import ConversionError
 from tmunet.datasets._build.import_plan import DatasetFacts, Labels, PlannedCase, ReadMask
 from tmunet.datasets._build.source import Source
-from tmunet.files import sha256, write_bytes
+from tmunet.files import write_bytes
 from tmunet.labels import IGNORE_LABEL
 from tmunet.visualize import color
 
@@ -73,15 +73,10 @@ def _read_gray(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class StoredLabels:
-    """A `ReadMask` of a file that stores labels; palettes of such files have to agree in the whole data set.
-
-    Attributes:
-        path: the mask file.
-        convert: gives the labels and the palette's legend (None without palette) of the file.
-    """
+    """A `ReadMask` of a file that stores labels; the palettes of such files have to agree in the whole data set."""
 
     path: Path
-    convert: Callable[[Path], tuple[Labels, Legend | None]]
+    convert: Callable[[Path], tuple[Labels, Legend | None]]  # the legend is that of the palette
 
     def __call__(self, size: tuple[int, int]) -> Labels:
         """Read the labels, which must have the size (H, W) of the image."""
@@ -152,25 +147,14 @@ def _check_size(path: Path, found: tuple[int, ...], size: tuple[int, int]) -> No
 
 @dataclass(frozen=True)
 class WrittenCase:
-    """A converted case.
-
-    Attributes:
-        name: of the case.
-        image: the image file, relative to the data set folder.
-        mask: the mask file.
-        width, height: of the upright image, in pixels.
-        sources: SHA-256 of the original files by their path in the source, the image first.
-        image_sha256: of the image file.
-        mask_sha256: of the mask file.
-        empty: whether the mask has no foreground.
-    """
+    """A converted case; the files are relative to the data set folder, `sources` are the paths of the original ones."""
 
     name: str
     image: str
     mask: str
     width: int
     height: int
-    sources: Mapping[str, str]
+    sources: tuple[str, ...]
     image_sha256: str
     mask_sha256: str
     empty: bool
@@ -189,7 +173,6 @@ def convert_case(case: PlannedCase, source: Source, facts: DatasetFacts, folder:
     """
     path = source.files[case.image]
     try:
-        sources = {str(key): sha256(source.files[key]) for key in (case.image, *case.masks)}
         image = read_image(path)
         labels = case.read_mask((image.shape[0], image.shape[1]))
         suffix, content, encoded = _encode_image(path, image)
@@ -204,7 +187,7 @@ def convert_case(case: PlannedCase, source: Source, facts: DatasetFacts, folder:
         mask=f"masks/{case.name}.png",
         width=labels.shape[1],
         height=labels.shape[0],
-        sources=sources,
+        sources=tuple(str(key) for key in (case.image, *case.masks)),
         image_sha256=hashlib.sha256(content).hexdigest(),
         mask_sha256=hashlib.sha256(mask_content).hexdigest(),
         empty=not np.any((labels > 0) & (labels != IGNORE_LABEL)),

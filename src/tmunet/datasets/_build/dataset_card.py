@@ -29,7 +29,7 @@ def describe(plan: Plan, written: Sequence[WrittenCase], command: str) -> dict[s
         "command": command,
         "cases": {
             case.name: CaseRecord(
-                groups[case.name], tuple(case.sources), case.image_sha256, case.mask_sha256
+                groups[case.name], case.sources, case.image_sha256, case.mask_sha256
             ).to_dict()
             for case in written
         },
@@ -103,4 +103,4 @@ def _official(plan: Plan) -> str:
 
 def _files(written: Sequence[WrittenCase]) -> str:
     names = [name for case in written for name in case.sources]
-    return f"{len(set(names)):,} files such as `{'`, `'.join(list(written[0].sources)[:2])}`"
+    return f"{len(set(names)):,} files such as `{'`, `'.join(written[0].sources[:2])}`"

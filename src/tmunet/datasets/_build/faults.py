@@ -1,8 +1,6 @@
 """Faults of a data set import: each with a kind, a path and a hint; the report groups them by kind and caps them."""
 
 from collections.abc import Sequence
-from typing import Any
-
 from tmunet.errors import DataError, InputError
 
 _MAX_SHOWN = 8  # faults of a kind, and
@@ -66,10 +64,6 @@ class DatasetImportError(DataError):
             lines += _capped([f"{f.path}: {f.message}" if f.path else f.message for f in faults], _MAX_SHOWN, "  ")
             lines += _capped(list(dict.fromkeys(f.hint for f in faults if f.hint)), _MAX_HINTS, "  -> ")
         return "\n".join(lines)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle by the arguments, which the base class does not keep."""
-        return type(self), (self._where, self.faults)
 
 
 def _capped(lines: Sequence[str], limit: int, prefix: str) -> list[str]:

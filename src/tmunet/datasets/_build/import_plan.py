@@ -26,17 +26,14 @@ class DatasetFacts:
     """Facts of a data set for ``dataset.json`` and the dataset card.
 
     Attributes:
-        name: as in ``tmunet import NAME`` and in titles.
         version: of the importer; it counts up when the same source would give other masks, names or groups.
         classes: names; the index is the label.
-        modality: imaging modality.
         url: where the original is distributed.
         license: the terms, as the source states them.
-        citation: the paper to cite.
-        group: what a group of cases is here, such as "video sequence"; None if the source does not record groups.
+        group: what a group of cases is, such as "video sequence"; None if the source does not record groups.
         layout: the files that the importer expects, for the error when they are missing.
         notes: sentences for the dataset card: known traps and how the importer handles them.
-        ignore_label: 255 if `PlannedCase.read_mask` marks pixels to ignore with it.
+        ignore_label: 255 if the masks mark pixels to ignore with it.
     """
 
     name: str
@@ -54,15 +51,7 @@ class DatasetFacts:
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """One case to import.
-
-    Attributes:
-        name: stem of its files in ``images/`` and ``masks/``.
-        image: key of the image file in `Source.files`.
-        masks: keys of the files that the mask is made from (mask images, an XML file).
-        read_mask: makes the mask from them; may raise `InputError`.
-        group: video sequence, patient or slide.
-    """
+    """One case: its name, the keys of its files in `Source.files`, how to read its mask, and its group (patient, video...)."""
 
     name: str
     image: PurePosixPath
@@ -73,14 +62,7 @@ class PlannedCase:
 
 @dataclass(frozen=True)
 class Plan:
-    """All cases of a source.
-
-    Attributes:
-        facts: of the data set.
-        cases: in natural order of their names.
-        official: the official split: case names by "train", "val", "test"; empty if there is none.
-        remarks: sentences for the dataset card and the terminal about this download, such as unused files.
-    """
+    """All cases of a source in natural order, the official split if there is one, and remarks about this download."""
 
     facts: DatasetFacts
     cases: Sequence[PlannedCase]
