@@ -12,17 +12,17 @@ import tifffile
 from PIL import Image
 
 from tmunet.datasets._build.faults import DatasetImportError
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 
 SIZE = (30, 40)  # (H, W)
 POLYP = (slice(8, 20), slice(10, 25))
 RESIDUE = 112
 
 
-def source_of(folder: Path) -> Source:
+def source_of(folder: Path) -> SourceFiles:
     """Every file under a folder."""
     files = {PurePosixPath(path.relative_to(folder).as_posix()): path for path in folder.rglob("*") if path.is_file()}
-    return Source(folder, files)
+    return SourceFiles(folder, files)
 
 
 def faults_of(plan: Callable[..., object], folder: Path, *options: object) -> set[tuple[str, str]]:

@@ -14,9 +14,9 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from tmunet.datasets._build.build import Imported, import_dataset
-from tmunet.datasets._build.import_plan import DatasetFacts, Plan, PlannedCase
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.import_dataset import Imported, import_dataset
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan, PlannedCase
+from tmunet.datasets._build.source import SourceFiles
 from tmunet.errors import InputError
 
 COMMAND = "tmunet import small small.zip"
@@ -57,7 +57,7 @@ def make_source(folder: Path) -> Path:
     return folder
 
 
-def make_plan(source: Source) -> Plan:
+def make_plan(source: SourceFiles) -> ImportPlan:
     masks = {path.name: path for path in source.files if path.parent.name == "masks"}
     images = sorted(path for path in source.files if path.parent.name == "images")
 
@@ -73,7 +73,7 @@ def make_plan(source: Source) -> Plan:
         return PlannedCase(name, image, (mask,), read_mask, None if name == "bmp" else f"patient {len(name)}")
 
     cases = [plan(path.stem, path) for path in images]
-    return Plan(FACTS, cases, {"train": ["png", "jpg"], "test": ["bmp"]}, ("7 cases are here.",))
+    return ImportPlan(FACTS, cases, {"train": ["png", "jpg"], "test": ["bmp"]}, ("7 cases are here.",))
 
 
 def run(location: Path, destination: Path) -> Imported:

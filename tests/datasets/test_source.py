@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tmunet.datasets._build.faults import DatasetImportError
-from tmunet.datasets._build.source import Source, list_files, open_source
+from tmunet.datasets._build.source import SourceFiles, list_files, open_source
 from tmunet.errors import InputError, UsageError
 
 
@@ -22,7 +22,7 @@ def pack(folder: Path, archive: Path) -> Path:
     return Path(shutil.make_archive(str(archive.with_suffix("")), "zip", folder)).rename(archive)
 
 
-def names(source: Source) -> list[str]:
+def names(source: SourceFiles) -> list[str]:
     for key, path in source.files.items():
         assert path.read_text() == f"content of {key}"
     return list(map(str, source.files))

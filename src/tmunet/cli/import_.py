@@ -12,7 +12,7 @@ from tmunet.errors import UsageError
 from tmunet.text import pluralize
 
 if TYPE_CHECKING:
-    from tmunet.datasets._build.build import Imported
+    from tmunet.datasets._build.import_dataset import Imported
     from tmunet.datasets.folders import FolderOptions
 
 
@@ -52,7 +52,7 @@ class ImportConfig:
 
 def run(arguments: Sequence[str]) -> int:
     """Import, copy the fixed splits of the data set, and print the next steps."""
-    from tmunet.datasets.registry import list_sets
+    from tmunet.datasets.importers import list_sets
 
     config = parse(
         ImportConfig,
@@ -71,8 +71,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def _import(config: ImportConfig, command: str) -> "Imported":
     from tmunet.datasets import folders
-    from tmunet.datasets._build.build import import_dataset
-    from tmunet.datasets.registry import find_name, get_importer
+    from tmunet.datasets._build.import_dataset import import_dataset
+    from tmunet.datasets.importers import find_name, get_importer
 
     name = find_name(config.name)
     options = _folder_options(config, name)

@@ -4,9 +4,9 @@ import re
 from collections import Counter
 
 from tmunet.datasets._build.faults import Fault
-from tmunet.datasets._build.import_plan import DatasetFacts, Plan
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan
 from tmunet.datasets._build.pairing import FileRule, missing_count, plan_pairs
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 
 FACTS = DatasetFacts(
     name="BUSI",
@@ -51,7 +51,7 @@ _MASKS = FileRule(
 )
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Gather the masks of each image; a normal image needs its (black) mask file as well.
 
     Raises:

@@ -5,9 +5,9 @@ from pathlib import PurePosixPath
 
 from tmunet.datasets._build.cvc_frames import frame_name, read_frames
 from tmunet.datasets._build.faults import Fault
-from tmunet.datasets._build.import_plan import DatasetFacts, Plan
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan
 from tmunet.datasets._build.pairing import FileRule, missing_cases, plan_pairs
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 
 FACTS = DatasetFacts(
     name="CVC-ClinicDB",
@@ -39,7 +39,7 @@ _TIFF, _PNG = "tiff?", "png"
 _LAST = 612
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Pair the frames with their masks; where TIFF and PNG are both there, the TIFF files are taken.
 
     Raises:
@@ -71,6 +71,6 @@ def _rule(folder: str, suffix: str) -> FileRule:
     return FileRule(rf"(?i:{folder})/([0-9]+)\.(?i:{suffix})", files, f"1.tif to {_LAST}.tif", frame_name(_LAST))
 
 
-def _files(source: Source, suffix: str) -> list[PurePosixPath]:
+def _files(source: SourceFiles, suffix: str) -> list[PurePosixPath]:
     pattern = re.compile(rf"(?:.*/)?(?i:{'|'.join(_FOLDERS)})/[^/]*\.(?i:{suffix})")
     return [path for path in source.files if pattern.fullmatch(str(path))]

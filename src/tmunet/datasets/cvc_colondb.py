@@ -2,9 +2,9 @@
 
 from tmunet.datasets._build.cvc_frames import frame_name, read_frames
 from tmunet.datasets._build.faults import Fault
-from tmunet.datasets._build.import_plan import DatasetFacts, Plan
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan
 from tmunet.datasets._build.pairing import FileRule, missing_cases, plan_pairs
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 
 FACTS = DatasetFacts(
     name="CVC-ColonDB",
@@ -36,7 +36,7 @@ _IMAGES, _MASKS, _CONTOURS = (
 )
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Pair the frames with their masks; the contours (``cp1.tiff``) are not used.
 
     Raises:

@@ -3,9 +3,9 @@
 import re
 
 from tmunet.datasets._build.faults import Fault
-from tmunet.datasets._build.import_plan import DatasetFacts, Plan
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan
 from tmunet.datasets._build.pairing import FileRule, keep_first, plan_pairs
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 
 FACTS = DatasetFacts(
     name="DSB2018",
@@ -39,7 +39,7 @@ _IMAGES = FileRule(rf"{_ID}/images/(?P=id)\.(?i:png)", r"images/[^/]*\.(?i:png)"
 _MASKS = FileRule(rf"{_ID}/masks/[^/]*\.(?i:png)", r"masks/[^/]*\.(?i:png)", "ID/masks/NAME.png", _case_name)
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Gather the masks of each image; images without any (the competition's test images) are left out with a remark.
 
     Raises:

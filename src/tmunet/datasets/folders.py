@@ -12,9 +12,9 @@ from tmunet.data.io.images import IMAGE_SUFFIXES
 from tmunet.data.split.group_table import read_groups
 from tmunet.datasets._build.conversion import remap_labels, stored_labels, threshold_union
 from tmunet.datasets._build.faults import DatasetImportError, Fault
-from tmunet.datasets._build.import_plan import NOT_STATED, DatasetFacts, Plan, PlannedCase, ReadMask
+from tmunet.datasets._build.import_plan import NOT_STATED, DatasetFacts, ImportPlan, PlannedCase, ReadMask
 from tmunet.datasets._build.pairing import shorten, unused_files
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 from tmunet.errors import UsageError
 
 FACTS = DatasetFacts(
@@ -146,7 +146,7 @@ class FolderOptions:
             )
 
 
-def plan(source: Source, options: FolderOptions) -> Plan:
+def plan(source: SourceFiles, options: FolderOptions) -> ImportPlan:
     """Pair images and masks by the two patterns.
 
     A case is named by what ``{name}`` matches, with ``_`` for slashes. Files without image suffix are skipped.
@@ -189,7 +189,7 @@ def plan(source: Source, options: FolderOptions) -> Plan:
         PlannedCase(case, key, (mask_of[key],), _read_mask(source, mask_of[key], options), groups.get(case))
         for key, case in sorted(case_of.items(), key=lambda item: natural_key(item[1]))
     )
-    return Plan(_facts(options), cases, remarks=tuple(unused_files(source, {*found, *mask_of.values()})))
+    return ImportPlan(_facts(options), cases, remarks=tuple(unused_files(source, {*found, *mask_of.values()})))
 
 
 def _name_clashes(case_of: Mapping[PurePosixPath, str]) -> list[Fault]:
@@ -204,7 +204,7 @@ def _name_clashes(case_of: Mapping[PurePosixPath, str]) -> list[Fault]:
     ]
 
 
-def _read_mask(source: Source, mask: PurePosixPath, options: FolderOptions) -> ReadMask:
+def _read_mask(source: SourceFiles, mask: PurePosixPath, options: FolderOptions) -> ReadMask:
     if options.threshold is not None:
         return threshold_union(source, [mask], options.threshold)
     if options.values is not None:
@@ -232,7 +232,7 @@ def _facts(options: FolderOptions) -> DatasetFacts:
     )
 
 
-def _nothing_found(source: Source, options: FolderOptions, candidates: list[PurePosixPath]) -> Fault:
+def _nothing_found(source: SourceFiles, options: FolderOptions, candidates: list[PurePosixPath]) -> Fault:
     """List what is there instead, and suggest a pattern that would match."""
     message = f"no image fits `images`, {options.images!r}; "
     if not source.files:

@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 from tmunet.data.cases import natural_key
 from tmunet.datasets._build.conversion import merge_instances
 from tmunet.datasets._build.faults import Fault
-from tmunet.datasets._build.import_plan import DatasetFacts, Plan
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan
 from tmunet.datasets._build.pairing import FileRule, missing_cases, plan_pairs
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 
 FACTS = DatasetFacts(
     name="GlaS",
@@ -35,7 +35,7 @@ _IMAGES, _MASKS = (FileRule(rf"((?:{'|'.join(_PARTS)})_[0-9]+){ending}\.bmp") fo
 _TABLE = "Grade.csv"
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Pair the images with their annotations, and read the patients.
 
     Raises:

@@ -4,9 +4,9 @@ from pathlib import PurePosixPath
 
 from tmunet.data.cases import natural_key
 from tmunet.datasets._build.faults import Fault
-from tmunet.datasets._build.import_plan import DatasetFacts, Plan, Subset
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan, Subset
 from tmunet.datasets._build.pairing import FileRule, keep_first, plan_pairs, unpaired
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 
 FACTS = DatasetFacts(
     name="ISIC2018",
@@ -34,7 +34,7 @@ FACTS = DatasetFacts(
 _FOLDERS: dict[Subset, str] = {"train": "Training", "val": "Validation", "test": "Test"}
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Pair the images with their masks, folder by folder; superpixels and tables are not used.
 
     Raises:

@@ -6,9 +6,9 @@ from pathlib import Path, PurePosixPath
 
 from tmunet.data.cases import natural_key
 from tmunet.datasets._build.faults import Fault
-from tmunet.datasets._build.import_plan import DatasetFacts, Plan, Subset
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan, Subset
 from tmunet.datasets._build.pairing import FileRule, missing_count, plan_pairs
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 
 FACTS = DatasetFacts(
     name="Kvasir-SEG",
@@ -35,7 +35,7 @@ _IMAGES, _MASKS = (FileRule(rf"(?i:{folder})/([^/]+)\.(?i:jpe?g|png)") for folde
 _LISTS: dict[Subset, str] = {"train": "train.txt", "test": "val.txt"}
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Pair the images with their masks by name, and read the official split if its lists are there.
 
     Raises:
@@ -58,7 +58,7 @@ def plan(source: Source) -> Plan:
 
 
 def _read_split(
-    source: Source, lists: Mapping[Subset, list[PurePosixPath]], images: Mapping[str, object], faults: list[Fault]
+    source: SourceFiles, lists: Mapping[Subset, list[PurePosixPath]], images: Mapping[str, object], faults: list[Fault]
 ) -> dict[Subset, Sequence[str]]:
     official: dict[Subset, Sequence[str]] = {}
     listed_in: dict[str, PurePosixPath] = {}

@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from tmunet.data.cases import natural_key
 from tmunet.datasets._build.aperio import read_annotation_mask
 from tmunet.datasets._build.faults import Fault
-from tmunet.datasets._build.import_plan import DatasetFacts, Plan, ReadMask
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan, ReadMask
 from tmunet.datasets._build.pairing import FileRule, missing_cases, plan_pairs
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 
 FACTS = DatasetFacts(
     name="MoNuSeg",
@@ -45,7 +45,7 @@ _IMAGES, _ANNOTATIONS = (
 )
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Pair the tiles with their annotations, wherever they are, and recognize the tiles of the official split by name.
 
     Tiles that the official split does not name, as in editions with more of them, are imported and left out of it.
@@ -75,7 +75,7 @@ def plan(source: Source) -> Plan:
     )
 
 
-def _read_mask(source: Source, annotations: Sequence[PurePosixPath]) -> ReadMask:
+def _read_mask(source: SourceFiles, annotations: Sequence[PurePosixPath]) -> ReadMask:
     path = source.files[annotations[0]]
     return lambda size: read_annotation_mask(path, size)
 

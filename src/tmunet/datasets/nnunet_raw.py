@@ -13,9 +13,9 @@ from tmunet.data.cases import natural_key
 from tmunet.data.json_object import read_json_object
 from tmunet.datasets._build.conversion import remap_labels
 from tmunet.datasets._build.faults import DatasetImportError, Fault
-from tmunet.datasets._build.import_plan import NOT_STATED, DatasetFacts, Plan
+from tmunet.datasets._build.import_plan import NOT_STATED, DatasetFacts, ImportPlan
 from tmunet.datasets._build.pairing import Files, check_found, plan_pairs, unpaired
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 from tmunet.labels import IGNORE_LABEL
 
 FACTS = DatasetFacts(
@@ -32,7 +32,7 @@ _ENDINGS = (".png", ".bmp", ".tif")  # of nnU-Net's reader of natural 2D images
 _KEYS = ("channel_names", "labels", "numTraining", "file_ending")
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Read ``dataset.json``, and pair ``imagesTr`` with ``labelsTr``, and ``imagesTs`` with ``labelsTs`` if it is there.
 
     Raises:
@@ -72,7 +72,9 @@ def plan(source: Source) -> Plan:
     )
 
 
-def _subset(source: Source, root: PurePosixPath, part: str, ending: str, faults: list[Fault]) -> tuple[Files, Files]:
+def _subset(
+    source: SourceFiles, root: PurePosixPath, part: str, ending: str, faults: list[Fault]
+) -> tuple[Files, Files]:
     """Images and labels of training (``Tr``) or test (``Ts``); test images without any labels are no cases."""
     images: dict[str, PurePosixPath] = {}
     for key in _files(source, root / f"images{part}", ending):
@@ -95,12 +97,12 @@ def _subset(source: Source, root: PurePosixPath, part: str, ending: str, faults:
     return {name: images[name] for name in names}, {name: labels[name] for name in names}
 
 
-def _files(source: Source, folder: PurePosixPath, ending: str) -> list[PurePosixPath]:
+def _files(source: SourceFiles, folder: PurePosixPath, ending: str) -> list[PurePosixPath]:
     return sorted(key for key in source.files if key.parent == folder and key.name.endswith(ending))
 
 
 def _read_description(
-    source: Source, key: PurePosixPath, content: Mapping[str, Any]
+    source: SourceFiles, key: PurePosixPath, content: Mapping[str, Any]
 ) -> tuple[DatasetFacts, dict[int, int]]:
     """Check ``dataset.json``; gives the facts and our label by stored value (nnU-Net's ignore label is the highest)."""
     faults = [Fault("missing-key", key, f"the key {name!r} is missing.") for name in _KEYS if name not in content]

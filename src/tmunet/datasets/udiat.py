@@ -1,9 +1,9 @@
 """UDIAT, known as Dataset B: 163 breast ultrasound images with one lesion each (Yap et al., 2018)."""
 
 from tmunet.datasets._build.faults import Fault
-from tmunet.datasets._build.import_plan import DatasetFacts, Plan
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan
 from tmunet.datasets._build.pairing import FileRule, missing_count, plan_pairs
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 
 FACTS = DatasetFacts(
     name="UDIAT",
@@ -30,7 +30,7 @@ _IMAGES, _MASKS = (
 _CASES = 163
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Pair the images with their masks by name.
 
     Raises:

@@ -15,7 +15,7 @@ from tmunet.data.io.masks import histogram, read_mask, stored_values, to_labels
 from tmunet.data.io.palettes import Legend, legend
 from tmunet.datasets._build.faults import ConversionError
 from tmunet.datasets._build.import_plan import DatasetFacts, Labels, PlannedCase, ReadMask
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 from tmunet.files import write_bytes
 from tmunet.labels import IGNORE_LABEL
 from tmunet.visualize import color
@@ -25,7 +25,7 @@ _SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tif"}
 _DOWNLOAD_AGAIN = "download the file again"
 
 
-def threshold_union(source: Source, masks: Sequence[PurePosixPath], threshold: int = 127) -> ReadMask:
+def threshold_union(source: SourceFiles, masks: Sequence[PurePosixPath], threshold: int = 127) -> ReadMask:
     """Binarize mask files and take their union.
 
     Args:
@@ -89,7 +89,7 @@ class StoredLabels:
         return self.convert(self.path)[1]
 
 
-def stored_labels(source: Source, mask: PurePosixPath, classes: Sequence[str]) -> StoredLabels:
+def stored_labels(source: SourceFiles, mask: PurePosixPath, classes: Sequence[str]) -> StoredLabels:
     """Read a mask as `tmunet.data.io.masks.read_mask` does: exact labels, or an error that lists the values."""
 
     def convert(path: Path) -> tuple[Labels, Legend | None]:
@@ -100,7 +100,7 @@ def stored_labels(source: Source, mask: PurePosixPath, classes: Sequence[str]) -
     return StoredLabels(source.files[mask], convert)
 
 
-def remap_labels(source: Source, mask: PurePosixPath, label_of: Mapping[int, int]) -> StoredLabels:
+def remap_labels(source: SourceFiles, mask: PurePosixPath, label_of: Mapping[int, int]) -> StoredLabels:
     """Map each stored value of a mask to its label.
 
     Args:
@@ -124,7 +124,7 @@ def remap_labels(source: Source, mask: PurePosixPath, label_of: Mapping[int, int
     return StoredLabels(source.files[mask], convert)
 
 
-def merge_instances(source: Source, mask: PurePosixPath) -> ReadMask:
+def merge_instances(source: SourceFiles, mask: PurePosixPath) -> ReadMask:
     """Convert an instance mask (0 is the background, 1 to N are the objects) to a binary mask."""
     path = source.files[mask]
 
@@ -160,7 +160,7 @@ class WrittenCase:
     empty: bool
 
 
-def convert_case(case: PlannedCase, source: Source, facts: DatasetFacts, folder: Path) -> WrittenCase:
+def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, folder: Path) -> WrittenCase:
     """Write ``images/NAME.*`` and ``masks/NAME.png`` of a case; safe to call in threads.
 
     PNG, JPEG and BMP are copied byte for byte, with the suffix of their content. A TIFF becomes a PNG of the same values,

@@ -7,11 +7,11 @@ from typing import Any
 from tmunet import __version__
 from tmunet.data.records import CaseRecord
 from tmunet.datasets._build.conversion import WrittenCase
-from tmunet.datasets._build.import_plan import NOT_STATED, Plan
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.import_plan import NOT_STATED, ImportPlan
+from tmunet.datasets._build.source import SourceFiles
 
 
-def describe(plan: Plan, written: Sequence[WrittenCase], command: str) -> dict[str, Any]:
+def describe(plan: ImportPlan, written: Sequence[WrittenCase], command: str) -> dict[str, Any]:
     """Give the content of ``dataset.json``."""
     facts = plan.facts
     groups = {case.name: case.group for case in plan.cases}
@@ -37,7 +37,7 @@ def describe(plan: Plan, written: Sequence[WrittenCase], command: str) -> dict[s
     return {key: value for key, value in content.items() if value is not None}
 
 
-def write_card(plan: Plan, source: Source, written: Sequence[WrittenCase], command: str) -> str:
+def write_card(plan: ImportPlan, source: SourceFiles, written: Sequence[WrittenCase], command: str) -> str:
     """Write the dataset card as Markdown; only `command` may name folders of this computer."""
     facts = plan.facts
     labels = ", ".join(f"{label} = {name}" for label, name in enumerate(facts.classes))
@@ -86,7 +86,7 @@ def _sizes(written: Sequence[WrittenCase]) -> str:
     return f"{span} pixels (width x height), of {len(sizes)} different sizes"
 
 
-def _groups(plan: Plan) -> str:
+def _groups(plan: ImportPlan) -> str:
     groups = {case.group for case in plan.cases if case.group is not None}
     if not groups:
         return "not known"
@@ -96,7 +96,7 @@ def _groups(plan: Plan) -> str:
     return f"{len(groups):,}, {described}" + (f"; cases in none: {ungrouped:,}" if ungrouped else "")
 
 
-def _official(plan: Plan) -> str:
+def _official(plan: ImportPlan) -> str:
     sizes = [f"{len(names):,} {subset}" for subset, names in plan.official.items() if names]
     return ", ".join(sizes) + " (`official_split.json`)" if sizes else "none"
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tmunet.datasets._build.archives import normalize_name, unsafe_name_reason
 from tmunet.datasets._build.faults import DatasetImportError, Fault
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.source import SourceFiles
 
 Labels = NDArray[np.uint8]
 ReadMask = Callable[[tuple[int, int]], Labels]
@@ -51,7 +51,7 @@ class DatasetFacts:
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """One case: its name, the keys of its files in `Source.files`, how to read its mask, and its group (patient, video...)."""
+    """One case: its name, the keys of its files in `SourceFiles.files`, how to read its mask, and its group (patient, video...)."""
 
     name: str
     image: PurePosixPath
@@ -61,7 +61,7 @@ class PlannedCase:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImportPlan:
     """All cases of a source in natural order, the official split if there is one, and remarks about this download."""
 
     facts: DatasetFacts
@@ -70,11 +70,11 @@ class Plan:
     remarks: tuple[str, ...] = ()
 
 
-Importer = Callable[[Source], Plan]
+Importer = Callable[[SourceFiles], ImportPlan]
 """Reads the names of the files (and small tables), decodes no image, and raises a `DatasetImportError` with all faults."""
 
 
-def check_plan(plan: Plan, source: Source) -> None:
+def check_plan(plan: ImportPlan, source: SourceFiles) -> None:
     """Check a plan before any image is decoded.
 
     Raises:

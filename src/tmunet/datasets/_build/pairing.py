@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 from tmunet.data.cases import natural_key
 from tmunet.datasets._build.conversion import threshold_union
 from tmunet.datasets._build.faults import DatasetImportError, Fault
-from tmunet.datasets._build.import_plan import DatasetFacts, Plan, PlannedCase, ReadMask, Subset
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan, PlannedCase, ReadMask, Subset
+from tmunet.datasets._build.source import SourceFiles
 
 Files = Mapping[str, PurePosixPath]
 _MAX_SHOWN = 5
@@ -33,7 +33,7 @@ class FileRule:
     expected: str = ""
     case: Callable[[re.Match[str]], str | None] = lambda match: "_".join(match.groups())
 
-    def find_all(self, source: Source, faults: list[Fault]) -> dict[str, list[PurePosixPath]]:
+    def find_all(self, source: SourceFiles, faults: list[Fault]) -> dict[str, list[PurePosixPath]]:
         """Find the files of each case, in natural order of their paths; wrong names are added to the faults."""
         found: dict[str, list[PurePosixPath]] = {}
         for path in sorted(source.files, key=lambda path: natural_key(str(path))):
@@ -45,7 +45,7 @@ class FileRule:
                 faults.append(Fault("file-name", path, f"expected a name such as {self.expected}", "rename or remove it"))
         return found
 
-    def find(self, source: Source, faults: list[Fault]) -> dict[str, PurePosixPath]:
+    def find(self, source: SourceFiles, faults: list[Fault]) -> dict[str, PurePosixPath]:
         """Find the one file of each case; wrong names and further files of a case are added to the faults."""
         return keep_first(self.find_all(source, faults), faults)
 
@@ -61,18 +61,18 @@ def keep_first(found: Mapping[str, Sequence[PurePosixPath]], faults: list[Fault]
 
 
 def plan_pairs(
-    source: Source,
+    source: SourceFiles,
     facts: DatasetFacts,
     images: Files,
     masks: Mapping[str, PurePosixPath | Sequence[PurePosixPath]],
     faults: Sequence[Fault],
     *,
-    read_mask: Callable[[Source, Sequence[PurePosixPath]], ReadMask] = threshold_union,
+    read_mask: Callable[[SourceFiles, Sequence[PurePosixPath]], ReadMask] = threshold_union,
     group: Callable[[str], str | None] = lambda _name: None,
     official: Mapping[Subset, Sequence[str]] | None = None,
     remarks: Iterable[str] = (),
     used: Iterable[PurePosixPath] = (),
-) -> Plan:
+) -> ImportPlan:
     """Plan a case for each image and its masks.
 
     Args:
@@ -94,7 +94,7 @@ def plan_pairs(
     check_found(source, facts, images.keys() | masks.keys(), faults)
     files = {name: (paths,) if isinstance(paths, PurePosixPath) else tuple(paths) for name, paths in masks.items()}
     known = {*images.values(), *(path for paths in files.values() for path in paths), *used}
-    return Plan(
+    return ImportPlan(
         facts,
         tuple(
             PlannedCase(name, images[name], files[name], read_mask(source, files[name]), group(name))
@@ -120,7 +120,7 @@ def unpaired(images: Files, masks: Mapping[str, PurePosixPath | Sequence[PurePos
     ]
 
 
-def check_found(source: Source, facts: DatasetFacts, found: Iterable[object], faults: Sequence[Fault]) -> None:
+def check_found(source: SourceFiles, facts: DatasetFacts, found: Iterable[object], faults: Sequence[Fault]) -> None:
     """Raise the faults, or that no file of the data set was found.
 
     Raises:
@@ -134,7 +134,7 @@ def check_found(source: Source, facts: DatasetFacts, found: Iterable[object], fa
         raise DatasetImportError(source.location, faults)
 
 
-def unused_files(source: Source, used: Iterable[PurePosixPath]) -> list[str]:
+def unused_files(source: SourceFiles, used: Iterable[PurePosixPath]) -> list[str]:
     """Remark on files that no case is made from, if there are any."""
     unused = source.files.keys() - set(used)
     return [f"Not used: {shorten(map(str, unused))}."] if unused else []

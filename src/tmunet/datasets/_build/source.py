@@ -12,7 +12,7 @@ from tmunet.errors import InputError, UsageError
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFiles:
     """Files by their path relative to the download.
 
     Importers match the end of the paths, so that the user may give the download, the folder inside it, or the archive.
@@ -27,7 +27,7 @@ class Source:
     files: Mapping[PurePosixPath, Path]
 
 
-def open_source(location: Path, staging: Path) -> Source:
+def open_source(location: Path, staging: Path) -> SourceFiles:
     """List the files of a download; archives are extracted first.
 
     Archives are `location` itself, those directly in it, and those inside of an archive, one level deep. Their files take
@@ -60,7 +60,7 @@ def open_source(location: Path, staging: Path) -> Source:
             f"{location}: expected the files of a data set, but found {found}. Extract .rar and .7z archives yourself, then "
             "give the folder."
         )
-    return Source(location, dict(sorted(files.items())))
+    return SourceFiles(location, dict(sorted(files.items())))
 
 
 def _extracted(archive: Path, target: Path) -> dict[PurePosixPath, Path]:

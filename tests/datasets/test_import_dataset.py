@@ -15,11 +15,11 @@ from tmunet.data.io.images import read_image
 from tmunet.data.io.masks import read_mask
 from tmunet.data.reader import check_cases
 from tmunet.data.split.splits import Split, read_split
-from tmunet.datasets._build import build as build_module
 from tmunet.datasets._build import conversion
-from tmunet.datasets._build.build import build
+from tmunet.datasets._build import import_dataset as build_module
 from tmunet.datasets._build.faults import DatasetImportError
-from tmunet.datasets._build.import_plan import Plan
+from tmunet.datasets._build.import_dataset import build
+from tmunet.datasets._build.import_plan import ImportPlan
 from tmunet.datasets._build.source import open_source
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256
@@ -115,7 +115,7 @@ def test_more_classes_and_ignored_pixels_have_a_palette(origin, tmp_path):
     labels[0, 0] = 255
     case = replace(next(case for case in plan.cases if case.name == "bmp"), read_mask=lambda _size: labels)
     facts = replace(FACTS, classes=("background", "a", "b"), ignore_label=255, group=None, notes=())
-    imported = build(Plan(facts, [case]), source, tmp_path / "set", COMMAND)
+    imported = build(ImportPlan(facts, [case]), source, tmp_path / "set", COMMAND)
     with Image.open(imported.cases[0].mask) as mask:
         assert mask.mode == "P"
         assert np.array_equal(np.asarray(mask), labels)
@@ -161,7 +161,7 @@ def test_a_mask_has_to_fit_the_image_and_the_classes(origin, tmp_path, labels, k
     source = open_source(origin, tmp_path / "staging")
     case = next(case for case in make_plan(source).cases if case.name == "bmp")
     with pytest.raises(DatasetImportError) as caught:
-        build(Plan(FACTS, [replace(case, read_mask=lambda _size: labels)]), source, tmp_path / "set", COMMAND)
+        build(ImportPlan(FACTS, [replace(case, read_mask=lambda _size: labels)]), source, tmp_path / "set", COMMAND)
     assert kinds(caught) == [(kind, "bmp: masks/bmp.raw")]
 
 
@@ -181,7 +181,9 @@ def test_every_fault_of_a_plan_is_reported_before_anything_is_written(origin, tm
     cases = [replace(first, name=name) for name in names]
     cases[-1] = replace(first, name="fine", masks=(PurePosixPath("gone.png"),))
     with pytest.raises(DatasetImportError) as caught:
-        build(Plan(FACTS, cases, {"train": ["fine", "lost"], "test": ["fine"]}), source, tmp_path / "set", COMMAND)
+        build(
+            ImportPlan(FACTS, cases, {"train": ["fine", "lost"], "test": ["fine"]}), source, tmp_path / "set", COMMAND
+        )
     assert kinds(caught) == [
         *(("unsafe-name", name) for name in ("'../up'", "'.hidden'", "'a/b'", "''")),
         *(("name-clash", name) for name in ("'Case'", "'case'")),
@@ -189,7 +191,7 @@ def test_every_fault_of_a_plan_is_reported_before_anything_is_written(origin, tm
         *(("official-split", name) for name in ("'fine'", "'lost'")),
     ]
     with pytest.raises(DatasetImportError) as caught:
-        build(Plan(FACTS, []), source, tmp_path / "set", COMMAND)
+        build(ImportPlan(FACTS, []), source, tmp_path / "set", COMMAND)
     assert kinds(caught) == [("no-cases", "")]
     assert not (tmp_path / "set").exists()
 

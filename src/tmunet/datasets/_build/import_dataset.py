@@ -19,8 +19,8 @@ from tmunet.data.split.splits import Split, write_split
 from tmunet.datasets._build.conversion import StoredLabels, WrittenCase, convert_case
 from tmunet.datasets._build.dataset_card import describe, write_card
 from tmunet.datasets._build.faults import ConversionError, DatasetImportError, Fault
-from tmunet.datasets._build.import_plan import Importer, Plan, PlannedCase, check_plan
-from tmunet.datasets._build.source import Source, open_source
+from tmunet.datasets._build.import_plan import Importer, ImportPlan, PlannedCase, check_plan
+from tmunet.datasets._build.source import SourceFiles, open_source
 from tmunet.errors import InputError, UsageError
 from tmunet.files import write_json, write_text
 
@@ -52,7 +52,7 @@ def import_dataset(
         return _build(importer(source), source, temporary / "dataset", destination, command, fixed_splits_of)
 
 
-def build(plan: Plan, source: Source, destination: Path, command: str, fixed_splits_of: str | None = None) -> Imported:
+def build(plan: ImportPlan, source: SourceFiles, destination: Path, command: str, fixed_splits_of: str | None = None) -> Imported:
     """Write the images, masks, ``dataset.json`` and dataset card of a planned import.
 
     All files are written to a temporary folder, which is moved to `destination` when everything is done. An import that
@@ -124,7 +124,7 @@ def _temporary_folder(destination: Path) -> Iterator[Path]:
 
 
 def _build(
-    plan: Plan, source: Source, folder: Path, destination: Path, command: str, fixed_splits_of: str | None
+    plan: ImportPlan, source: SourceFiles, folder: Path, destination: Path, command: str, fixed_splits_of: str | None
 ) -> Imported:
     check_plan(plan, source)
     written = _convert_cases(plan, source, folder)
@@ -146,7 +146,7 @@ def _build(
     return Imported(destination, read_dataset_info(destination), grouped, plan.remarks)
 
 
-def _convert_cases(plan: Plan, source: Source, folder: Path) -> list[WrittenCase]:
+def _convert_cases(plan: ImportPlan, source: SourceFiles, folder: Path) -> list[WrittenCase]:
     """Convert all cases in threads; raises all faults of all cases, or else those of palettes that contradict each other."""
     written: list[WrittenCase] = []
     faults: list[Fault] = []
