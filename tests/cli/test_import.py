@@ -95,35 +95,74 @@ def test_an_import_of_empty_masks_alone_is_told(
         assert ("All masks are empty: no pixel is of a class besides the background." in words) == empty
 
 
-def test_a_half_import_is_not_a_data_set_and_goes_on(tmunet: Run, mine: Path, tmp_path: Path) -> None:
+def test_a_failed_import_leaves_nothing_that_stops_the_corrected_command(
+    tmunet: Run, mine: Path, tmp_path: Path
+) -> None:
     to, flags = tmp_path / "to", ("--threshold", "100")
     good = (mine / "labels" / "p4_seg.png").read_bytes()
     (mine / "labels" / "p4_seg.png").write_bytes(good[:40])
+    before = sorted(tmp_path.iterdir())
     stopped = import_folders(tmunet, mine, to, *flags)
     assert stopped.code == 3
     assert "p4" in stopped.err
-    opened = tmunet("split", to)
-    assert opened.code == 3
-    assert "the import is not finished" in opened.err
+    assert sorted(tmp_path.iterdir()) == before
     (mine / "labels" / "p4_seg.png").write_bytes(good)
-    assert import_folders(tmunet, mine, to, *flags).code == 0
+    assert import_folders(tmunet, mine, to, "--threshold", "101").code == 0
     assert tmunet("split", to, "--ratios", "1:1:1").code == 0
 
 
-def test_a_named_set_knows_its_layout_and_brings_its_splits(tmunet: Run, tmp_path: Path) -> None:
-    """As many tiny frames as the original has, zipped as it is distributed."""
+def test_many_faults_of_a_kind_are_grouped_and_capped(tmunet: Run, mine: Path, tmp_path: Path) -> None:
+    for i in range(20):
+        scan(mine / "scans" / f"q{i}.jpg", np.zeros((4, 4)))
+    answer = import_folders(tmunet, mine, tmp_path / "to")
+    assert answer.code == 3
+    assert "FAULT missing-mask (20)" in answer.err
+    assert answer.err.count("has no mask") == 8
+    assert "... and 12 more" in answer.err
+
+
+def test_a_named_set_gets_its_official_split(tmunet: Run, tmp_path: Path) -> None:
+    """All 44 tiles, zipped as they are distributed."""
+    from tmunet.datasets.monuseg import _official_subsets
+
+    subsets = _official_subsets()
+    source, to = tmp_path / "MoNuSeg.zip", tmp_path / "nuclei"
+    vertices = "".join(f'<Vertex X="{x}" Y="{y}"/>' for x, y in ((1, 1), (5, 1), (5, 5), (1, 5)))
+    scan(tmp_path / "tile.tif", np.full((8, 8, 3), 200))
+    with zipfile.ZipFile(source, "w") as archive:
+        for name, subset in subsets.items():
+            archive.write(tmp_path / "tile.tif", f"{subset}/{name}.tif")
+            archive.writestr(f"{subset}/{name}.xml", f"<Annotation><Region>{vertices}</Region></Annotation>")
+    answer = tmunet("import", "monu-seg", source, to)
+    assert answer.code == 0, answer.err
+    assert f"Split: {to / 'split.json'}" in answer.out
+    dataset = open_dataset(to)
+    names = [case.name for case in dataset.cases]
+    assert len(names) == 44
+    assert dataset.split == read_split(fixed_splits("MoNuSeg")["official"], names)
+    assert set(dataset.split.test) == {name for name, subset in subsets.items() if subset == "test"}
+    assert all(case.group == "patient " + case.name[:12] for case in dataset.cases)
+    assert {path.stem for path in (to / "splits").glob("*.json")} >= set(fixed_splits("MoNuSeg"))
+    assert not list(tmp_path.glob(".*"))
+    entry = json.loads((to / "dataset.json").read_text("utf-8"))["cases"][names[0]]
+    assert entry["source"][1].endswith(f"{names[0]}.xml")
+
+
+@pytest.mark.slow
+def test_a_named_set_without_official_split_gets_the_grouped_one(tmunet: Run, tmp_path: Path) -> None:
+    """As many frames as the original has, zipped as it is distributed."""
     source = tmp_path / "CVC-ClinicDB.zip"
-    scan(tmp_path / "mask.png", np.pad(np.full((4, 4), 255), 6))
+    scan(tmp_path / "mask.png", np.pad(np.full((2, 2), 255), 1))
     with zipfile.ZipFile(source, "w") as archive:
         for number in range(1, 613):
-            frame = np.full((16, 16, 3), number % 251)
+            frame = np.full((4, 4, 3), number % 251)
             scan(tmp_path / "frame.png", frame)
             archive.write(tmp_path / "frame.png", f"CVC-ClinicDB/PNG/Original/{number}.png")
             archive.write(tmp_path / "mask.png", f"CVC-ClinicDB/PNG/Ground Truth/{number}.png")
     to = tmp_path / "polyps"
     answer = tmunet("import", "cvc_clinicdb", source, to)
     assert answer.code == 0, answer.err
-    assert f"Split: {to / 'split.json'}, the same for all who import this set" in answer.out
+    assert f"Split: {to / 'split.json'}" in answer.out
     dataset = open_dataset(to)
     splits = fixed_splits("CVC-ClinicDB")
     names = [case.name for case in dataset.cases]
@@ -133,7 +172,7 @@ def test_a_named_set_knows_its_layout_and_brings_its_splits(tmunet: Run, tmp_pat
     assert len(set(groups.values())) == 29
     sides = [{groups[name] for name in side} for side in dataset.split.to_dict().values()]
     assert not sides[0] & sides[1] | sides[0] & sides[2] | sides[1] & sides[2]
-    assert not list(tmp_path.glob(".*unpacked*"))
+    assert not list(tmp_path.glob(".*"))
     entry = json.loads((to / "dataset.json").read_text("utf-8"))["cases"]["612"]
     assert entry["source"][0].endswith("Original/612.png")
 
@@ -142,7 +181,7 @@ def test_flags_of_folders_and_unknown_names_are_refused(tmunet: Run, tmp_path: P
     (tmp_path / "source").mkdir()
     answer = tmunet("import", "BUSI", tmp_path / "source", tmp_path / "to", "--threshold", "9")
     assert answer.code == 2
-    assert "--threshold is for `tmunet import folders`; BUSI knows its own layout" in answer.err
+    assert "--threshold is for `tmunet import folders`" in answer.err
     answer = tmunet("import", "kvasir", tmp_path / "source", tmp_path / "to")
     assert answer.code == 2
     assert "did you mean Kvasir-SEG?" in answer.err

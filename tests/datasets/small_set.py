@@ -1,8 +1,8 @@
-"""A small distribution of every image format, and its importer. As a script: import it, and be killed at some step.
+"""A small distribution of every image format, and its importer. As a script: imports that are killed at some step.
 
     python small_set.py SOURCE DESTINATION STEPS...
 
-For each number of steps a process of its own goes on with the import, and kills itself at that many file operations.
+For each number of steps a child process imports into DESTINATION/STEPS/set, and kills itself at that many file operations.
 """
 
 import os
@@ -14,23 +14,23 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from tmunet.datasets._build.build import Imported, build
-from tmunet.datasets._build.import_plan import Plan, PlannedCase, SetFacts
-from tmunet.datasets._build.source import Source, open_source
+from tmunet.datasets._build.import_dataset import Imported, import_dataset
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan, PlannedCase
+from tmunet.datasets._build.source import SourceFiles
 from tmunet.errors import InputError
 
 COMMAND = "tmunet import small small.zip"
-FACTS = SetFacts(
+FACTS = DatasetFacts(
     name="Small",
     version=3,
     classes=("background", "thing"),
-    modality="made-up pictures",
+    modality="synthetic images",
     url="https://example.org/small",
     license="CC0",
     citation="Nobody: Nothing. 2020.",
     layout="folders `images` and `masks`",
     group="patient",
-    notes=("The pictures are noise.",),
+    notes=("The images are noise.",),
 )
 SIZES = {"png": (6, 8), "jpg": (8, 6), "bmp": (6, 8), "gray": (5, 7), "rgb": (6, 8), "deep": (6, 8), "deeprgb": (6, 8)}
 """(H, W) of the upright image of each case."""
@@ -57,27 +57,27 @@ def make_source(folder: Path) -> Path:
     return folder
 
 
-def make_plan(source: Source) -> Plan:
-    masks = source.under("masks")
+def make_plan(source: SourceFiles) -> ImportPlan:
+    masks = {path.name: path for path in source.files if path.parent.name == "masks"}
+    images = sorted(path for path in source.files if path.parent.name == "images")
 
     def plan(name: str, image: PurePosixPath) -> PlannedCase:
         mask = masks[f"{name}.raw"]
 
-        def draw(size: tuple[int, int]) -> np.ndarray:
+        def read_mask(size: tuple[int, int]) -> np.ndarray:
             content = np.frombuffer(source.files[mask].read_bytes(), np.uint8)
             if content.size != size[0] * size[1]:
                 raise InputError(f"{mask}: holds {content.size} labels, but the image has {size}.")
             return content.reshape(size)
 
-        return PlannedCase(name, image, (mask,), draw, None if name == "bmp" else f"patient {len(name)}")
+        return PlannedCase(name, image, (mask,), read_mask, None if name == "bmp" else f"patient {len(name)}")
 
-    cases = [plan(path.stem, path) for path in sorted(source.under("images").values())]
-    return Plan(FACTS, cases, {"train": ["png", "jpg"], "test": ["bmp"]}, ("7 cases are here.",))
+    cases = [plan(path.stem, path) for path in images]
+    return ImportPlan(FACTS, cases, {"train": ["png", "jpg"], "test": ["bmp"]}, ("7 cases are here.",))
 
 
 def run(location: Path, destination: Path) -> Imported:
-    source = open_source(location, destination.with_name(f".{destination.name}.unpacked"))
-    return build(make_plan(source), source, destination, COMMAND)
+    return import_dataset(make_plan, location, destination, COMMAND)
 
 
 def tree(folder: Path) -> dict[str, bytes]:
@@ -86,12 +86,12 @@ def tree(folder: Path) -> dict[str, bytes]:
 
 
 def run_and_die(location: Path, destination: Path, steps: int) -> None:
-    """Import, but be killed when so many files have been opened, renamed, removed or listed at the destination."""
+    """Import, but be killed at so many operations on files in the folder of the destination."""
     left = steps
 
     def count(event: str, arguments: tuple[object, ...]) -> None:
         nonlocal left
-        if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.chmod") and str(destination) in str(
+        if event in ("open", "os.rename", "os.remove", "os.mkdir", "os.chmod") and str(destination.parent) in str(
             arguments[0]
         ):
             left -= 1
@@ -106,6 +106,6 @@ if __name__ == "__main__":
     for number in map(int, sys.argv[3:]):
         child = os.fork()
         if child == 0:
-            run_and_die(Path(sys.argv[1]), Path(sys.argv[2]) / str(number), number)
+            run_and_die(Path(sys.argv[1]), Path(sys.argv[2]) / str(number) / "set", number)
             os._exit(0)
         print("killed" if os.WIFSIGNALED(os.waitpid(child, 0)[1]) else "finished")

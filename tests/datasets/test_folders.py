@@ -7,24 +7,17 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tmunet.data.split.group_table import read_groups
-from tmunet.datasets._build.patterns import FilePattern
-from tmunet.datasets.folders import FolderOptions, plan
+from tmunet.datasets._build.faults import DatasetImportError
+from tmunet.datasets.folders import FilePattern, FolderOptions, plan
 from tmunet.errors import DataError, InputError, UsageError
 
-from .originals import source_of
-from .originals_more import SIZE, box, photograph, save
+from .miniatures import SMALL, box, faults_of, photograph, save, source_of
 
 
 def make(folder, files):
     for seed, (name, mask) in enumerate(files.items()):
         save(folder / name, photograph(seed) if mask is None else mask)
     return source_of(folder)
-
-
-def faults_of(source, options):
-    with pytest.raises(DataError) as caught:
-        plan(source, options)
-    return caught.value.faults
 
 
 def test_masks_follow_from_the_name_of_the_image(tmp_path):
@@ -36,12 +29,12 @@ def test_masks_follow_from_the_name_of_the_image(tmp_path):
     made = plan(source_of(tmp_path), FolderOptions("scans/*.jpg", "labels/{name}_seg.png", "my scans"))
     assert [case.name for case in made.cases] == ["9", "10"]
     assert made.cases[1].image == PurePosixPath("scans/10.jpg")
-    assert np.array_equal(made.cases[1].draw(SIZE), box(0, 0, 1))
+    assert np.array_equal(made.cases[1].read_mask(SMALL), box(0, 0, 1))
     assert made.facts.name == "my scans"
     assert made.facts.notes == ("Images are the files scans/*.jpg; the mask of an image is labels/{name}_seg.png.",)
     assert made.remarks == ("Not used: scans/notes.txt.",)
     with pytest.raises(InputError, match="expected the mask to have the 9 x 6 pixels"):
-        made.cases[0].draw((6, 9))
+        made.cases[0].read_mask((6, 9))
     assert len(plan(source, FolderOptions("./scans/*.jpg", "./labels/{name}_seg.png", "my scans")).cases) == 2
 
 
@@ -65,21 +58,21 @@ def test_patterns(tmp_path, images, masks, files):
     assert not made.remarks
 
 
-def test_files_without_partner_and_clashes_are_told_at_once(tmp_path):
+def test_files_without_counterpart_and_clashes_are_told_at_once(tmp_path):
     names = ["x/1.jpg", "x/2.jpg", "x/a/b.jpg", "x/a_b.jpg"]
     masks = ["y/1.png", "y/3.png", "y/a/b.png", "y/a_b.png"]
-    source = make(tmp_path, dict.fromkeys(names) | {name: box(0, 0) for name in masks})
-    assert faults_of(source, FolderOptions("x/**/*.jpg", "y/{name}.png", "set")) == (
-        "x/2.jpg: has no mask; expected y/2.png.",
-        "y/3.png: has no image; expected one that fits x/**/*.jpg, for the name '3'.",
-        "x/a/b.jpg and x/a_b.jpg: would all be the case 'a_b'; rename all but one, or choose `images` more narrowly.",
-    )
+    make(tmp_path, dict.fromkeys(names) | {name: box(0, 0) for name in masks})
+    assert faults_of(plan, tmp_path, FolderOptions("x/**/*.jpg", "y/{name}.png", "set")) == {
+        ("missing-mask", "x/2.jpg"),
+        ("missing-image", "y/3.png"),
+        ("name-clash", "x/a/b.jpg and x/a_b.jpg"),
+    }
 
 
 @pytest.mark.parametrize(
     ("images", "advice"),
     [
-        ("scans/*.jpg", "Did you mean data/scans/1.JPG? Then the folders lie deeper."),
+        ("scans/*.jpg", "Did you mean data/scans/1.JPG? Then the folders are deeper."),
         ("data/scans/*.jpg", "Did you mean data/scans/1.JPG? Then capitals and small letters differ."),
         ("photos/*.png", "files with the suffixes .JPG (2), .txt (1): data/read me.txt, data/scans/1.JPG"),
     ],
@@ -89,14 +82,15 @@ def test_a_pattern_that_finds_nothing_says_what_is_there(tmp_path, images, advic
     for name in ("1", "2"):
         Image.fromarray(photograph(0)).save(tmp_path / f"data/scans/{name}.JPG", "JPEG")
     (tmp_path / "data/read me.txt").write_text("x")
-    (fault,) = faults_of(source_of(tmp_path), FolderOptions(images, "labels/{name}.png", "set"))
-    assert f"no image fits `images`, {images!r}" in fault
+    with pytest.raises(DatasetImportError) as caught:
+        plan(source_of(tmp_path), FolderOptions(images, "labels/{name}.png", "set"))
+    (fault,) = caught.value.faults
+    assert fault.kind == "no-images"
     assert advice in fault
 
 
 def test_an_empty_folder_says_so(tmp_path):
-    (fault,) = faults_of(source_of(tmp_path), FolderOptions("*.png", "m/{name}.png", "set"))
-    assert "there are no files at all" in fault
+    assert faults_of(plan, tmp_path, FolderOptions("*.png", "m/{name}.png", "set")) == {("no-images", "")}
 
 
 def test_gray_masks_need_a_threshold(tmp_path):
@@ -104,9 +98,9 @@ def test_gray_masks_need_a_threshold(tmp_path):
     mask[5, 5] = 100
     source = make(tmp_path, {"i/1.png": None, "m/1.png": mask})
     with pytest.raises(InputError, match=r"1.png: expected a mask .* but found 0 \(38 pixels\), 100 \(1 pixel\), 200"):
-        plan(source, FolderOptions("i/*.png", "m/{name}.png", "set")).cases[0].draw(SIZE)
+        plan(source, FolderOptions("i/*.png", "m/{name}.png", "set")).cases[0].read_mask(SMALL)
     made = plan(source, FolderOptions("i/*.png", "m/{name}.png", "set", threshold=150))
-    assert np.array_equal(made.cases[0].draw(SIZE), box(1, 1, 1))
+    assert np.array_equal(made.cases[0].read_mask(SMALL), box(1, 1, 1))
     assert made.facts.notes[1] == "A pixel is foreground if the value of its mask is above 150."
 
 
@@ -116,12 +110,12 @@ def test_stored_values_get_their_classes(tmp_path):
     classes = ("background", "cup", "disc")
     options = FolderOptions("i/*.png", "m/{name}.png", "set", classes, values={0: 0, 170: 1, 85: 2, 255: 0})
     made = plan(source, options)
-    assert np.array_equal(made.cases[0].draw(SIZE), np.maximum(box(0, 0, 2), box(3, 4, 1)))
+    assert np.array_equal(made.cases[0].read_mask(SMALL), np.maximum(box(0, 0, 2), box(3, 4, 1)))
     assert made.facts.classes == classes
     assert made.facts.notes[1].startswith("Stored values of the masks: 0 is background, 85 is disc, 170 is cup")
     lacking = FolderOptions("i/*.png", "m/{name}.png", "set", classes, values={0: 0, 85: 1})
     with pytest.raises(InputError, match=r"expected the values 0, 85 only, but found 0 \(30 pixels\), 85 .* 170 \(9"):
-        plan(source, lacking).cases[0].draw(SIZE)
+        plan(source, lacking).cases[0].read_mask(SMALL)
 
 
 @pytest.mark.parametrize(

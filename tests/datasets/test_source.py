@@ -1,15 +1,14 @@
-import json
 import os
 import shutil
 import sys
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 
-from tmunet.datasets._build.file_listing import list_files
-from tmunet.datasets._build.source import Source, open_source
-from tmunet.errors import DataError, InputError, UsageError
+from tmunet.datasets._build.faults import DatasetImportError
+from tmunet.datasets._build.source import SourceFiles, list_files, open_source
+from tmunet.errors import InputError, UsageError
 
 
 def write(folder: Path, *names: str) -> Path:
@@ -23,7 +22,7 @@ def pack(folder: Path, archive: Path) -> Path:
     return Path(shutil.make_archive(str(archive.with_suffix("")), "zip", folder)).rename(archive)
 
 
-def names(source: Source) -> list[str]:
+def names(source: SourceFiles) -> list[str]:
     for key, path in source.files.items():
         assert path.read_text() == f"content of {key}"
     return list(map(str, source.files))
@@ -45,13 +44,8 @@ def test_an_archive_and_a_folder_of_archives_give_the_files_inside(tmp_path):
     pack(tmp_path / "two", folder / "two.ZIP")
     source = open_source(folder, tmp_path / "staging")
     assert names(source) == ["images/1.png", "masks/1.png", "readme.txt", "sub/kept.txt"]
-    assert names(open_source(folder / "one.zip", tmp_path / "staging")) == ["images/1.png"]
-    assert {path.name for path in (tmp_path / "staging").iterdir()} == {
-        "one.zip",
-        "one.zip.done",
-        "two.ZIP",
-        "two.ZIP.done",
-    }
+    assert names(open_source(folder / "one.zip", tmp_path / "other")) == ["images/1.png"]
+    assert {path.name for path in (tmp_path / "staging").iterdir()} == {"0", "1"}
 
 
 def test_archives_in_archives_are_opened_one_level_deep(tmp_path):
@@ -64,42 +58,12 @@ def test_archives_in_archives_are_opened_one_level_deep(tmp_path):
     assert list(map(str, source.files)) == ["data/Tissue Images/1.tif", "data/deep.zip", "data/readme.txt"]
 
 
-def test_a_whole_archive_is_unpacked_once_and_a_half_one_anew(tmp_path):
-    archive = pack(write(tmp_path / "one", "a.txt", "b.txt"), tmp_path / "one.zip")
-    staging = tmp_path / "staging"
-    file = open_source(archive, staging).files[PurePosixPath("a.txt")]
-    first = file.stat().st_mtime_ns
-    open_source(archive, staging)
-    assert file.stat().st_mtime_ns == first
-
-    def is_renewed() -> bool:
-        os.utime(file, ns=(1, 1))
-        return names(open_source(archive, staging)) == ["a.txt", "b.txt"] and file.stat().st_mtime_ns != 1
-
-    marker = staging / "one.zip.done"
-    assert json.loads(marker.read_text())["files"] == 2
-    assert not is_renewed()
-    marker.unlink()
-    assert is_renewed()
-    marker.write_text('{"size"')
-    assert is_renewed()
-    file.write_text("half")
-    assert is_renewed()
-    (staging / "one.zip" / "b.txt").unlink()
-    assert is_renewed()
-    (staging / "one.zip" / "more.txt").write_text("more")
-    assert is_renewed()
-    os.utime(archive, ns=(1, 1))
-    assert is_renewed()
-    assert not is_renewed()
-
-
 def test_a_damaged_archive_leaves_nothing_behind(tmp_path):
     archive = pack(write(tmp_path / "one", "a.txt", "b.txt"), tmp_path / "one.zip")
     archive.write_bytes(archive.read_bytes()[:-5])
     with pytest.raises(InputError, match=r"one\.zip: the archive is damaged or cut short"):
         open_source(archive, tmp_path / "staging")
-    assert not (tmp_path / "staging" / "one.zip").exists()
+    assert not list((tmp_path / "staging").iterdir())
 
 
 def test_the_same_file_may_be_there_packed_and_unpacked(tmp_path):
@@ -107,8 +71,8 @@ def test_the_same_file_may_be_there_packed_and_unpacked(tmp_path):
     pack(folder, tmp_path / "set.zip").rename(folder / "set.zip")
     assert names(open_source(folder, tmp_path / "staging")) == ["a/1.txt"]
     (folder / "a" / "1.txt").write_text("other")
-    with pytest.raises(InputError, match=r"hold different files 'a/1\.txt'; unpack each into a folder of its own"):
-        open_source(folder, tmp_path / "staging")
+    with pytest.raises(InputError, match=r"hold different files 'a/1\.txt'"):
+        open_source(folder, tmp_path / "again")
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path):
@@ -133,21 +97,22 @@ def test_everything_that_is_no_file_is_listed(tmp_path):
     (folder / "self.png").symlink_to("self.png")
     os.mkfifo(folder / "pipe.png")
     (folder / os.fsdecode(b"M\xfcller.png")).write_text("x")
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DatasetImportError) as caught:
         open_source(folder, tmp_path / "staging")
-    assert len(caught.value.faults) == 4
-    for name in (
-        "gone.png: is a link that leads nowhere",
-        "self.png: is a link",
-        "pipe.png: is",
-        "ller.png: its name is not UTF-8",
-    ):
-        assert any(name in fault for fault in caught.value.faults)
+    assert {(fault.kind, Path(fault.path).name) for fault in caught.value.faults} == {
+        ("not-a-file", "gone.png"),
+        ("not-a-file", "self.png"),
+        ("not-a-file", "pipe.png"),
+        ("file-name", "M\\udcfcller.png"),
+    }
 
 
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path):
-    with pytest.raises(DataError, match="gone: cannot be listed: No such file or directory"):
+    with pytest.raises(DatasetImportError) as caught:
         list_files(tmp_path / "gone")
+    assert [(fault.kind, fault.path) for fault in caught.value.faults] == [
+        ("unreadable-folder", str(tmp_path / "gone"))
+    ]
 
 
 def test_what_holds_no_files_is_refused(tmp_path):
@@ -157,9 +122,7 @@ def test_what_holds_no_files_is_refused(tmp_path):
     with pytest.raises(InputError, match="expected the files of a data set, but found nothing"):
         open_source(folder, tmp_path / "staging")
     write(folder, "CVC-ClinicDB.rar")
-    with pytest.raises(
-        InputError, match=r"found CVC-ClinicDB.rar. A .rar or .7z archive has to be unpacked by you first"
-    ):
+    with pytest.raises(InputError, match=r"found CVC-ClinicDB\.rar"):
         open_source(folder, tmp_path / "staging")
     write(folder, "CVC-ClinicDB/Original/1.tif")
     assert names(open_source(folder, tmp_path / "staging")) == ["CVC-ClinicDB/Original/1.tif", "CVC-ClinicDB.rar"]
@@ -174,7 +137,7 @@ def test_staging_inside_the_source_is_refused(tmp_path):
 def test_a_staging_folder_that_cannot_be_written_is_named(tmp_path):
     archive = pack(write(tmp_path / "one", "a.txt"), tmp_path / "one.zip")
     (tmp_path / "staging").write_text("a file")
-    with pytest.raises(InputError, match=r"cannot be (written|unpacked into .*): Not a directory"):
+    with pytest.raises(InputError, match=r"cannot be extracted into .*: Not a directory"):
         open_source(archive, tmp_path / "staging")
 
 
@@ -184,17 +147,3 @@ def test_hostile_archives_are_refused_through_the_front_door(tmp_path):
     with pytest.raises(InputError, match="leads out of its folder"):
         open_source(tmp_path / "evil.zip", tmp_path / "staging")
     assert not list(tmp_path.rglob("evil.txt"))
-
-
-def test_files_are_found_in_folders_of_a_name(tmp_path):
-    folder = write(tmp_path / "set", "A/Original/1.tif", "B/original/2.tif", "Original/sub/3.tif", "A/4.tif")
-    source = open_source(folder, tmp_path / "staging")
-    assert source.under("ORIGINAL") == {
-        "1.tif": PurePosixPath("A/Original/1.tif"),
-        "2.tif": PurePosixPath("B/original/2.tif"),
-    }
-    write(folder, "C/Original/1.tif", "C/Original/2.tif")
-    with pytest.raises(
-        InputError, match=r"found A/Original/1\.tif and C/Original/1\.tif \(and 1 more such pairs\)\. Point at"
-    ):
-        open_source(folder, tmp_path / "staging").under("Original")

@@ -1,9 +1,9 @@
-"""`tmunet import`: make a data set folder from a data set as it was downloaded."""
+"""`tmunet import`: convert a downloaded data set to a data set folder."""
 
 import shlex
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,20 +12,18 @@ from tmunet.errors import UsageError
 from tmunet.text import pluralize
 
 if TYPE_CHECKING:
-    from tmunet.datasets._build.build import Imported
-    from tmunet.datasets._build.import_plan import Plan
-    from tmunet.datasets._build.source import Source
+    from tmunet.datasets._build.import_dataset import Imported
     from tmunet.datasets.folders import FolderOptions
 
 
 @dataclass(frozen=True)
 class ImportConfig:
-    """Make a data set folder (images/, masks/, dataset.json, a data card) from a data set as it was downloaded."""
+    """Convert a downloaded data set to a data set folder (images/, masks/, dataset.json, dataset card)."""
 
     name: str
-    """Which data set."""
+    """Data set."""
     source: str
-    """What was downloaded."""
+    """Download."""
     destination: str
     """Folder to make."""
     images: str | None = None
@@ -35,70 +33,55 @@ class ImportConfig:
     title: str | None = None
     """folders: name of the data set; by default that of the folder to make."""
     classes: str = "background,foreground"
-    """folders: class names; the place of a name is its label."""
+    """folders: class names; the index of a name is its label."""
     values: str | None = None
-    """folders: what the masks hold for each class, such as 0=background,128=polyp."""
+    """folders: mask value of each class, such as 0=background,128=polyp."""
     threshold: int | None = None
-    """folders: gray masks of two classes: above this value lies the second one."""
+    """folders: gray masks of two classes: pixels above this value are the second one."""
     groups: str | None = None
-    """folders: CSV file with the columns case,group: which patient, video or slide each case is of."""
+    """folders: CSV file with the columns case,group: patient, video or slide of each case."""
     modality: str | None = None
-    """folders: how the images were taken."""
+    """folders: imaging modality."""
     url: str | None = None
-    """folders: where they are from."""
+    """folders: where the images are distributed."""
     license: str | None = None
-    """folders: their terms."""
+    """folders: license of the images."""
     citation: str | None = None
-    """folders: what to cite."""
+    """folders: the paper to cite."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Import, give the set its fixed splits, and say what to do next."""
-    from tmunet.datasets.registry import list_sets
+    """Import, copy the fixed splits of the data set, and print the next steps."""
+    from tmunet.datasets.importers import list_sets
 
     config = parse(
         ImportConfig,
         arguments,
         "import",
         positional={
-            "name": f"one of {', '.join(list_sets())}; folders is for images and masks of your own, nnunet for raw data sets",
+            "name": f"one of {', '.join(list_sets())}; folders is for your own images and masks, nnunet for its raw data format",
             "source": "folder or archive (.zip, .tar) as it was downloaded",
             "destination": "folder to make",
         },
-        notes="An interrupted import goes on when the same command is given again.",
+        notes="An import that fails or is interrupted writes nothing; run the command again.",
     )
-    print(_told(_import(config, shlex.join(["tmunet", "import", *arguments]))))
+    print(_summary(_import(config, shlex.join(["tmunet", "import", *arguments]))))
     return 0
 
 
 def _import(config: ImportConfig, command: str) -> "Imported":
-    from tmunet.datasets._build.build import build, check_destination
-    from tmunet.datasets._build.source import open_source
-    from tmunet.datasets.registry import find_name
+    from tmunet.datasets import folders
+    from tmunet.datasets._build.import_dataset import import_dataset
+    from tmunet.datasets.importers import find_name, get_importer
 
     name = find_name(config.name)
     options = _folder_options(config, name)
-    destination = Path(config.destination)
-    check_destination(destination, Path(config.source))
-    staging = destination.resolve().with_name(f".{destination.resolve().name}.unpacked")
-    source = open_source(Path(config.source), staging)
-    imported = build(_plan(name, source, options), source, destination, command, name)
-    shutil.rmtree(staging, ignore_errors=True)
-    return imported
-
-
-def _plan(name: str, source: "Source", options: "FolderOptions | None") -> "Plan":
-    from tmunet.datasets.registry import get_importer
-
-    if options is None:
-        return get_importer(name)(source)
-    from tmunet.datasets.folders import plan
-
-    return plan(source, options)
+    importer = get_importer(name) if options is None else partial(folders.plan, options=options)
+    return import_dataset(importer, Path(config.source), Path(config.destination), command, name)
 
 
 def _folder_options(config: ImportConfig, name: str) -> "FolderOptions | None":
-    """The options of the importer `folders`; the named sets know all that themselves."""
+    """Options of the importer `folders`; None for the others, which have a fixed layout."""
     from tmunet.datasets.folders import FolderOptions
 
     given = {
@@ -108,7 +91,7 @@ def _folder_options(config: ImportConfig, name: str) -> "FolderOptions | None":
     }
     if name != "folders":
         if given:
-            raise UsageError(f"--{next(iter(given))} is for `tmunet import folders`; {name} knows its own layout.")
+            raise UsageError(f"--{next(iter(given))} is for `tmunet import folders`; {name} has a fixed layout.")
         return None
     if config.images is None or config.masks is None:
         raise UsageError(
@@ -135,16 +118,14 @@ def _values(text: str, classes: Sequence[str]) -> Mapping[int, int]:
     return labels
 
 
-def _told(imported: "Imported") -> str:
+def _summary(imported: "Imported") -> str:
     folder, quoted = imported.folder, shlex.quote(str(imported.folder))
     lines = [f"{imported.info.name}: {pluralize(len(imported.cases), 'case')} in {folder}"]
     lines += [f"Remark: {remark}" for remark in imported.remarks]
     if (folder / "split.json").exists():
-        lines.append(
-            f"Split: {folder / 'split.json'}, the same for all who import this set; more in {folder / 'splits'}."
-        )
+        lines.append(f"Split: {folder / 'split.json'}, the fixed split of this data set; more in {folder / 'splits'}.")
     else:
         kind = " --kind official" if (folder / "official_split.json").exists() else ""
         lines.append(f"Next: tmunet split {quoted}{kind}")
-    lines.append(f"Look at it: tmunet check {quoted}, tmunet show {quoted}. Its terms: {folder / 'README.md'}")
+    lines.append(f"Check it: tmunet check {quoted}, tmunet show {quoted}. License: {folder / 'README.md'}")
     return "\n".join(lines)

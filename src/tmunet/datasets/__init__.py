@@ -1,1 +1,1 @@
-"""Importers: one file for each named data set, from its original distribution to a checked data set folder."""
+"""Importers: one file for each public data set, from its original distribution to a data set folder."""

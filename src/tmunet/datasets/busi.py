@@ -1,17 +1,14 @@
 """BUSI: 780 breast ultrasound images, benign, malignant and normal (Al-Dhabyani et al., 2020)."""
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable
-from pathlib import PurePosixPath
+from collections import Counter
 
-from tmunet.data.cases import natural_key
-from tmunet.datasets._build.binary_masks import union_above
-from tmunet.datasets._build.import_plan import Plan, PlannedCase, SetFacts
-from tmunet.datasets._build.pairing import by_name, not_used, refuse, without_partner
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.faults import Fault
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan
+from tmunet.datasets._build.pairing import FileRule, missing_count, plan_pairs
+from tmunet.datasets._build.source import SourceFiles
 
-FACTS = SetFacts(
+FACTS = DatasetFacts(
     name="BUSI",
     version=1,
     classes=("background", "lesion"),
@@ -26,57 +23,42 @@ FACTS = SetFacts(
     notes=(
         "The names of the cases keep the kind of the image: benign, malignant or normal. The mask of a normal image is empty.",
         "17 images have two or three mask files; here the mask is their union. A pixel is lesion if its value is above 127.",
-        "The 780 images are of 600 patients, and the distribution does not tell which; 24 pairs of images are nearly the same "
-        "(correlation above 0.995). A split at random may put them on two sides.",
+        "The 780 images are of 600 patients, and the distribution does not record which; 24 pairs of images are near-duplicates "
+        "(correlation above 0.995). A random split may leak them.",
     ),
 )
 _COUNTS = {"benign": 437, "malignant": 210, "normal": 133}
-_FILE = re.compile(r"(?P<kind>[a-z]+) \((?P<number>[0-9]+)\)(?P<mask>_mask(_[0-9]+)?)?")
+_FOLDER = "|".join(f"(?i:{kind})" for kind in _COUNTS)
+_IMAGE = r"(?P<kind>[a-z]+) \((?P<number>[0-9]+)\)"
+_MASK = r"_mask(?:_[0-9]+)?"
 
 
-def plan(source: Source) -> Plan:
+def _case_name(match: re.Match[str]) -> str | None:
+    return f"{match['kind']}_{int(match['number']):03d}" if match["folder"].lower() == match["kind"] else None
+
+
+_IMAGES = FileRule(
+    rf"(?P<folder>{_FOLDER})/{_IMAGE}\.(?i:png)",
+    rf"(?:{_FOLDER})/(?![^/]*{_MASK}\.)[^/]*\.(?i:png)",
+    "`benign (1).png`",
+    _case_name,
+)
+_MASKS = FileRule(
+    rf"(?P<folder>{_FOLDER})/{_IMAGE}{_MASK}\.(?i:png)",
+    rf"(?:{_FOLDER})/[^/]*{_MASK}\.(?i:png)",
+    "`benign (1)_mask.png`",
+    _case_name,
+)
+
+
+def plan(source: SourceFiles) -> ImportPlan:
     """Gather the masks of each image; a normal image needs its (black) mask file as well.
 
     Raises:
-        DataError: all faults: images and masks without a partner, or with names that are not understood.
+        DatasetImportError: all faults: images without mask, masks without image, and names that do not fit.
     """
-    faults: list[str] = []
-    pictures: list[tuple[str, PurePosixPath]] = []
-    masks: dict[str, list[PurePosixPath]] = defaultdict(list)
-    for path in _files(source):
-        kind = path.parent.name.lower()
-        name = _FILE.fullmatch(path.stem)
-        if name is None or name["kind"] != kind:
-            faults.append(
-                f"{path}: expected a name such as `{kind} (1).png` or `{kind} (1)_mask.png`; take the file out."
-            )
-        elif name["mask"]:
-            masks[f"{kind}_{int(name['number']):03d}"].append(path)
-        else:
-            pictures.append((f"{kind}_{int(name['number']):03d}", path))
-    images = by_name(pictures, faults)
-    first = {name: paths[0] for name, paths in masks.items()}
-    refuse(source, FACTS, images, faults + without_partner(images, first))
-    used = [*images.values(), *(path for paths in masks.values() for path in paths)]
-    return Plan(
-        FACTS,
-        tuple(
-            PlannedCase(name, images[name], tuple(masks[name]), union_above(source, masks[name]))
-            for name in sorted(images, key=natural_key)
-        ),
-        remarks=(*_about_counts(images), *not_used(source, used)),
-    )
-
-
-def _files(source: Source) -> list[PurePosixPath]:
-    paths = [path for kind in _COUNTS for path in source.under(kind).values() if path.suffix.lower() == ".png"]
-    return sorted(paths, key=lambda path: natural_key(path.name))
-
-
-def _about_counts(names: Iterable[str]) -> list[str]:
-    found = Counter(name.split("_")[0] for name in names)
-    return [
-        f"{found[kind]} {kind} images are here; the full set has {full}."
-        for kind, full in _COUNTS.items()
-        if found[kind] != full
-    ]
+    faults: list[Fault] = []
+    images, masks = _IMAGES.find(source, faults), _MASKS.find_all(source, faults)
+    found = Counter(name.split("_")[0] for name in images)
+    counts = [remark for kind, full in _COUNTS.items() for remark in missing_count(found[kind], full, f"{kind} images")]
+    return plan_pairs(source, FACTS, images, masks, faults, remarks=counts)

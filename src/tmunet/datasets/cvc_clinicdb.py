@@ -1,15 +1,15 @@
 """CVC-ClinicDB: 612 frames of 29 colonoscopy sequences, with polyps (Bernal et al., 2015)."""
 
-from collections.abc import Iterable
+import re
 from pathlib import PurePosixPath
 
-from tmunet.datasets._build.binary_masks import binary_cases
-from tmunet.datasets._build.cvc_frames import numbered, read_frames
-from tmunet.datasets._build.import_plan import Plan, SetFacts
-from tmunet.datasets._build.pairing import by_name, not_there, not_used, refuse, without_partner
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.cvc_frames import frame_name, read_frames
+from tmunet.datasets._build.faults import Fault
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan
+from tmunet.datasets._build.pairing import FileRule, missing_cases, plan_pairs
+from tmunet.datasets._build.source import SourceFiles
 
-FACTS = SetFacts(
+FACTS = DatasetFacts(
     name="CVC-ClinicDB",
     version=1,
     classes=("background", "polyp"),
@@ -27,41 +27,50 @@ FACTS = SetFacts(
     group="video sequence",
     layout="folders `Original` and `Ground Truth` with 1.tif to 612.tif (or the same as .png)",
     notes=(
-        "The frames of a sequence show the same polyp: a split at random puts nearly the same picture on both sides. Split by "
-        "sequence.",
+        "The frames of a sequence show the same polyp: a random split leaks near-duplicates. Split by sequence.",
         "Many of the original masks hold gray values, some of them dim residue of up to 112 at the border of the frame, far "
         "from the polyp. Here a pixel is polyp if its value is above 127.",
         "Pillow cannot open the original TIFF files, because of their photometric tag; the imported images are PNG with the "
         "same pixels.",
     ),
 )
-_TIFF, _PNG = (".tif", ".tiff"), (".png",)
+_FOLDERS = "Original", "Ground Truth"
+_TIFF, _PNG = "tiff?", "png"
 _LAST = 612
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Pair the frames with their masks; where TIFF and PNG are both there, the TIFF files are taken.
 
     Raises:
-        DataError: all faults: frames and masks without a partner, with another name than a number from 1 to 612, or twice.
+        DatasetImportError: all faults: frames without mask, masks without frame, names other than numbers from 1 to 612, and
+            second files of a frame.
     """
-    originals, truths = source.under("Original").values(), source.under("Ground Truth").values()
-    is_tiff = any(path.suffix.lower() in _TIFF for path in [*originals, *truths])
-    faults: list[str] = []
-    images, masks = (_frames(paths, _TIFF if is_tiff else _PNG, faults) for paths in (originals, truths))
-    refuse(source, FACTS, images.keys() | masks.keys(), faults + without_partner(images, masks))
-    copies = [path for path in [*originals, *truths] if is_tiff and path.suffix.lower() in _PNG]
-    table = read_frames("CVC-ClinicDB")
-    return Plan(
+    pngs, tiffs = (_files(source, suffix) for suffix in (_PNG, _TIFF))
+    faults: list[Fault] = []
+    images, masks = (_rule(folder, _TIFF if tiffs else _PNG).find(source, faults) for folder in _FOLDERS)
+    frames = read_frames("CVC-ClinicDB")
+    copies = pngs if tiffs else []
+    return plan_pairs(
+        source,
         FACTS,
-        binary_cases(source, images, masks, {name: frame.group for name, frame in table.items()}),
+        images,
+        masks,
+        faults,
+        group=lambda name: frames[name].group,
         remarks=(
             *([f"The TIFF files are used; the {len(copies)} PNG files beside them are not."] if copies else []),
-            *not_there(table, images, "frames"),
-            *not_used(source, [*images.values(), *masks.values(), *copies]),
+            *missing_cases(frames, images, "frames"),
         ),
+        used=copies,
     )
 
 
-def _frames(paths: Iterable[PurePosixPath], suffixes: tuple[str, ...], faults: list[str]) -> dict[str, PurePosixPath]:
-    return by_name(numbered((path for path in paths if path.suffix.lower() in suffixes), "", _LAST, faults), faults)
+def _rule(folder: str, suffix: str) -> FileRule:
+    files = rf"(?i:{folder})/[^/]*\.(?i:{suffix})"
+    return FileRule(rf"(?i:{folder})/([0-9]+)\.(?i:{suffix})", files, f"1.tif to {_LAST}.tif", frame_name(_LAST))
+
+
+def _files(source: SourceFiles, suffix: str) -> list[PurePosixPath]:
+    pattern = re.compile(rf"(?:.*/)?(?i:{'|'.join(_FOLDERS)})/[^/]*\.(?i:{suffix})")
+    return [path for path in source.files if pattern.fullmatch(str(path))]

@@ -1,16 +1,13 @@
 """DSB2018: nuclei in many kinds of microscopy, the training images of stage 1 (Caicedo et al., 2019)."""
 
 import re
-from collections import defaultdict
-from pathlib import PurePosixPath
 
-from tmunet.data.cases import natural_key
-from tmunet.datasets._build.binary_masks import union_above
-from tmunet.datasets._build.import_plan import Plan, PlannedCase, SetFacts
-from tmunet.datasets._build.pairing import by_name, not_used, refuse
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.faults import Fault
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan
+from tmunet.datasets._build.pairing import FileRule, keep_first, plan_pairs
+from tmunet.datasets._build.source import SourceFiles
 
-FACTS = SetFacts(
+FACTS = DatasetFacts(
     name="DSB2018",
     version=1,
     classes=("background", "nucleus"),
@@ -26,57 +23,44 @@ FACTS = SetFacts(
         "The original has one mask file for each nucleus; here the mask is their union, so nuclei that touch are one object. "
         "A pixel is nucleus if the value of any of its masks is above 127.",
         "The name of a case is the first 16 digits of its ImageId.",
-        "The images are RGBA with an opaque alpha plane, which reading leaves out.",
-        "Many images are fields of the same slide, and the distribution does not tell which. A split at random may put "
-        "neighboring fields on two sides.",
+        "The images are RGBA with an opaque alpha channel, which is dropped when they are read.",
+        "Many images are fields of the same slide, and the distribution does not record which. A random split may leak "
+        "neighboring fields.",
     ),
 )
-_NAME = 16  # digits of the ImageId that are kept
+_ID = r"(?P<id>(?P<case>[0-9a-f]{16})[0-9a-f]{48})"
 
 
-def plan(source: Source) -> Plan:
+def _case_name(match: re.Match[str]) -> str:
+    return match["case"]
+
+
+_IMAGES = FileRule(rf"{_ID}/images/(?P=id)\.(?i:png)", r"images/[^/]*\.(?i:png)", "ID/images/ID.png", _case_name)
+_MASKS = FileRule(rf"{_ID}/masks/[^/]*\.(?i:png)", r"masks/[^/]*\.(?i:png)", "ID/masks/NAME.png", _case_name)
+
+
+def plan(source: SourceFiles) -> ImportPlan:
     """Gather the masks of each image; images without any (the competition's test images) are left out with a remark.
 
     Raises:
-        DataError: all faults: folders without their image or with another name, two cases of one name.
+        DatasetImportError: all faults: masks without image, names that do not fit, and two images of one case.
     """
-    faults: list[str] = []
-    pictures: list[tuple[str, PurePosixPath]] = []
-    masks: dict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)
-    for path in sorted(source.files, key=str):
-        folder = path.parent.parent
-        if path.suffix.lower() != ".png" or path.parent.name not in ("images", "masks"):
-            continue
-        if not re.fullmatch("[0-9a-f]{64}", folder.name):
-            faults.append(
-                f"{path}: expected to lie in a folder named by an ImageId of 64 hexadecimal digits; take it out."
-            )
-        elif path.parent.name == "masks":
-            masks[folder].append(path)
-        elif path.stem != folder.name:
-            faults.append(
-                f"{path}: expected the name of its folder, {folder.name}.png; rename the file or take it out."
-            )
-        else:
-            pictures.append((folder.name[:_NAME], path))
-    with_masks = [(name, path) for name, path in pictures if path.parent.parent in masks]
-    images = by_name(with_masks, faults)
-    alone = sorted(masks.keys() - {path.parent.parent for _, path in pictures})
-    faults += [f"{folder}: has masks, but no images/{folder.name}.png; download the set again." for folder in alone]
-    refuse(source, FACTS, images, faults)
-    return Plan(
+    faults: list[Fault] = []
+    found, masks = _IMAGES.find_all(source, faults), _MASKS.find_all(source, faults)
+    unlabeled = [path for name, paths in found.items() if name not in masks for path in paths]
+    images = keep_first({name: paths for name, paths in found.items() if name in masks}, faults)
+    folders = {path.parent.parent for paths in found.values() for path in paths}
+    alone = {path.parent.parent for name in images for path in masks[name]} - folders
+    hint = "download the data set again"
+    faults += [Fault("missing-image", folder, "has masks, but no image", hint) for folder in sorted(alone, key=str)]
+    return plan_pairs(
+        source,
         FACTS,
-        tuple(
-            PlannedCase(name, path, tuple(drawn), union_above(source, drawn))
-            for name, path in sorted(images.items(), key=lambda item: natural_key(item[0]))
-            for drawn in [masks[path.parent.parent]]
-        ),
-        remarks=(
-            *_about_left_out(len(pictures) - len(images)),
-            *not_used(source, [*(path for _, path in pictures), *(path for paths in masks.values() for path in paths)]),
-        ),
+        images,
+        {name: sorted(paths, key=str) for name, paths in masks.items()},
+        faults,
+        remarks=[f"Left out, since they have no masks (test images of the competition): {len(unlabeled)}."]
+        if unlabeled
+        else (),
+        used=unlabeled,
     )
-
-
-def _about_left_out(count: int) -> list[str]:
-    return [f"Left out, since they have no masks (test images of the competition): {count}."] if count else []

@@ -1,22 +1,23 @@
-"""Folders: any images and masks whose file names tell which belong together."""
+"""Import your own data: images and masks in folders, paired by file name patterns."""
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from tmunet.data.cases import natural_key
 from tmunet.data.io.images import IMAGE_SUFFIXES
 from tmunet.data.split.group_table import read_groups
-from tmunet.datasets._build.binary_masks import union_above
-from tmunet.datasets._build.import_plan import NOT_STATED, Draw, Plan, PlannedCase, SetFacts
-from tmunet.datasets._build.label_masks import as_stored, mapped
-from tmunet.datasets._build.pairing import listing, not_used
-from tmunet.datasets._build.patterns import FilePattern
-from tmunet.datasets._build.source import Source
-from tmunet.errors import DataError, UsageError
+from tmunet.datasets._build.conversion import remap_labels, stored_labels, threshold_union
+from tmunet.datasets._build.faults import DatasetImportError, Fault
+from tmunet.datasets._build.import_plan import NOT_STATED, DatasetFacts, ImportPlan, PlannedCase, ReadMask
+from tmunet.datasets._build.pairing import shorten, unused_files
+from tmunet.datasets._build.source import SourceFiles
+from tmunet.errors import UsageError
 
-FACTS = SetFacts(
+FACTS = DatasetFacts(
     name="folders",
     version=2,
     classes=("background", "foreground"),
@@ -24,14 +25,72 @@ FACTS = SetFacts(
     url=NOT_STATED,
     license=NOT_STATED,
     citation=NOT_STATED,
-    layout="any image files, and for each a mask file with a name that follows from the image's",
+    layout="any image files, and for each a mask file whose name follows from the image's",
 )
-_SHOWN = 5
+_MAX_SHOWN = 5
+_GLOB = {"**/": "(?:.*/)?", "*": "[^/]*", "?": "[^/]"}
+
+
+@dataclass(frozen=True)
+class FilePattern:
+    """Glob pattern of paths: ``*`` and ``?`` within a name, ``**/`` for folders of any depth, ``{name}`` for the case name.
+
+    Paths are relative to the source, with forward slashes; brackets have no special regexes.
+
+    Attributes:
+        text: such as ``"scans/*.jpg"`` or ``"patients/{name}/mask.png"``.
+        deep: whether ``{name}`` may hold slashes.
+
+    Raises:
+        UsageError: ``{name}`` stands there twice.
+
+    >>> FilePattern("scans/**/*.jpg").name(PurePosixPath("scans/day 1/7.jpg"))
+    'day 1/7'
+    >>> FilePattern("scans/{name}_img.jpg").name(PurePosixPath("scans/7_img.jpg"))
+    '7'
+    >>> FilePattern("scans/*.jpg").name(PurePosixPath("labels/7.jpg")) is None
+    True
+    """
+
+    text: str
+    deep: bool = False
+
+    def __post_init__(self) -> None:
+        if self.text.count("{name}") > 1:
+            raise UsageError(f"Expected {{name}} at most once in a pattern, but got {self.text!r}.")
+
+    def name(self, path: PurePosixPath) -> str | None:
+        """Give what ``{name}`` matches in a path, or None if the path does not match.
+
+        A pattern without ``{name}`` gives the path below its fixed folder, without suffix.
+        """
+        match = re.fullmatch(self._expression, str(path))
+        if match is None:
+            return None
+        if "{name}" in self.text:
+            return match["name"]
+        return path.relative_to(self._fixed_folder).with_suffix("").as_posix()
+
+    def matches_ignoring_case(self, path: PurePosixPath) -> bool:
+        """Check whether a path matches when case is ignored."""
+        return re.fullmatch(self._expression, str(path), re.IGNORECASE) is not None
+
+    @cached_property
+    def _expression(self) -> str:
+        regexes = {**_GLOB, "{name}": "(?P<name>.+)" if self.deep else "(?P<name>[^/]+)"}
+        parts = re.split(r"(\*\*/|\*|\?|\{name\})", PurePosixPath(self.text).as_posix())
+        return "".join(regexes.get(part, re.escape(part)) for part in parts)
+
+    @cached_property
+    def _fixed_folder(self) -> PurePosixPath:
+        folders = PurePosixPath(self.text).parent.parts
+        wild = next((place for place, folder in enumerate(folders) if re.search(r"[*?]", folder)), len(folders))
+        return PurePosixPath(*folders[:wild])
 
 
 @dataclass(frozen=True)
 class FolderOptions:
-    """How images and masks are named and what the masks hold.
+    """File name patterns of images and masks, and the mask values.
 
     Attributes:
         images: pattern relative to the source, such as ``"scans/*.jpg"``, ``"scans/**/*.png"`` or
@@ -87,68 +146,73 @@ class FolderOptions:
             )
 
 
-def plan(source: Source, options: FolderOptions) -> Plan:
+def plan(source: SourceFiles, options: FolderOptions) -> ImportPlan:
     """Pair images and masks by the two patterns.
 
-    A case is named by what stands for ``{name}``, with ``_`` for slashes. Files that are no images by their suffix are
-    passed over.
+    A case is named by what ``{name}`` matches, with ``_`` for slashes. Files without image suffix are skipped.
 
     Raises:
-        DataError: all faults: nothing found (with what is there), files without a partner, two images of one name.
-        UsageError: the two patterns find the same files.
+        DatasetImportError: all faults: nothing found (with what is there), images without mask, masks without image, two images
+            of one name.
+        UsageError: the two patterns match the same files.
         InputError: the table of groups cannot be read.
     """
-    pictures = [key for key in source.files if key.suffix.lower() in IMAGE_SUFFIXES]
-    pictures.sort(key=lambda key: natural_key(str(key)))
+    candidates = [key for key in source.files if key.suffix.lower() in IMAGE_SUFFIXES]
+    candidates.sort(key=lambda key: natural_key(str(key)))
     images = FilePattern(options.images)
-    fitting = {key: name for key in pictures if (name := images.name(key)) is not None}
-    masks = FilePattern(options.masks, deep=any("/" in name for name in fitting.values()))
-    drawn = {key for key in pictures if masks.name(key) is not None}
-    found = {key: name for key, name in fitting.items() if key not in drawn}
-    if fitting and not found:
+    matches = {key: name for key in candidates if (name := images.name(key)) is not None}
+    masks = FilePattern(options.masks, deep=any("/" in name for name in matches.values()))
+    drawn = {key for key in candidates if masks.name(key) is not None}
+    found = {key: name for key, name in matches.items() if key not in drawn}
+    if matches and not found:
         raise UsageError(
             f"Every file that fits `images`, {options.images!r}, fits `masks`, {options.masks!r}, as well."
         )
     if not found:
-        raise DataError(str(source.location), [_nothing_found(source, options, pictures)])
-    partner = {key: PurePosixPath(options.masks.replace("{name}", name)) for key, name in found.items()}
-    faults = [f"{key}: has no mask; expected {mask}." for key, mask in partner.items() if mask not in source.files]
+        raise DatasetImportError(source.location, [_nothing_found(source, options, candidates)])
+    mask_of = {key: PurePosixPath(options.masks.replace("{name}", name)) for key, name in found.items()}
+    faults = [
+        Fault("missing-mask", key, f"has no mask; expected {mask}.")
+        for key, mask in mask_of.items()
+        if mask not in source.files
+    ]
     faults += [
-        f"{key}: has no image; expected one that fits {options.images}, for the name {masks.name(key)!r}."
-        for key in sorted(drawn - set(partner.values()), key=str)
+        Fault("missing-image", key, f"has no image; expected one that fits {options.images}, for {masks.name(key)!r}.")
+        for key in sorted(drawn - set(mask_of.values()), key=str)
     ]
     case_of = {key: name.replace("/", "_") for key, name in found.items()}
-    faults += _clashes(case_of)
+    faults += _name_clashes(case_of)
     if faults:
-        raise DataError(str(source.location), faults)
+        raise DatasetImportError(source.location, faults)
     groups = read_groups(options.groups, list(case_of.values())) if options.groups else {}
     cases = tuple(
-        PlannedCase(case, key, (partner[key],), _draw(source, partner[key], options), groups.get(case))
+        PlannedCase(case, key, (mask_of[key],), _read_mask(source, mask_of[key], options), groups.get(case))
         for key, case in sorted(case_of.items(), key=lambda item: natural_key(item[1]))
     )
-    return Plan(_facts(options), cases, remarks=not_used(source, {*found, *partner.values()}))
+    return ImportPlan(_facts(options), cases, remarks=tuple(unused_files(source, {*found, *mask_of.values()})))
 
 
-def _clashes(case_of: Mapping[PurePosixPath, str]) -> list[str]:
+def _name_clashes(case_of: Mapping[PurePosixPath, str]) -> list[Fault]:
     keys = defaultdict(list)
     for key, case in case_of.items():
         keys[case].append(str(key))
+    hint = "rename all but one, or choose `images` more narrowly"
     return [
-        f"{' and '.join(same)}: would all be the case {case!r}; rename all but one, or choose `images` more narrowly."
+        Fault("name-clash", " and ".join(same), f"would all be the case {case!r}", hint)
         for case, same in keys.items()
         if len(same) > 1
     ]
 
 
-def _draw(source: Source, mask: PurePosixPath, options: FolderOptions) -> Draw:
+def _read_mask(source: SourceFiles, mask: PurePosixPath, options: FolderOptions) -> ReadMask:
     if options.threshold is not None:
-        return union_above(source, [mask], options.threshold)
+        return threshold_union(source, [mask], options.threshold)
     if options.values is not None:
-        return mapped(source, mask, options.values)
-    return as_stored(source, mask, options.classes)
+        return remap_labels(source, mask, options.values)
+    return stored_labels(source, mask, options.classes)
 
 
-def _facts(options: FolderOptions) -> SetFacts:
+def _facts(options: FolderOptions) -> DatasetFacts:
     notes = [f"Images are the files {options.images}; the mask of an image is {options.masks}."]
     if options.threshold is not None:
         notes.append(f"A pixel is {options.classes[1]} if the value of its mask is above {options.threshold}.")
@@ -168,17 +232,17 @@ def _facts(options: FolderOptions) -> SetFacts:
     )
 
 
-def _nothing_found(source: Source, options: FolderOptions, pictures: list[PurePosixPath]) -> str:
-    """Say what is there instead, and which pattern would find something."""
-    fault = f"no image fits `images`, {options.images!r}; "
+def _nothing_found(source: SourceFiles, options: FolderOptions, candidates: list[PurePosixPath]) -> Fault:
+    """List what is there instead, and suggest a pattern that would match."""
+    message = f"no image fits `images`, {options.images!r}; "
     if not source.files:
-        return fault + "there are no files at all. Point at the folder that holds the images."
+        return Fault("no-images", "", f"{message}there are no files at all. Give the folder that holds the images.")
     suffixes = Counter(key.suffix or "no suffix" for key in source.files).most_common()
-    counts = ", ".join(f"{suffix} ({count})" for suffix, count in suffixes[:_SHOWN])
-    fault += f"found {len(source.files)} files with the suffixes {counts}: {listing(map(str, source.files))}."
-    advice = {options.images: "capitals and small letters differ", f"**/{options.images}": "the folders lie deeper"}
+    counts = ", ".join(f"{suffix} ({count})" for suffix, count in suffixes[:_MAX_SHOWN])
+    message += f"found {len(source.files)} files with the suffixes {counts}: {shorten(map(str, source.files))}."
+    advice = {options.images: "capitals and small letters differ", f"**/{options.images}": "the folders are deeper"}
     for text, reason in advice.items():
-        meant = next((key for key in pictures if FilePattern(text).fits_in_other_case(key)), None)
-        if meant is not None:
-            return f"{fault} Did you mean {meant}? Then {reason}."
-    return fault
+        similar = next((key for key in candidates if FilePattern(text).matches_ignoring_case(key)), None)
+        if similar is not None:
+            return Fault("no-images", "", f"{message} Did you mean {similar}? Then {reason}.")
+    return Fault("no-images", "", message)

@@ -1,17 +1,16 @@
 """GlaS, also known as Warwick-QU: glands of the colon in stained tissue (Sirinukunwattana et al., 2017)."""
 
 import csv
-import re
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from tmunet.data.cases import natural_key
-from tmunet.datasets._build.import_plan import Plan, PlannedCase, SetFacts
-from tmunet.datasets._build.label_masks import any_instance
-from tmunet.datasets._build.pairing import by_name, not_there, not_used, refuse, without_partner
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.conversion import merge_instances
+from tmunet.datasets._build.faults import Fault
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan
+from tmunet.datasets._build.pairing import FileRule, missing_cases, plan_pairs
+from tmunet.datasets._build.source import SourceFiles
 
-FACTS = SetFacts(
+FACTS = DatasetFacts(
     name="GlaS",
     version=1,
     classes=("background", "gland"),
@@ -27,74 +26,65 @@ FACTS = SetFacts(
     notes=(
         "The original masks number the glands; here all of them are one class, so glands that touch are one object.",
         "The official split has 85 training images and 80 test images (60 of part A, 20 of part B), but no validation images.",
-        "Grade.csv tells the patients. The official split need not keep them apart: see how many test images share a patient "
+        "Grade.csv lists the patients. The official split may leak patients: see how many test images share a patient "
         "with training images.",
     ),
 )
 _PARTS = {"train": 85, "testA": 60, "testB": 20}
+_IMAGES, _MASKS = (FileRule(rf"((?:{'|'.join(_PARTS)})_[0-9]+){ending}\.bmp") for ending in ("", "_anno"))
 _TABLE = "Grade.csv"
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Pair the images with their annotations, and read the patients.
 
     Raises:
-        DataError: all faults: images and masks without a partner, no Grade.csv, images that it does not name.
+        DatasetImportError: all faults: images without mask, masks without image, no Grade.csv, images that it does not name.
     """
-    faults: list[str] = []
-    images, masks = (by_name(_named(source.files, ending), faults) for ending in ("", "_anno"))
-    faults += without_partner(images, masks)
+    faults: list[Fault] = []
+    images, masks = (rule.find(source, faults) for rule in (_IMAGES, _MASKS))
     tables = [key for key in source.files if key.name.casefold() == _TABLE.casefold()]
     patients: dict[str, str] = {}
     if images and len(tables) == 1:
-        patients = _read_patients(source.files[tables[0]], tables[0], faults)
-        faults += [f"{images[name]}: {_TABLE} does not tell its patient." for name in images if name not in patients]
+        of_table: list[Fault] = []
+        patients = _read_patients(source.files[tables[0]], tables[0], of_table)
+        missing = [path for name, path in images.items() if name not in patients]
+        faults += of_table or [Fault("missing-group", path, f"{_TABLE} has no patient for it.") for path in missing]
     elif images:
         found = " and ".join(map(str, sorted(tables, key=str))) or "none"
-        faults.append(f"expected one {_TABLE}, which tells the patients, but found {found}; download the set again.")
-    refuse(source, FACTS, images.keys() | masks.keys(), faults)
+        message = f"expected one {_TABLE} with the patients, but found {found}"
+        faults.append(Fault("group-table", "", message, "download the data set again"))
     names = sorted(images, key=natural_key)
-    train = [name for name in names if name.startswith("train")]
-    test = [name for name in names if name.startswith("test")]
-    return Plan(
+    train, test = ([name for name in names if name.startswith(part)] for part in ("train", "test"))
+    training = {patients.get(name) for name in train}
+    shared = sum(patients.get(name) in training for name in test)
+    leakage = f"{shared} of the {len(test)} official test images are of a patient who has training images too."
+    full = (f"{part}_{number}" for part, count in _PARTS.items() for number in range(1, count + 1))
+    return plan_pairs(
+        source,
         FACTS,
-        tuple(
-            PlannedCase(name, images[name], (masks[name],), any_instance(source, masks[name]), patients[name])
-            for name in names
-        ),
+        images,
+        masks,
+        faults,
+        read_mask=lambda source, keys: merge_instances(source, keys[0]),
+        group=patients.get,
         official={"train": train, "test": test} if train and test else {},
-        remarks=(
-            *_about_patients([patients[name] for name in train], [patients[name] for name in test]),
-            *not_there((f"{part}_{n}" for part, count in _PARTS.items() for n in range(1, count + 1)), names, "images"),
-            *not_used(source, [*images.values(), *masks.values(), *tables]),
-        ),
+        remarks=(*([leakage] if shared else []), *missing_cases(full, names, "images")),
+        used=tables,
     )
 
 
-def _about_patients(train: list[str], test: list[str]) -> list[str]:
-    shared = sum(patient in train for patient in test)
-    return [f"{shared} of the {len(test)} official test images are of a patient who has training images too."] * bool(
-        shared
-    )
-
-
-def _named(paths: Iterable[PurePosixPath], ending: str) -> list[tuple[str, PurePosixPath]]:
-    matches = ((re.fullmatch(rf"((?:train|testA|testB)_[0-9]+){ending}\.bmp", path.name), path) for path in paths)
-    return sorted((match[1], path) for match, path in matches if match)
-
-
-def _read_patients(path: Path, key: PurePosixPath, faults: list[str]) -> dict[str, str]:
-    """Patients by image name; the header's cells and the values may have spaces around them."""
+def _read_patients(path: Path, key: PurePosixPath, faults: list[Fault]) -> dict[str, str]:
+    """Patients by image name; cells may have spaces around their text."""
     try:
         rows = [[cell.strip() for cell in row] for row in csv.reader(path.read_text("utf-8-sig").splitlines())]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        faults.append(f"{key}: expected a CSV table, but it cannot be read: {error}.")
+        faults.append(Fault("group-table", key, f"expected a CSV table, but it cannot be read: {error}."))
         return {}
     columns = rows[0] if rows else []
     if not {"name", "patient ID"} <= set(columns):
-        faults.append(
-            f"{key}: expected the columns `name` and `patient ID`, but found {', '.join(columns) or 'nothing'}."
-        )
+        found = ", ".join(columns) or "nothing"
+        faults.append(Fault("group-table", key, f"expected the columns `name` and `patient ID`, but found {found}."))
         return {}
     name, patient = columns.index("name"), columns.index("patient ID")
     complete = [row for row in rows[1:] if len(row) > max(name, patient) and row[patient]]

@@ -1,16 +1,14 @@
-"""ISIC 2018, task 1: skin lesions seen through a dermatoscope (Codella et al., 2019)."""
+"""ISIC 2018, task 1: dermoscopy images of skin lesions (Codella et al., 2019)."""
 
-import re
 from pathlib import PurePosixPath
-from typing import Literal
 
 from tmunet.data.cases import natural_key
-from tmunet.datasets._build.binary_masks import binary_cases
-from tmunet.datasets._build.import_plan import Plan, SetFacts
-from tmunet.datasets._build.pairing import by_name, not_used, refuse, without_partner
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.faults import Fault
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan, Subset
+from tmunet.datasets._build.pairing import FileRule, keep_first, plan_pairs, unpaired
+from tmunet.datasets._build.source import SourceFiles
 
-FACTS = SetFacts(
+FACTS = DatasetFacts(
     name="ISIC2018",
     version=1,
     classes=("background", "lesion"),
@@ -30,47 +28,46 @@ FACTS = SetFacts(
     notes=(
         "The official split is that of the folders: 2594 training, 100 validation and 1000 test images.",
         "A pixel is lesion if the value of its mask is above 127; the original masks hold 0 and 255.",
-        "The distribution does not tell which images are of one patient or lesion.",
+        "The distribution does not record which images are of one patient or lesion.",
     ),
 )
-_FOLDERS: dict[Literal["train", "val", "test"], str] = {"train": "Training", "val": "Validation", "test": "Test"}
+_FOLDERS: dict[Subset, str] = {"train": "Training", "val": "Validation", "test": "Test"}
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Pair the images with their masks, folder by folder; superpixels and tables are not used.
 
     Raises:
-        DataError: all faults: images and masks without a partner, a folder without the other, one image in two folders.
+        DatasetImportError: all faults: images without mask, masks without image, a folder without its counterpart, one image in
+            two folders.
     """
-    faults: list[str] = []
-    sides: dict[Literal["train", "val", "test"], list[str]] = {}
-    found: list[tuple[str, PurePosixPath]] = []
+    faults: list[Fault] = []
+    subsets: dict[Subset, list[str]] = {}
+    images: dict[str, list[PurePosixPath]] = {}
     masks: dict[str, PurePosixPath] = {}
-    for side, word in _FOLDERS.items():
+    for subset, word in _FOLDERS.items():
         inputs, truths = f"ISIC2018_Task1-2_{word}_Input", f"ISIC2018_Task1_{word}_GroundTruth"
-        images = by_name(_named(source, inputs, r"(ISIC_\d{7})\.jpe?g"), faults)
-        drawn = by_name(_named(source, truths, r"(ISIC_\d{7})_segmentation\.png"), faults)
-        if images and drawn:
-            faults += without_partner(images, drawn)
-            sides[side] = sorted(images, key=natural_key)
-        elif images or drawn:
-            here, missing = (inputs, truths) if images else (truths, inputs)
-            faults.append(f"{here}: is here without {missing}; download that too, or take this folder out.")
-        found += images.items()
-        masks |= drawn
-    images = by_name(found, faults)
-    refuse(source, FACTS, images.keys() | masks.keys(), faults)
-    return Plan(
+        found = FileRule(rf"(?i:{inputs})/((?i:ISIC)_[0-9]{{7}})\.(?i:jpe?g)").find(source, faults)
+        drawn = FileRule(rf"(?i:{truths})/((?i:ISIC)_[0-9]{{7}})_(?i:segmentation\.png)").find(source, faults)
+        for name, path in found.items():
+            images.setdefault(name, []).append(path)
+        if found and drawn:
+            faults += unpaired(found, drawn)
+            subsets[subset] = sorted(found, key=natural_key)
+            masks |= {name: drawn[name] for name in drawn.keys() & found.keys()}
+        elif found or drawn:
+            here, missing = (inputs, truths) if found else (truths, inputs)
+            hint = "download that too, or remove this folder"
+            faults.append(Fault("missing-folder", here, f"is here without {missing}", hint))
+    paired = {name: path for name, path in keep_first(images, faults).items() if name in masks}
+    return plan_pairs(
+        source,
         FACTS,
-        binary_cases(source, images, masks),
-        official=sides if len(sides) > 1 else {},
-        remarks=(
-            *(f"The {word.lower()} images are not here." for side, word in _FOLDERS.items() if side not in sides),
-            *not_used(source, [*images.values(), *masks.values()]),
-        ),
+        paired,
+        masks,
+        faults,
+        official=subsets if len(subsets) > 1 else {},
+        remarks=[
+            f"The {word.lower()} images are not here." for subset, word in _FOLDERS.items() if subset not in subsets
+        ],
     )
-
-
-def _named(source: Source, folder: str, pattern: str) -> list[tuple[str, PurePosixPath]]:
-    matches = ((re.fullmatch(pattern, name, re.IGNORECASE), path) for name, path in source.under(folder).items())
-    return [(match[1], path) for match, path in matches if match]

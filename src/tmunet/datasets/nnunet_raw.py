@@ -1,95 +1,165 @@
-"""The raw format of nnU-Net version 2: a folder ``DatasetNNN_NAME`` of 2D images in a lossless format (Isensee et al., 2021).
+"""Raw data format of nnU-Net version 2: a folder ``DatasetNNN_NAME`` of 2D images in a lossless format (Isensee et al., 2021).
 
 The format is described in https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md
 """
 
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any
 
 from tmunet.data.cases import natural_key
-from tmunet.datasets._build.import_plan import Plan, PlannedCase
-from tmunet.datasets._build.label_masks import mapped
-from tmunet.datasets._build.nnunet_json import FACTS, read_description
-from tmunet.datasets._build.pairing import not_used, refuse, without_partner
-from tmunet.datasets._build.source import Source
-from tmunet.errors import DataError
+from tmunet.data.json_object import read_json_object
+from tmunet.datasets._build.conversion import remap_labels
+from tmunet.datasets._build.faults import DatasetImportError, Fault
+from tmunet.datasets._build.import_plan import NOT_STATED, DatasetFacts, ImportPlan
+from tmunet.datasets._build.pairing import Files, check_found, plan_pairs, unpaired
+from tmunet.datasets._build.source import SourceFiles
+from tmunet.labels import IGNORE_LABEL
 
-__all__ = ["FACTS", "plan"]
+FACTS = DatasetFacts(
+    name="nnunet",
+    version=2,
+    classes=("background", "foreground"),
+    modality=NOT_STATED,
+    url=NOT_STATED,
+    license=NOT_STATED,
+    citation=NOT_STATED,
+    layout="DatasetNNN_NAME with dataset.json, imagesTr/CASE_0000.png and labelsTr/CASE.png",
+)
+_ENDINGS = (".png", ".bmp", ".tif")  # of nnU-Net's reader of natural 2D images
+_KEYS = ("channel_names", "labels", "numTraining", "file_ending")
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Read ``dataset.json``, and pair ``imagesTr`` with ``labelsTr``, and ``imagesTs`` with ``labelsTs`` if it is there.
 
     Raises:
         InputError: ``dataset.json`` cannot be read.
-        DataError: all faults: an older version, 3D images, several files for one image, labels of regions; files that are
-            missing or have no partner, and a number of training cases other than that in ``dataset.json``.
+        DatasetImportError: all faults: an older version, 3D images, several files for one image, region-based labels; images
+            without labels, labels without image, and another number of training cases than ``dataset.json`` states.
     """
     descriptions = [key for key in source.files if key.name == "dataset.json"]
-    refuse(source, FACTS, descriptions, [])
+    check_found(source, FACTS, descriptions, [])
     if len(descriptions) > 1:
-        places = ", ".join(sorted(map(str, descriptions)))
-        raise DataError(str(source.location), [f"expected one data set, but found {places}; point at one of them."])
-    root, about = descriptions[0].parent, read_description(source, descriptions[0])
-    faults: list[str] = []
-    train, test = (_pairs(source, root, part, about.ending, faults) for part in ("Tr", "Ts"))
-    faults += [
-        f"{test[name].image}: the training case {name!r} has this name too; rename one." for name in train & test.keys()
-    ]
-    if about.count != len(train) and not faults:
-        faults.append(
-            f"{descriptions[0]}: expected {about.count} training images (numTraining), but found {len(train)} of the form "
-            f"imagesTr/CASE_0000{about.ending}; copy the folder again, or correct the number."
+        message = f"expected one data set, but found {', '.join(sorted(map(str, descriptions)))}"
+        raise DatasetImportError(source.location, [Fault("several-data-sets", "", message, "give one of them")])
+    key = descriptions[0]
+    content = read_json_object(source.files[key])
+    facts, label_of = _read_description(source, key, content)
+    ending, count = content["file_ending"], content["numTraining"]
+    faults: list[Fault] = []
+    (train, train_labels), (test, test_labels) = (
+        _subset(source, key.parent, part, ending, faults) for part in ("Tr", "Ts")
+    )
+    twice = train.keys() & test.keys()
+    faults += [Fault("duplicate-file", test[name], f"{name!r} is a training case too", "rename one") for name in twice]
+    if count != len(train) and not faults:
+        message = (
+            f"expected {count} training images (numTraining), but found {len(train)} of imagesTr/CASE_0000{ending}"
         )
-    if faults:
-        raise DataError(str(source.location), faults)
-    pairs = {**train, **test}
-    names = sorted(pairs, key=natural_key)
-    used = [*descriptions, *(key for pair in pairs.values() for key in pair)]
-    return Plan(
-        about.facts,
-        tuple(
-            PlannedCase(
-                name, pairs[name].image, (pairs[name].label,), mapped(source, pairs[name].label, about.label_of)
-            )
-            for name in names
-        ),
-        official={"train": [n for n in names if n in train], "test": [n for n in names if n in test]} if test else {},
-        remarks=not_used(source, used),
+        faults.append(Fault("case-count", key, message, "copy the folder again, or correct the number"))
+    return plan_pairs(
+        source,
+        facts,
+        {**train, **test},
+        {**train_labels, **test_labels},
+        faults,
+        read_mask=lambda source, keys: remap_labels(source, keys[0], label_of),
+        official={"train": sorted(train, key=natural_key), "test": sorted(test, key=natural_key)} if test else {},
+        used=descriptions,
     )
 
 
-class _Pair(NamedTuple):
-    image: PurePosixPath
-    label: PurePosixPath
-
-
-def _pairs(source: Source, root: PurePosixPath, part: str, ending: str, faults: list[str]) -> dict[str, _Pair]:
-    """Images and labels of the training part ``Tr`` or the test part ``Ts``; test images without any labels are no cases."""
-    images = _images(source, root / f"images{part}", ending, faults)
-    labels = {key.name.removesuffix(ending): key for key in _files(source, root / f"labels{part}", ending)}
-    if part == "Ts" and not labels:
-        return {}
-    faults += without_partner(images, labels)
-    return {name: _Pair(images[name], labels[name]) for name in images.keys() & labels.keys()}
-
-
-def _images(source: Source, folder: PurePosixPath, ending: str, faults: list[str]) -> dict[str, PurePosixPath]:
-    found: dict[str, PurePosixPath] = {}
-    for key in _files(source, folder, ending):
+def _subset(
+    source: SourceFiles, root: PurePosixPath, part: str, ending: str, faults: list[Fault]
+) -> tuple[Files, Files]:
+    """Images and labels of training (``Tr``) or test (``Ts``); test images without any labels are no cases."""
+    images: dict[str, PurePosixPath] = {}
+    for key in _files(source, root / f"images{part}", ending):
         match = re.fullmatch(r"(.+)_([0-9]{4})", key.name.removesuffix(ending))
         if match is None:
-            faults.append(f"{key}: expected a name such as CASE_0000{ending}; rename the file.")
+            hint = "rename the file"
+            faults.append(Fault("file-name", key, f"expected a name such as CASE_0000{ending}", hint))
         elif match[2] != "0000":
-            faults.append(
-                f"{key}: is channel {int(match[2])} in a file of its own, but only one file for each image is read (gray, or "
-                "RGB in one file); put the channels together, or take the file out."
+            message = (
+                f"is a separate file of channel {int(match[2])}, but only one file (gray or RGB) for each image is read"
             )
+            faults.append(Fault("channel-files", key, message, "merge the channels, or remove the file"))
         else:
-            found[match[1]] = key
-    return found
+            images[match[1]] = key
+    labels = {key.name.removesuffix(ending): key for key in _files(source, root / f"labels{part}", ending)}
+    if part == "Ts" and not labels:
+        return {}, {}
+    faults += unpaired(images, labels)
+    names = images.keys() & labels.keys()
+    return {name: images[name] for name in names}, {name: labels[name] for name in names}
 
 
-def _files(source: Source, folder: PurePosixPath, ending: str) -> list[PurePosixPath]:
+def _files(source: SourceFiles, folder: PurePosixPath, ending: str) -> list[PurePosixPath]:
     return sorted(key for key in source.files if key.parent == folder and key.name.endswith(ending))
+
+
+def _read_description(
+    source: SourceFiles, key: PurePosixPath, content: Mapping[str, Any]
+) -> tuple[DatasetFacts, dict[int, int]]:
+    """Check ``dataset.json``; gives the facts and our label by stored value (nnU-Net's ignore label is the highest)."""
+    faults = [Fault("missing-key", key, f"the key {name!r} is missing.") for name in _KEYS if name not in content]
+    if "modality" in content or "tensorImageSize" in content:
+        hint = "convert the data set with nnUNetv2_convert_old_nnUNet_dataset"
+        faults = [Fault("old-version", key, "is of version 1", hint)]
+    if "dataset" in content:
+        message = "lists files under the key 'dataset'; only imagesTr and labelsTr beside it are read."
+        faults.append(Fault("file-list", key, message))
+    if faults:
+        raise DatasetImportError(source.location, faults)
+    ending, count = content["file_ending"], content["numTraining"]
+    if ending not in _ENDINGS:
+        message = f"expected `file_ending` to be one of {', '.join(_ENDINGS)}, but got {ending!r}"
+        faults.append(Fault("file-format", key, message, "3D images (NIfTI and the like) are not supported"))
+    if type(count) is not int or count < 1:
+        faults.append(Fault("value", key, f"expected `numTraining` to be a number above 0, but got {count!r}."))
+    if not isinstance(content["channel_names"], dict):
+        message = 'expected `channel_names` to be an object such as {"0": "R"}, but got another type.'
+        faults.append(Fault("value", key, message))
+    classes, ignore = _read_classes(key, content["labels"], faults)
+    if faults:
+        raise DatasetImportError(source.location, faults)
+    label_of = {label: label for label in range(len(classes))} | ({} if ignore is None else {ignore: IGNORE_LABEL})
+    # nnU-Net does not read these keys, so they may be missing; it writes the license as `licence`.
+    stated = {name: str(content[name]) for name in ("name", "reference", "licence", "license") if content.get(name)}
+    folder = key.parent.name or source.location.resolve().name
+    facts = replace(
+        FACTS,
+        name=stated.get("name", re.sub(r"^Dataset\d{3}_", "", folder)),
+        classes=classes,
+        ignore_label=None if ignore is None else IGNORE_LABEL,
+        modality=f"channels: {', '.join(map(str, content['channel_names'].values()))}",
+        url=stated.get("reference", FACTS.url),
+        license=stated.get("licence", stated.get("license", FACTS.license)),
+        notes=("Imported from nnU-Net's raw format, which does not record which images are of one patient or video.",),
+    )
+    return facts, label_of
+
+
+def _read_classes(key: PurePosixPath, labels: Any, faults: list[Fault]) -> tuple[tuple[str, ...], int | None]:
+    """Class names in the order of their labels, and the ignore label."""
+    found: list[str] = []
+    names: tuple[str, ...] = ()
+    ignore = None
+    if not isinstance(labels, dict):
+        found.append(f'expected `labels` to be an object such as {{"background": 0}}, but got {labels!r}.')
+    elif regions := [name for name, value in labels.items() if isinstance(value, list)]:
+        found.append(f"{', '.join(regions)} are regions (lists of labels); only labels without overlap are read.")
+    elif any(type(v) is not int for v in labels.values()) or sorted(labels.values()) != list(range(len(labels))):
+        found.append(f"expected `labels` to count up from 0 without a gap, but got {labels}.")
+    else:
+        ignore = labels.get("ignore")
+        names = tuple(name for name in sorted(labels, key=labels.__getitem__) if name != "ignore")
+        if ignore is not None and ignore != len(names):
+            found.append(f"expected the label 'ignore' to be the highest, {len(names)}, but got {ignore}.")
+        if not 2 <= len(names) <= IGNORE_LABEL:
+            found.append(f"expected 2 to {IGNORE_LABEL} classes beside 'ignore', but found {len(names)}.")
+    faults += [Fault("labels", key, message) for message in found]
+    return names, ignore

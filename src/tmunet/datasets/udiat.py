@@ -1,14 +1,11 @@
 """UDIAT, known as Dataset B: 163 breast ultrasound images with one lesion each (Yap et al., 2018)."""
 
-from collections.abc import Iterable
-from pathlib import PurePosixPath
+from tmunet.datasets._build.faults import Fault
+from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan
+from tmunet.datasets._build.pairing import FileRule, missing_count, plan_pairs
+from tmunet.datasets._build.source import SourceFiles
 
-from tmunet.datasets._build.binary_masks import binary_cases
-from tmunet.datasets._build.import_plan import Plan, SetFacts
-from tmunet.datasets._build.pairing import by_name, not_used, refuse, without_partner
-from tmunet.datasets._build.source import Source
-
-FACTS = SetFacts(
+FACTS = DatasetFacts(
     name="UDIAT",
     version=1,
     classes=("background", "lesion"),
@@ -22,32 +19,23 @@ FACTS = SetFacts(
     ),
     layout="folders `original` and `GT` with PNG files of the same names, such as 000001.png",
     notes=(
-        "The distribution does not tell which images are of one patient, so a split cannot keep patients apart.",
+        "The distribution does not record which images are of one patient, so no split can be grouped by patient.",
         "A pixel is lesion if the value of its mask is above 127.",
     ),
+)
+_IMAGES, _MASKS = (
+    FileRule(rf"(?i:{folder})/([0-9]+)\.(?i:png)", rf"(?i:{folder})/[^/]*\.(?i:png)", "000001.png")
+    for folder in ("original", "GT")
 )
 _CASES = 163
 
 
-def plan(source: Source) -> Plan:
+def plan(source: SourceFiles) -> ImportPlan:
     """Pair the images with their masks by name.
 
     Raises:
-        DataError: all faults: images and masks without a partner, or with a name that is no number.
+        DatasetImportError: all faults: images without mask, masks without image, and names that are no number.
     """
-    faults: list[str] = []
-    images, masks = (_pictures(source.under(folder).values(), faults) for folder in ("original", "GT"))
-    refuse(source, FACTS, images.keys() | masks.keys(), faults + without_partner(images, masks))
-    count = () if len(images) == _CASES else (f"{len(images)} cases are here; the full set has {_CASES}.",)
-    used = [*images.values(), *masks.values()]
-    return Plan(FACTS, binary_cases(source, images, masks), remarks=(*count, *not_used(source, used)))
-
-
-def _pictures(paths: Iterable[PurePosixPath], faults: list[str]) -> dict[str, PurePosixPath]:
-    pictures = [path for path in paths if path.suffix.lower() == ".png"]
-    faults += [
-        f"{path}: expected a number for a name, such as 000001.png; rename the file or take it out."
-        for path in pictures
-        if not path.stem.isdecimal()
-    ]
-    return by_name(((path.stem, path) for path in pictures), faults)
+    faults: list[Fault] = []
+    images, masks = (rule.find(source, faults) for rule in (_IMAGES, _MASKS))
+    return plan_pairs(source, FACTS, images, masks, faults, remarks=missing_count(len(images), _CASES, "cases"))

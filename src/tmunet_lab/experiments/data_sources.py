@@ -63,7 +63,7 @@ def _split_file(folder: Path, data: str, kind: str) -> Path:
 
 
 def _how_to_import(data: str, folder: Path) -> str:
-    from tmunet.datasets.registry import get_facts, list_sets
+    from tmunet.datasets.importers import get_facts, list_sets
 
     if data not in list_sets()[:-2]:  # the last two are ways to store any
         return "; it is a data set of your own: put images/ and masks/ into it, or see `tmunet import folders --help`"

@@ -14,7 +14,7 @@ from tmunet.data.dataset import open_dataset, verify
 from tmunet.data.io.images import decode_image, read_image
 from tmunet.data.io.masks import read_mask
 from tmunet.datasets import folders
-from tmunet.datasets._build.build import build
+from tmunet.datasets._build.import_dataset import build
 from tmunet.datasets._build.source import open_source
 from tmunet.datasets.folders import FolderOptions
 from tmunet.errors import DataError, InputError

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tmunet.datasets.registry import list_sets
+from tmunet.datasets.importers import list_sets
 from tmunet.errors import UsageError
 from tmunet_lab.bench.paper_flops import FIGURES
 from tmunet_lab.experiments.paper_values import paper_row, paper_tables, paper_value

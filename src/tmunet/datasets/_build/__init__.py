@@ -1,1 +1,1 @@
-"""What all importers share: sources, archives, pairing, writing."""
+"""Shared machinery of the importers: source files, archives, pairing, mask conversion, and writing the data set folder."""

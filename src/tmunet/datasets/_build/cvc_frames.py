@@ -1,24 +1,23 @@
-"""Video frames of the two CVC sets: their numbers, and the sequences that they come from.
+"""Frame numbers and video sequences of CVC-ClinicDB and CVC-ColonDB.
 
-The tables in ``sequences/`` say for each frame which video sequence it is from, as the notes of the original distributions
-tell, and for CVC-ColonDB of which earlier frame it is an exact copy.
+The tables in ``sequences/`` give for each frame its video sequence, as the notes of the original distributions do, and for
+CVC-ColonDB the earlier frame of which it is an exact copy.
 """
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import PurePosixPath
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What is known of a frame.
+    """A row of the table.
 
     Attributes:
         group: the video sequence, such as "sequence 7".
-        copy_of: name of the frame that has exactly the same pixels and comes first; None for most.
+        copy_of: name of the first frame with exactly the same pixels; None for most.
     """
 
     group: str
@@ -26,7 +25,7 @@ class Frame:
 
 
 def read_frames(name: str) -> dict[str, Frame]:
-    """Read the table of a set that is packaged with tmunet; the keys are "001", "002" and so on.
+    """Read the packaged table of a data set; the keys are "001", "002" and so on.
 
     >>> read_frames("CVC-ClinicDB")["612"]
     Frame(group='sequence 29', copy_of=None)
@@ -38,25 +37,11 @@ def read_frames(name: str) -> dict[str, Frame]:
     }
 
 
-def numbered(
-    paths: Iterable[PurePosixPath], prefix: str, last: int, faults: list[str]
-) -> list[tuple[str, PurePosixPath]]:
-    """Read the numbers in file names such as ``p12.tiff``.
+def frame_name(last: int) -> Callable[[re.Match[str]], str | None]:
+    """Give the case name, such as "012", from a match of the frame number; None unless it is 1 to `last`."""
 
-    Args:
-        paths: of the files.
-        prefix: what stands before the number, such as "p"; may be empty.
-        last: number of the last frame of the set; the first is 1.
-        faults: a line is added for each file without a number, or with one out of range.
+    def name(match: re.Match[str]) -> str | None:
+        number = int(match[1][:10])
+        return f"{number:03d}" if 1 <= number <= last else None
 
-    Returns:
-        Names of cases, such as "012", with their files; those with a fault are left out.
-    """
-    found = []
-    for path in paths:
-        number = re.fullmatch(f"{prefix}([0-9]{{1,9}})", path.stem)
-        if number is None or not 1 <= int(number[1]) <= last:
-            faults.append(f"{path}: expected a name from {prefix}1 to {prefix}{last}; rename the file or take it out.")
-        else:
-            found.append((f"{int(number[1]):03d}", path))
-    return found
+    return name

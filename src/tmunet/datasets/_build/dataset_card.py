@@ -1,32 +1,20 @@
-"""What an imported data set says of itself: ``dataset.json`` for programs, and a card for people."""
+"""Write the documentation of an imported data set: ``dataset.json`` and the dataset card (``README.md``)."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tmunet import __version__
 from tmunet.data.records import CaseRecord
-from tmunet.datasets._build.journal import Entry
-from tmunet.datasets._build.import_plan import NOT_STATED, Plan
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.conversion import WrittenCase
+from tmunet.datasets._build.import_plan import NOT_STATED, ImportPlan
+from tmunet.datasets._build.source import SourceFiles
 
 
-def describe(plan: Plan, entries: Sequence[Entry], head: Mapping[str, str]) -> dict[str, Any]:
-    """Give the content of ``dataset.json``.
-
-    Args:
-        plan: what was imported.
-        entries: the files that were made.
-        head: the command, and the versions of the importer and of tmunet.
-    """
+def describe(plan: ImportPlan, written: Sequence[WrittenCase], command: str) -> dict[str, Any]:
+    """Give the content of ``dataset.json``."""
     facts = plan.facts
     groups = {case.name: case.group for case in plan.cases}
-    records = {
-        entry.name: CaseRecord(
-            groups[entry.name], tuple(entry.sources), entry.image_sha256, entry.mask_sha256
-        ).to_dict()
-        for entry in entries
-    }
     content = {
         "name": facts.name,
         "classes": list(facts.classes),
@@ -36,38 +24,37 @@ def describe(plan: Plan, entries: Sequence[Entry], head: Mapping[str, str]) -> d
         "license": facts.license,
         "citation": facts.citation,
         "group_kind": facts.group,
-        "importer": head["importer"],
-        "tmunet": head["tmunet"],
-        "command": head["command"],
-        "cases": records,
+        "importer": f"{facts.name} {facts.version}",
+        "tmunet": __version__,
+        "command": command,
+        "cases": {
+            case.name: CaseRecord(
+                groups[case.name], case.sources, case.image_sha256, case.mask_sha256
+            ).to_dict()
+            for case in written
+        },
     }
     return {key: value for key, value in content.items() if value is not None}
 
 
-def write_card(plan: Plan, source: Source, entries: Sequence[Entry], command: str) -> str:
-    """The card as Markdown; it names no folder of this computer but by the command.
-
-    Args:
-        plan: what was imported.
-        source: where from.
-        entries: the files that were made.
-        command: that made them.
-    """
+def write_card(plan: ImportPlan, source: SourceFiles, written: Sequence[WrittenCase], command: str) -> str:
+    """Write the dataset card as Markdown; only `command` may name folders of this computer."""
     facts = plan.facts
     labels = ", ".join(f"{label} = {name}" for label, name in enumerate(facts.classes))
     ignored = "" if facts.ignore_label is None else f", {facts.ignore_label} = ignored"
     notes = "\n".join(f"- {sentence}" for sentence in (*facts.notes, *plan.remarks))
+    images = "Images" if facts.modality == NOT_STATED else f"{facts.modality[:1].upper()}{facts.modality[1:]}"
     return f"""# {facts.name}
 
-{_pictures(facts.modality)}
+{images}, with a mask for each image.
 
-- Cases: {len(entries):,}
+- Cases: {len(written):,}
 - Labels: {labels}{ignored}
-- Image size: {_sizes(entries)}
+- Image size: {_sizes(written)}
 - Groups: {_groups(plan)}
 - Official split: {_official(plan)}
 
-## Whose it is
+## License and citation
 
 This data set is not part of tmunet; its terms are its owner's.
 
@@ -75,22 +62,22 @@ This data set is not part of tmunet; its terms are its owner's.
 - Cite: {facts.citation}
 - Distributed at: {facts.url}
 
-## How it was made
+## Provenance
 
-- From: `{source.location.resolve().name}`, {_files(entries)}
+- From: `{source.location.resolve().name}`, {_files(written)}
 - By: importer {facts.name} {facts.version} of tmunet {__version__}
 - With: `{command}`
 
-`dataset.json` tells for each case its group, the original files, and the SHA-256 of its image and mask.
+`dataset.json` holds for each case its group, the original files, and the SHA-256 of its image and mask.
 
-## Good to know
+## Notes
 
 {notes or "- Nothing was noted."}
 """
 
 
-def _sizes(entries: Sequence[Entry]) -> str:
-    sizes = Counter((entry.width, entry.height) for entry in entries)
+def _sizes(written: Sequence[WrittenCase]) -> str:
+    sizes = Counter((case.width, case.height) for case in written)
     if len(sizes) == 1:
         ((width, height),) = sizes
         return f"{width} x {height} pixels (width x height)"
@@ -99,28 +86,21 @@ def _sizes(entries: Sequence[Entry]) -> str:
     return f"{span} pixels (width x height), of {len(sizes)} different sizes"
 
 
-def _pictures(modality: str) -> str:
-    """What the images are; where it is not stated, only that they have masks."""
-    if modality == NOT_STATED:
-        return "Images, with a mask for each."
-    return f"{modality[:1].upper()}{modality[1:]}, with a mask for each image."
-
-
-def _groups(plan: Plan) -> str:
+def _groups(plan: ImportPlan) -> str:
     groups = {case.group for case in plan.cases if case.group is not None}
     if not groups:
         return "not known"
-    alone = sum(case.group is None for case in plan.cases)
+    ungrouped = sum(case.group is None for case in plan.cases)
     kind = plan.facts.group or "group"
-    said = kind if kind.startswith("as in ") else f"each a {kind}"
-    return f"{len(groups):,}, {said}" + (f"; cases in none: {alone:,}" if alone else "")
+    described = kind if kind.startswith("as in ") else f"each a {kind}"
+    return f"{len(groups):,}, {described}" + (f"; cases in none: {ungrouped:,}" if ungrouped else "")
 
 
-def _official(plan: Plan) -> str:
-    sizes = [f"{len(names):,} {side}" for side, names in plan.official.items() if names]
+def _official(plan: ImportPlan) -> str:
+    sizes = [f"{len(names):,} {subset}" for subset, names in plan.official.items() if names]
     return ", ".join(sizes) + " (`official_split.json`)" if sizes else "none"
 
 
-def _files(entries: Sequence[Entry]) -> str:
-    names = [name for entry in entries for name in entry.sources]
-    return f"{len(set(names)):,} files such as `{'`, `'.join(list(entries[0].sources)[:2])}`"
+def _files(written: Sequence[WrittenCase]) -> str:
+    names = [name for case in written for name in case.sources]
+    return f"{len(set(names)):,} files such as `{'`, `'.join(written[0].sources[:2])}`"

@@ -1,5 +1,6 @@
-"""What an importer says: which files make which case. Building the data set folder is the same for all."""
+"""What an importer returns: the facts of the data set, and which files make which case."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -8,31 +9,31 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tmunet.datasets._build.source import Source
+from tmunet.datasets._build.archives import normalize_name, unsafe_name_reason
+from tmunet.datasets._build.faults import DatasetImportError, Fault
+from tmunet.datasets._build.source import SourceFiles
 
 Labels = NDArray[np.uint8]
-Draw = Callable[[tuple[int, int]], Labels]
-"""Makes the mask of a case: given (H, W) of its image, returns labels (H, W) from 0 to K - 1, and 255 to ignore."""
+ReadMask = Callable[[tuple[int, int]], Labels]
+"""Reads the mask of a case: given (H, W) of its image, returns labels (H, W) from 0 to K - 1, and 255 to ignore."""
+Subset = Literal["train", "val", "test"]
 
-NOT_STATED = "not stated"  # of facts that nobody gave
+NOT_STATED = "not stated"  # for facts that nobody gave
 
 
 @dataclass(frozen=True)
-class SetFacts:
-    """What is known of a data set; it goes into ``dataset.json`` and the data card.
+class DatasetFacts:
+    """Facts of a data set for ``dataset.json`` and the dataset card.
 
     Attributes:
-        name: as in ``tmunet import NAME`` and in titles.
         version: of the importer; it counts up when the same source would give other masks, names or groups.
         classes: names; the index is the label.
-        modality: how the images were taken.
         url: where the original is distributed.
         license: the terms, as the source states them.
-        citation: the paper to cite.
-        group: what a group of cases is here, such as "video sequence"; None if the source does not tell.
-        layout: the files that the importer expects, for the message when they are not there.
-        notes: sentences for the data card: traps of this set and how the importer deals with them.
-        ignore_label: 255 if `PlannedCase.draw` marks pixels to ignore with it.
+        group: what a group of cases is, such as "video sequence"; None if the source does not record groups.
+        layout: the files that the importer expects, for the error when they are missing.
+        notes: sentences for the dataset card: known traps and how the importer handles them.
+        ignore_label: 255 if the masks mark pixels to ignore with it.
     """
 
     name: str
@@ -50,41 +51,69 @@ class SetFacts:
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """One case to be.
-
-    Attributes:
-        name: the stem of its files in ``images/`` and ``masks/``.
-        image: key of the image file in `Source.files`.
-        masks: keys of the files from which the mask is made (mask images, an XML file); none if the image is known to
-            have nothing on it.
-        draw: makes the mask from them; may raise `InputError`.
-        group: video sequence, patient or slide.
-    """
+    """One case: its name, the keys of its files in `SourceFiles.files`, how to read its mask, and its group (patient, video...)."""
 
     name: str
     image: PurePosixPath
     masks: tuple[PurePosixPath, ...]
-    draw: Draw
+    read_mask: ReadMask
     group: str | None = None
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All cases of a source.
+class ImportPlan:
+    """All cases of a source in natural order, the official split if there is one, and remarks about this download."""
 
-    Attributes:
-        facts: what is known of the set.
-        cases: in natural order of their names.
-        official: the split that the source comes with: case names by "train", "val", "test"; empty if there is none.
-        remarks: sentences for the data card and the terminal about this very source, such as files that are not used.
-    """
-
-    facts: SetFacts
+    facts: DatasetFacts
     cases: Sequence[PlannedCase]
-    official: Mapping[Literal["train", "val", "test"], Sequence[str]] = field(default_factory=dict)
+    official: Mapping[Subset, Sequence[str]] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
 
-PlanFunction = Callable[[Source], Plan]
-"""An importer: looks at the names of files (and small tables), decodes no image, and raises a `DataError` with all
-faults of the layout: files that are missing, without a partner, or not understood."""
+Importer = Callable[[SourceFiles], ImportPlan]
+"""Reads the names of the files (and small tables), decodes no image, and raises a `DatasetImportError` with all faults."""
+
+
+def check_plan(plan: ImportPlan, source: SourceFiles) -> None:
+    """Check a plan before any image is decoded.
+
+    Raises:
+        DatasetImportError: no cases; unsafe or clashing case names; files that are missing; an official split of other cases.
+    """
+    if not plan.cases:
+        expected = f"expected {plan.facts.name} as its source distributes it: {plan.facts.layout}, but found no cases."
+        raise DatasetImportError(source.location, [Fault("no-cases", "", expected)])
+    names = [case.name for case in plan.cases]
+    normalized = Counter(normalize_name(name) for name in names)
+    known = frozenset(names)
+    official = Counter(name for subset in plan.official.values() for name in subset)
+    faults = [
+        *(
+            Fault("unsafe-name", repr(name), f"the case name {reason}", "rename the files")
+            for name in names
+            if (reason := _unsafe_reason(name))
+        ),
+        *(
+            Fault("name-clash", repr(name), "another case has the same name on some systems", "rename its files")
+            for name in names
+            if normalized[normalize_name(name)] > 1
+        ),
+        *(
+            Fault("missing-file", key, f"the case {case.name!r} needs this file, which is missing.")
+            for case in plan.cases
+            for key in (case.image, *case.masks)
+            if key not in source.files
+        ),
+        *(
+            Fault("official-split", repr(name), f"is in the official split {'twice' if name in known else 'but missing'}.")
+            for name, count in official.items()
+            if count > 1 or name not in known
+        ),
+    ]
+    if faults:
+        raise DatasetImportError(source.location, faults)
+
+
+def _unsafe_reason(name: str) -> str | None:
+    hidden = "is hidden, or has a slash" if name.startswith(".") or "/" in name else None
+    return unsafe_name_reason(name) or hidden

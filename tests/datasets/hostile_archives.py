@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmunet.datasets._build.archive import extract
-from tmunet.datasets._build.extraction_budget import Limits
+from tmunet.datasets._build.archives import ExtractionBudget, extract
 from tmunet.errors import InputError
 
 Files = Iterable[tuple[str, bytes]]
@@ -26,7 +25,7 @@ def zip_info(name: str) -> zipfile.ZipInfo:
 
 
 def make(path: Path, files: Files) -> Path:
-    """An archive of the format that its name tells, with exactly these names."""
+    """An archive of the format of its suffix, with exactly these names."""
     if path.suffix == ".zip":
         method = zipfile.ZIP_STORED if "stored" in path.name else zipfile.ZIP_DEFLATED
         with zipfile.ZipFile(path, "w") as archive:
@@ -46,12 +45,12 @@ def content_of(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def refused(archive: Path, match: str, limits: Limits | None = None) -> None:
+def refused(archive: Path, match: str, budget: ExtractionBudget | None = None) -> None:
     """The archive is refused by name, and nothing of it is left anywhere."""
     target = archive.parent / "inside" / "target"
     before = content_of(archive.parent)
     with pytest.raises(InputError, match=match) as caught:
-        extract(archive, target, *([limits] if limits else []))
+        extract(archive, target, *([budget] if budget else []))
     assert str(archive) in str(caught.value)
     assert not target.exists()
     assert content_of(archive.parent) == before

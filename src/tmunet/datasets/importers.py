@@ -1,11 +1,11 @@
-"""The named data sets that can be imported."""
+"""Registry of importers by data set name."""
 
 import importlib
 import re
 from difflib import get_close_matches
 from typing import cast
 
-from tmunet.datasets._build.import_plan import PlanFunction, SetFacts
+from tmunet.datasets._build.import_plan import DatasetFacts, Importer
 from tmunet.errors import UsageError
 
 _MODULES = {
@@ -24,12 +24,12 @@ _MODULES = {
 
 
 def list_sets() -> tuple[str, ...]:
-    """Give the names that `tmunet import` takes; the last two are no data sets but ways to store any."""
+    """List the names that `tmunet import` takes; the last two are formats for any data."""
     return tuple(_MODULES)
 
 
 def find_name(name: str) -> str:
-    """Give the name in its own spelling; capitals, hyphens and underscores do not matter.
+    """Resolve a name to its canonical spelling; case, hyphens and underscores are ignored.
 
     Raises:
         UsageError: there is no such importer; the nearest is suggested.
@@ -49,19 +49,19 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_ ]", "", name.casefold())
 
 
-def get_importer(name: str) -> PlanFunction:
-    """Give the importer of a set without options.
+def get_importer(name: str) -> Importer:
+    """Get the importer of a data set without options.
 
     Raises:
         UsageError: there is none of this name.
     """
-    return cast(PlanFunction, importlib.import_module(f"tmunet.datasets.{_MODULES[find_name(name)]}").plan)
+    return cast(Importer, importlib.import_module(f"tmunet.datasets.{_MODULES[find_name(name)]}").plan)
 
 
-def get_facts(name: str) -> SetFacts:
-    """Give what is known of a named set.
+def get_facts(name: str) -> DatasetFacts:
+    """Get the facts of a data set.
 
     Raises:
         UsageError: there is none of this name.
     """
-    return cast(SetFacts, importlib.import_module(f"tmunet.datasets.{_MODULES[find_name(name)]}").FACTS)
+    return cast(DatasetFacts, importlib.import_module(f"tmunet.datasets.{_MODULES[find_name(name)]}").FACTS)

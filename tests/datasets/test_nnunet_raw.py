@@ -15,20 +15,14 @@ from tmunet.data.io.images import read_image, to_channels
 from tmunet.data.io.masks import read_mask
 from tmunet.data.split.splits import Split
 from tmunet.datasets import nnunet_raw as nnunet
+from tmunet.datasets._build.faults import DatasetImportError
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json
 from tmunet_lab.nnunet.raw_export import write_nnunet
 
-from .originals import source_of
-from .originals_more import SIZE, box, make_nnunet, photograph, save
+from .miniatures import SMALL, box, faults_of, make_nnunet, photograph, save, source_of
 
 HOSTILE = "a b", "c_0000", "ü.x", "d"
-
-
-def faults_of(folder):
-    with pytest.raises(DataError) as caught:
-        nnunet.plan(source_of(folder))
-    return caught.value.faults
 
 
 @pytest.mark.parametrize("ending", [".png", ".bmp", ".tif"])
@@ -42,16 +36,17 @@ def test_labels_become_classes_and_pixels_to_ignore(tmp_path, ending):
     )
     assert plan.facts.modality == "channels: R, G, B"
     assert [case.name for case in plan.cases] == ["a", "b_0001", "c", "d"]
-    assert np.array_equal(plan.cases[1].draw(SIZE), np.maximum(box(0, 0, 2), box(3, 4, 255)))
+    assert np.array_equal(plan.cases[1].read_mask(SMALL), np.maximum(box(0, 0, 2), box(3, 4, 255)))
     assert plan.official == {"train": ["a", "b_0001", "c"], "test": ["d"]}
     assert not plan.remarks
 
 
-def test_without_labels_the_test_images_are_no_cases(tmp_path):
+@pytest.mark.parametrize("spelling", ["licence", "license"])  # nnU-Net writes the first
+def test_without_labels_the_test_images_are_no_cases(tmp_path, spelling):
     home = make_nnunet(tmp_path)
     (home / "labelsTs/d.png").unlink()
     description = json.loads((home / "dataset.json").read_text())
-    description |= {"name": "Abdomen", "license": "CC0", "reference": "https://example.org"}
+    description |= {"name": "Abdomen", spelling: "CC0", "reference": "https://example.org"}
     description["labels"] = {"background": 0, "a": 1, "b": 2, "c": 3}
     write_json(home / "dataset.json", description)
     plan = nnunet.plan(source_of(home))
@@ -67,59 +62,55 @@ def test_the_name_may_come_from_the_folder_that_the_user_points_at(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("description", "message"),
+    ("description", "kind"),
     [
-        ({"file_ending": ".nii.gz"}, "3D images (NIfTI and the like) are not read"),
-        ({"labels": {"background": 0, "organ": [1, 2]}}, "organ are regions (lists of labels)"),
-        ({"labels": {"background": 0, "organ": 2}}, "expected `labels` to count up from 0 without a gap"),
-        ({"labels": {"background": 0, "ignore": 1, "organ": 2}}, "expected the label 'ignore' to be the highest, 2"),
-        ({"labels": {"background": 0, "ignore": 1}}, "expected 2 to 255 classes beside 'ignore', but found 1"),
-        ({"labels": {"0": "background"}}, "count up from 0"),
-        ({"labels": ["background"]}, "expected `labels` to be an object"),
-        ({"channel_names": ["R"]}, "expected `channel_names` to be an object"),
-        ({"numTraining": 4}, "expected 4 training images (numTraining), but found 3"),
-        ({"numTraining": "3"}, "expected `numTraining` to be a number above 0"),
-        ({"modality": {"0": "MR"}}, "nnUNetv2_convert_old_nnUNet_dataset"),
-        ({"dataset": {}}, "lists files under the key 'dataset'"),
+        ({"file_ending": ".nii.gz"}, "file-format"),
+        ({"labels": {"background": 0, "organ": [1, 2]}}, "labels"),
+        ({"labels": {"background": 0, "organ": 2}}, "labels"),
+        ({"labels": {"background": 0, "ignore": 1, "organ": 2}}, "labels"),
+        ({"labels": {"background": 0, "ignore": 1}}, "labels"),
+        ({"labels": {"0": "background"}}, "labels"),
+        ({"labels": ["background"]}, "labels"),
+        ({"channel_names": ["R"]}, "value"),
+        ({"numTraining": 4}, "case-count"),
+        ({"numTraining": "3"}, "value"),
+        ({"modality": {"0": "MR"}}, "old-version"),
+        ({"dataset": {}}, "file-list"),
     ],
 )
-def test_what_is_not_read_is_told(tmp_path, description, message):
+def test_what_is_not_supported_is_a_fault_of_dataset_json(tmp_path, description, kind):
     make_nnunet(tmp_path, description)
-    (fault,) = faults_of(tmp_path)
-    assert fault.startswith("nnUNet_raw/Dataset120_Organs/dataset.json: ")
-    assert message in fault
+    assert faults_of(nnunet.plan, tmp_path) == {(kind, "nnUNet_raw/Dataset120_Organs/dataset.json")}
 
 
-def test_missing_keys_are_told_at_once(tmp_path):
+def test_missing_keys_are_reported_together(tmp_path):
     write_json(tmp_path / "dataset.json", {"name": "discs", "labels": {}})
-    assert [fault.split("'")[1] for fault in faults_of(tmp_path)] == ["channel_names", "numTraining", "file_ending"]
+    with pytest.raises(DatasetImportError) as caught:
+        nnunet.plan(source_of(tmp_path))
+    assert [fault.kind for fault in caught.value.faults] == ["missing-key"] * 3
+    assert [fault.split("'")[1] for fault in caught.value.faults] == ["channel_names", "numTraining", "file_ending"]
 
 
-def test_files_that_do_not_fit_are_told_at_once(tmp_path):
+def test_files_that_do_not_fit_are_reported_together(tmp_path):
     home = make_nnunet(tmp_path)
     save(home / "imagesTr" / "a_0001.png", photograph(0))
     save(home / "imagesTr" / "e.png", photograph(0))
     save(home / "imagesTs" / "a_0000.png", photograph(0))
     save(home / "labelsTs" / "a.png", box(0, 0, 1))
     (home / "labelsTr" / "c.png").unlink()
-    faults = faults_of(home)
-    for fragment in (
-        "imagesTr/a_0001.png: is channel 1 in a file of its own, but only one file for each image is read",
-        "imagesTr/e.png: expected a name such as CASE_0000.png",
-        "imagesTr/c_0000.png: the case 'c' has no mask",
-        "imagesTs/a_0000.png: the training case 'a' has this name too",
-    ):
-        assert any(fragment in fault for fault in faults), fragment
-    assert len(faults) == 4
+    assert faults_of(nnunet.plan, home) == {
+        ("channel-files", "imagesTr/a_0001.png"),
+        ("file-name", "imagesTr/e.png"),
+        ("missing-mask", "imagesTr/c_0000.png"),
+        ("duplicate-file", "imagesTs/a_0000.png"),
+    }
 
 
 def test_a_source_without_or_with_two_data_sets_is_refused(tmp_path):
-    (fault,) = faults_of(tmp_path)
-    assert "expected nnunet as its source distributes it: DatasetNNN_NAME with dataset.json" in fault
+    assert faults_of(nnunet.plan, tmp_path) == {("layout", "")}
     make_nnunet(tmp_path / "a")
     make_nnunet(tmp_path / "b")
-    (fault,) = faults_of(tmp_path)
-    assert "expected one data set, but found a/nnUNet_raw/Dataset120_Organs/dataset.json, b/" in fault
+    assert faults_of(nnunet.plan, tmp_path) == {("several-data-sets", "")}
 
 
 def make_ours(folder, names=HOSTILE, channels=(1, 3, 3, 1), deep=False, ignore=False, split=None):
@@ -149,7 +140,7 @@ def assert_same(dataset: Dataset, folder: Path, channels: int) -> None:
             assert again.dtype == image.dtype
             assert np.array_equal(again, to_channels(image, channels))
             mask = read_mask(case.mask, dataset.info.classes, dataset.info.ignore_label)
-            assert np.array_equal(back[case.name].draw(mask.shape), mask)
+            assert np.array_equal(back[case.name].read_mask(mask.shape), mask)
     assert plan.facts.classes[1:] == dataset.info.classes[1:]
     assert plan.facts.ignore_label == dataset.info.ignore_label
 
@@ -219,10 +210,10 @@ def test_names_that_nnunet_keeps_for_itself_are_refused(tmp_path):
     assert not (tmp_path / "raw").exists()
 
 
-def test_faults_of_files_are_told_at_once_and_nothing_is_left(tmp_path, png16):
+def test_faults_of_files_are_told_at_once_and_nothing_is_left(tmp_path):
     dataset = make_ours(tmp_path / "ours")
     (tmp_path / "ours/images/a b.png").write_bytes(b"")
-    (tmp_path / "ours/images/c_0000.jpg").write_bytes(png16(np.zeros((*SIZE, 3), np.uint16), 2))
+    tifffile.imwrite(tmp_path / "ours/images/c_0000.jpg", np.zeros((*SMALL, 3), np.uint16), photometric="rgb")
     save(tmp_path / "ours/masks/d.png", box(0, 0, 9))
     with pytest.raises(DataError) as caught:
         write_nnunet(dataset, tmp_path / "raw", 1)
@@ -244,7 +235,7 @@ def test_deep_gray_among_colors_is_refused(tmp_path):
 def test_more_channels_are_refused(tmp_path):
     dataset = make_ours(tmp_path / "ours", channels=(1, 1, 1, 1))
     tifffile.imwrite(
-        tmp_path / "ours/images/d.png", np.zeros((*SIZE, 5), np.uint8), photometric="minisblack", planarconfig="contig"
+        tmp_path / "ours/images/d.png", np.zeros((*SMALL, 5), np.uint8), photometric="minisblack", planarconfig="contig"
     )
     with pytest.raises(DataError, match="expected an image of 1 or 3 channels, but found"):
         write_nnunet(dataset, tmp_path / "raw", 1)

@@ -1,0 +1,203 @@
+"""Build a data set folder: convert all cases in a temporary folder, then move it into place."""
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
+from tmunet.data.reader import palette_faults
+from tmunet.data.split.splits import copy_fixed_splits
+from tmunet.data.split.splits import Split, write_split
+from tmunet.datasets._build.conversion import StoredLabels, WrittenCase, convert_case
+from tmunet.datasets._build.dataset_card import describe, write_card
+from tmunet.datasets._build.faults import ConversionError, DatasetImportError, Fault
+from tmunet.datasets._build.import_plan import Importer, ImportPlan, PlannedCase, check_plan
+from tmunet.datasets._build.source import SourceFiles, open_source
+from tmunet.errors import InputError, UsageError
+from tmunet.files import write_json, write_text
+
+_MAX_WORKERS = 8  # decoding is bound by the processor; more threads only take more memory
+_TEMPORARY = ".tmunet-import-"
+
+
+@dataclass(frozen=True)
+class Imported:
+    """An imported data set: its folder, the content of ``dataset.json``, all cases with their groups, and remarks.
+
+    The folder holds ``images/``, ``masks/``, ``dataset.json``, ``README.md``; ``official_split.json`` if the source has an
+    official split; ``split.json`` and ``splits/`` if tmunet has fixed splits of the data set.
+    """
+
+    folder: Path
+    info: DatasetInfo
+    cases: tuple[Case, ...]
+    remarks: tuple[str, ...]
+
+
+def import_dataset(
+    importer: Importer, location: Path, destination: Path, command: str, fixed_splits_of: str | None = None
+) -> Imported:
+    """Import a download, a folder or an archive: extract, plan and `build`, with the errors of these steps."""
+    check_destination(destination, location)
+    with _temporary_folder(destination) as temporary:
+        source = open_source(location, temporary / "extracted")
+        return _build(importer(source), source, temporary / "dataset", destination, command, fixed_splits_of)
+
+
+def build(plan: ImportPlan, source: SourceFiles, destination: Path, command: str, fixed_splits_of: str | None = None) -> Imported:
+    """Write the images, masks, ``dataset.json`` and dataset card of a planned import.
+
+    All files are written to a temporary folder, which is moved to `destination` when everything is done. An import that
+    fails leaves nothing behind; the temporary folder of one that was killed is removed by the next import.
+
+    Args:
+        plan: of an importer.
+        source: the files that the importer got.
+        destination: a new or empty folder; hidden files in it stay.
+        command: the command line, for the dataset card.
+        fixed_splits_of: the named set whose fixed splits fit these cases; None for other data, whatever its name.
+
+    Raises:
+        UsageError: `destination` holds a data set or other files, or is inside of the source.
+        DatasetImportError: all faults of the plan, or of the cases.
+        InputError: `destination` cannot be written.
+    """
+    check_destination(destination, source.location)
+    with _temporary_folder(destination) as temporary:
+        return _build(plan, source, temporary / "dataset", destination, command, fixed_splits_of)
+
+
+def check_destination(destination: Path, location: Path) -> None:
+    """Check the destination before anything is extracted or read.
+
+    Raises:
+        UsageError: it holds a data set or other files, or is inside of the source.
+    """
+    if location.is_dir() and destination.resolve().is_relative_to(location.resolve()):
+        raise UsageError(f"Expected a folder outside of {location}, but got {destination}; give another.")
+    if (destination / "dataset.json").exists():
+        raise UsageError(
+            f"{destination}: holds a data set already ({read_dataset_info(destination).name}); give another folder, or remove "
+            "this one."
+        )
+    if destination.exists() and not destination.is_dir():
+        raise UsageError(f"{destination}: expected a folder for the data set, but it is a file; give another.")
+    if destination.is_dir() and any(not path.name.startswith(".") for path in destination.iterdir()):
+        raise UsageError(
+            f"{destination}: expected a new or empty folder for the data set, but it holds other files; give another."
+        )
+
+
+@contextmanager
+def _temporary_folder(destination: Path) -> Iterator[Path]:
+    """A folder on the file system of the destination; those that killed imports left are removed.
+
+    It is inside of a destination that exists, which may be a mount point, else beside it.
+    """
+    path, temporary = destination.resolve(), None
+    beside, inside = (path.parent, f"{_TEMPORARY}{path.name}-"), (path, _TEMPORARY)
+    try:
+        for parent, prefix in (beside, inside):
+            for stale in parent.glob(f"{_TEMPORARY}*"):
+                if re.fullmatch(re.escape(prefix) + "[a-z0-9_]{8}", stale.name):  # as `mkdtemp` names it
+                    shutil.rmtree(stale, ignore_errors=True)
+        parent, prefix = inside if path.is_dir() else beside
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        yield temporary
+    except OSError as error:
+        raise InputError(
+            f"{error.filename or destination}: cannot be read or written: {error.strerror}. Check its permissions and the free "
+            "disk, then run the same command again."
+        ) from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _build(
+    plan: ImportPlan, source: SourceFiles, folder: Path, destination: Path, command: str, fixed_splits_of: str | None
+) -> Imported:
+    check_plan(plan, source)
+    written = _convert_cases(plan, source, folder)
+    plan = replace(plan, remarks=(*plan.remarks, *_remark_on_empty_masks(written)))
+    write_text(folder / "README.md", write_card(plan, source, written, command))
+    if official := plan.official:
+        split = Split(*(tuple(official.get(subset, ())) for subset in ("train", "val", "test")))
+        write_split(folder / "official_split.json", split)
+    if fixed_splits_of is not None:
+        copy_fixed_splits(fixed_splits_of, [case.name for case in plan.cases], folder)
+    write_json(folder / "dataset.json", describe(plan, written, command))
+    groups = {case.name: case.group for case in plan.cases}
+    cases, faults = find_cases(folder)
+    if faults or {case.name for case in cases} != groups.keys():  # such as by a second import that runs into the same folder
+        raise InputError(f"{destination}: temporary files of this import were removed; run the same command again.")
+    _move(folder, destination)
+    cases, _ = find_cases(destination)
+    grouped = tuple(replace(case, group=groups[case.name]) for case in cases)
+    return Imported(destination, read_dataset_info(destination), grouped, plan.remarks)
+
+
+def _convert_cases(plan: ImportPlan, source: SourceFiles, folder: Path) -> list[WrittenCase]:
+    """Convert all cases in threads; raises all faults of all cases, or else those of palettes that contradict each other."""
+    written: list[WrittenCase] = []
+    faults: list[Fault] = []
+
+    def convert(case: PlannedCase) -> WrittenCase | list[Fault]:
+        try:
+            return convert_case(case, source, plan.facts, folder)
+        except InputError as error:
+            return _faults_of(case.name, error)
+
+    bar = tqdm(total=len(plan.cases), desc=f"import {plan.facts.name}", unit="case", disable=None)
+    pool = ThreadPoolExecutor(min(_MAX_WORKERS, os.cpu_count() or 1))
+    try:
+        with bar:
+            for result in pool.map(convert, plan.cases):
+                if isinstance(result, WrittenCase):
+                    written.append(result)
+                else:
+                    faults += result
+                bar.update()
+        if not faults:  # the masks that were written have one palette, so the original ones have to be read
+            readers = [case.read_mask for case in plan.cases if isinstance(case.read_mask, StoredLabels)]
+            legends = list(zip((str(reader.path) for reader in readers), pool.map(StoredLabels.legend, readers), strict=True))
+            faults = [Fault("palette-conflict", "", fault) for fault in palette_faults(legends)]
+    finally:
+        pool.shutdown(cancel_futures=True)
+    if faults:
+        raise DatasetImportError(source.location, faults)
+    return written
+
+
+def _faults_of(case: str, error: InputError) -> list[Fault]:
+    if isinstance(error, ConversionError):
+        fault = error.fault
+        return [Fault(fault.kind, f"{case}: {fault.path}", fault.message, fault.hint)]
+    return [Fault("unreadable", case, str(error))]
+
+
+def _remark_on_empty_masks(written: Sequence[WrittenCase]) -> list[str]:
+    remark = (
+        "All masks are empty: no pixel is of a class besides the background. If that is not meant, look at the "
+        "values of the original masks; with `folders`, choose --threshold or --values by them."
+    )
+    return [remark] * all(case.empty for case in written)
+
+
+def _move(folder: Path, destination: Path) -> None:
+    """Move a finished data set into place: by one rename into a new folder, else file by file, ``dataset.json`` last."""
+    if not destination.exists():
+        folder.rename(destination.resolve())
+        return
+    check_destination(destination, folder)
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == "dataset.json"):
+        path.rename(destination / path.name)
