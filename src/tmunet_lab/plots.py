@@ -22,6 +22,7 @@ STYLE: dict[str, Any] = {
     "grid.color": "#d9d9d9",
     "grid.linewidth": 0.6,
     "legend.frameon": False,
+    "text.parse_math": False,  # a dollar in a label is a dollar
     "svg.fonttype": "none",  # text stays text: it can be searched
     "svg.hashsalt": "tmunet",
     "pdf.fonttype": 42,
