@@ -1,4 +1,4 @@
-"""How much a random split of video frames flatters: CVC-ClinicDB, split at random and by video, trained and scored alike.
+"""Measure data leakage: Dice on CVC-ClinicDB with a random split and with a split by video, same training and evaluation.
 
     python benchmarks/leak.py DATA [--seeds 2] [--runs runs/leak] [--out benchmarks/leak.md]
 
@@ -110,21 +110,21 @@ def table(found: list[dict[str, Any]], seen: list[dict[str, Any]], command: str)
     gaps = [a - b for a, b in zip(*means.values(), strict=True)]
     rows = "\n".join(map(row, found))
     made = ", ".join(f"{name} {versions()[name]}" for name in ("tmunet", "torch", "numpy", "pillow"))
-    return f"""# What a random split of video frames hides
+    return f"""# Data leakage of a random split of video frames
 
 CVC-ClinicDB: 612 frames of 29 videos. Trained shortly from fresh weights, scored at native size, protocol `strict`. Settings:
 `{" ".join(SETTINGS)}`.
 
 ## Two splits
 
-| split | seed | test frames | video in train | near twin in train | Dice | 95 % interval | missed | split SHA-256 |
+| split | seed | test frames | video in train | near-duplicate in train | Dice | 95 % interval | missed | split SHA-256 |
 |---|---|---|---|---|---|---|---|---|
 {rows}
 
 Mean Dice over the seeds: {told}; random above grouped by {fmean(gaps):+.3f}
 (by seed: {", ".join(f"{gap:+.3f}" for gap in gaps)}).
 
-"Video in train": share of the test frames whose video has frames among the training images. "Near twin in train": share with a
+"Video in train": share of the test frames whose video has frames among the training images. "Near-duplicate in train": share with a
 training image whose small gray copy correlates above 0.97. The two kinds of split have other test frames, and few videos make a
 test side: the difference above is also one of easy and hard videos.
 

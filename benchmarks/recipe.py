@@ -16,13 +16,11 @@ from statistics import fmean
 from typing import Any
 
 from tmunet.files import write_csv, write_text
-from tmunet_lab.experiments.captions import settings
-from tmunet_lab.experiments.commands import resume_command, train_command
+from tmunet_lab.experiments.captions import format_settings
 from tmunet_lab.experiments.markdown import void_note
-from tmunet_lab.experiments.plan import Plan
-from tmunet_lab.experiments.plan_files import read_plan
-from tmunet_lab.experiments.planned_runs import PlannedRun, plan_runs
-from tmunet_lab.experiments.run_state import state_of
+from tmunet_lab.experiments.plan import ExperimentPlan, read_plan
+from tmunet_lab.experiments.run_status import RunStatus, inspect_run
+from tmunet_lab.experiments.runs import PlannedRun, expand_plan, resume_command, train_command
 
 BASE = "base"
 COLUMNS = ("factor", "data", "seed", "epochs", "kept_epoch", "val_loss", "val_dice", "train_loss", "split_sha256")
@@ -30,7 +28,7 @@ COLUMNS = ("factor", "data", "seed", "epochs", "kept_epoch", "val_loss", "val_di
 
 def train(run: PlannedRun) -> None:
     """Train, or go on with, one run, as a user would."""
-    command = resume_command(run) if state_of(run).name == "interrupted" else train_command(run)
+    command = resume_command(run) if inspect_run(run).status == RunStatus.INTERRUPTED else train_command(run)
     subprocess.run([sys.executable, "-m", "tmunet", *command], check=True)
 
 
@@ -60,18 +58,18 @@ def cell(rows: list[dict[str, Any]], factor: str, data: str) -> str:
     return f"{', '.join(f'{value:.3f}' for value in dice.values()) or '-'} | {change}"
 
 
-def page(plan: Plan, rows: list[dict[str, Any]], missing: int, command: str) -> str:
+def page(plan: ExperimentPlan, rows: list[dict[str, Any]], missing: int, command: str) -> str:
     """Settings, a line for each factor, and what was not run."""
     head = " | ".join(f"{data}: Dice by seed | change" for data in plan.data)
     lines = []
     for label, network in plan.networks.items():
-        own = {**({"model_args": network.options} if network.model_args else {}), **network.settings}
-        differs = f"`{settings(own)}`" if own else "the recipe as it is"
+        own = {**({"model_args": network.model_args} if network.model_args else {}), **network.settings}
+        differs = f"`{format_settings(own)}`" if own else "the recipe as it is"
         if network.model != plan.networks[BASE].model:
-            differs = f"the network, `{network.model}`" + (f", `{settings(own)}`" if own else "")
+            differs = f"the network, `{network.model}`" + (f", `{format_settings(own)}`" if own else "")
         values = " | ".join(cell(rows, label, data) for data in plan.data)
         lines.append(f"| {label} | {differs} | {values} |")
-    budgets = "\n".join(f"- {data}: `{settings(own)}`" for data, own in plan.data_settings.items())
+    budgets = "\n".join(f"- {data}: `{format_settings(own)}`" for data, own in plan.data_settings.items())
     title = "\n\n".join([plan.title, *void_note(plan)])
     return f"""# {title}
 
@@ -101,16 +99,16 @@ def main() -> None:
     if given.plan != parser.get_default("plan"):
         command += f" --plan {given.plan} --runs {given.runs} --out {given.out}"
     plan = read_plan(given.plan)
-    for run in plan_runs(plan, given.data, given.runs, "cpu"):
+    for run in expand_plan(plan, given.data, given.runs, "cpu"):
         if kept(run) is None and not given.page_only:
             train(run)
             write(plan, given.data, given.runs, given.out, command)
     write(plan, given.data, given.runs, given.out, command)
 
 
-def write(plan: Plan, data: Path, runs: Path, out: Path, command: str) -> None:
+def write(plan: ExperimentPlan, data: Path, runs: Path, out: Path, command: str) -> None:
     """Write the page and the CSV."""
-    planned = plan_runs(plan, data, runs, "cpu")
+    planned = expand_plan(plan, data, runs, "cpu")
     rows = [row for run in planned if (row := kept(run)) is not None]
     write_text(out, page(plan, rows, len(planned) - len(rows), command))
     write_csv(out.with_suffix(".csv"), COLUMNS, rows)

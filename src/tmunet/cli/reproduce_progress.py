@@ -1,41 +1,42 @@
-"""What `tmunet reproduce` says of its runs."""
+"""Report the progress of `tmunet reproduce`."""
 
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tmunet_lab.experiments.execute_plan import Watch
-    from tmunet_lab.experiments.execute_run import Outcome
-    from tmunet_lab.experiments.planned_runs import Key, PlannedRun
-    from tmunet_lab.experiments.run_state import Examined
+    from tmunet_lab.experiments.run_status import InspectedRun
+    from tmunet_lab.experiments.runner import RunOutcome, Watch
+    from tmunet_lab.experiments.runs import PlannedRun, RunKey
 
 
-def teller(total: int) -> "Watch":
-    """Says of each run when it starts and how it ends."""
-    from tmunet_lab.experiments.duration import duration
+def progress_logger(total: int) -> "Watch":
+    """Print a line when a run starts and when it ends."""
+    from tmunet_lab.experiments.time_estimate import duration
 
     started = itertools.count(1)
 
-    def tell(run: "PlannedRun", outcome: "Outcome | None") -> None:
+    def log(run: "PlannedRun", outcome: "RunOutcome | None") -> None:
         name = run.folder.path.name
         if outcome is None:
             print(f"[{next(started)}/{total}] {name}: log in {run.log}", flush=True)
         else:
-            detail = f"\n{outcome.detail}" if outcome.detail else ""
-            print(f"{name}: {outcome.state} after {duration(outcome.seconds)}{detail}", flush=True)
+            reason = f"\n{outcome.reason}" if outcome.reason else ""
+            print(f"{name}: {outcome.status} after {duration(outcome.seconds)}{reason}", flush=True)
 
-    return tell
+    return log
 
 
-def summary(examined: "Sequence[Examined]", outcomes: "Mapping[Key, Outcome]", missing: "Mapping[Key, str]") -> str:
-    """How many runs are done and failed, and why the others are not there, each reason once."""
-    done = [run for run, state in examined if state.name == "done"]
-    failed = sum(outcome.state == "failed" for outcome in outcomes.values())
+def format_summary(
+    inspected: "Sequence[InspectedRun]", outcomes: "Mapping[RunKey, RunOutcome]", missing: "Mapping[RunKey, str]"
+) -> str:
+    """Count runs that are done and failed, and list the reasons of the others, each once."""
+    done = [run for run, _ in inspected if run.key not in missing]
+    failed = sum(outcome.status == "failed" for outcome in outcomes.values())
     now = sum(run.key in outcomes for run in done)
-    lines = [f"{len(done)} of {len(examined)} runs are done, {now} of them now; {failed} failed."]
+    lines = [f"{len(done)} of {len(inspected)} runs are done, {now} of them now; {failed} failed."]
     names: dict[str, list[str]] = {}
-    for run, _ in examined:
+    for run, _ in inspected:
         if run.key in missing:
             names.setdefault(missing[run.key], []).append(run.folder.path.name)
     for reason, (first, *more) in names.items():

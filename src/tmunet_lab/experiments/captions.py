@@ -1,4 +1,4 @@
-"""What every page says of its plan and of how its numbers came about."""
+"""Captions of tables and figures: training settings, statistics, notes on each block."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -6,111 +6,116 @@ from typing import Any
 import yaml
 
 from tmunet.text import KINDS, pluralize, resampling_unit
-from tmunet_lab.experiments.number_format import numbers, seeds
+from tmunet_lab.experiments.number_format import format_seeds, join_numbers
 from tmunet_lab.experiments.paper_values import PROTOCOL, SPLIT
-from tmunet_lab.experiments.plan import Plan
-from tmunet_lab.experiments.table import Block, Table
+from tmunet_lab.experiments.plan import ExperimentPlan
+from tmunet_lab.experiments.tables import ResultTable, TableBlock
 
 
-def settings(values: dict[str, Any]) -> str:
-    """Settings in one line, as in YAML.
+def format_settings(values: dict[str, Any]) -> str:
+    """Format settings as YAML in one line.
 
-    >>> settings({"epochs": 20, "preprocess": {"size": 128}})
+    >>> format_settings({"epochs": 20, "preprocess": {"size": 128}})
     '{epochs: 20, preprocess: {size: 128}}'
     """
-    return " ".join(str(yaml.safe_dump(values, default_flow_style=True, sort_keys=False, allow_unicode=True)).split())
+    dumped = yaml.safe_dump(values, default_flow_style=True, sort_keys=False, allow_unicode=True, width=2**16)
+    return " ".join(str(dumped).split())
 
 
-def conditions(plan: Plan) -> list[str]:
-    """How the runs of a plan were trained, and in what some differ: plain sentences, settings in backticks."""
-    common = f" with `{settings(plan.settings)}`" if plan.settings else ""
-    sentences = [f"Recipe `{plan.recipe}`{common}, {seeds(plan.seeds)}."]
-    sentences += [f"On {data} also `{settings(own)}`." for data, own in plan.data_settings.items() if own]
+def training_conditions(plan: ExperimentPlan) -> list[str]:
+    """Describe how the runs of a plan are trained, and which settings differ: plain sentences, settings in backticks."""
+    common = f" with `{format_settings(plan.settings)}`" if plan.settings else ""
+    sentences = [f"Recipe `{plan.recipe}`{common}, {format_seeds(plan.seeds)}."]
+    sentences += [f"On {data} also `{format_settings(own)}`." for data, own in plan.data_settings.items() if own]
     for label, network in plan.networks.items():
-        options = f" with options `{settings(network.model_args)}`" if network.model_args else ""
-        own = f"; trained with `{settings(network.settings)}` in place of the plan's" if network.settings else ""
-        sentences.append(f"{label}: `{network.model}`{options}{own}.")
+        model_args = f" with `model_args: {format_settings(network.model_args)}`" if network.model_args else ""
+        own = f"; trained with `{format_settings(network.settings)}` in place of the plan's" if network.settings else ""
+        sentences.append(f"{label}: `{network.model}`{model_args}{own}.")
     return sentences
 
 
-def drawn_over(table: Table) -> str:
-    """Over what intervals are: images, or also their groups if any block knows them."""
+def interval_units(table: ResultTable) -> str:
+    """Name what bootstrap intervals resample: images, or groups if any block knows them."""
     known = any(block.groups is not None for block in table.blocks)
-    return f"images, or over groups ({KINDS}) where images are known to belong together" if known else "images"
+    return f"groups of images ({KINDS}) where they are known, else images" if known else "images"
 
 
-def how_to_read(table: Table, best: str, second: str) -> str:
-    """What a cell holds, and how the best and the second value of a column are marked."""
-    over = drawn_over(table)
-    same, equal, of_group = "images", "images", ""
-    if over != same:
-        same, equal, of_group = "the same", "ones", ", and in the test a group's the mean over its images"
-    against = (
-        f"p: Wilcoxon's signed-rank test against {table.reference} over {same}, two-sided, equal {equal} by Pratt, with Holm's "
-        "correction over the networks of the column. "
+def how_to_read(table: ResultTable, best: str, second: str) -> list[str]:
+    """Explain the cells of a table, and how the best and the second value of a column are marked: plain sentences."""
+    units = interval_units(table)
+    tested = (
+        "images that both networks have" if units == "images" else "the same units, of images that both networks have"
+    )
+    test = (
+        f"p: Wilcoxon signed-rank test against {table.reference} over {tested}; two-sided, zeros by Pratt, Holm's correction "
+        "over the networks of the column."
         if table.reference
-        else "No paired tests: the plan has no TM-UNet to test against. "
+        else "No paired tests: the plan has no TM-UNet to test against."
     )
-    return (
-        f"Ours: mean of the seeds ± sample SD over seeds; then the 95 % bootstrap interval over {over}. For interval and test "
-        f"each image's value is its mean over the seeds that have it{of_group}; a test takes the images that both networks have. "
-        f"{against}Dice, IoU and F1 in percent, HD in pixels. "
-        f"The best value of a column is {best}, the second {second}, where every network has been scored. The paper's figures "
-        f"belong to the split {SPLIT} and the protocol {PROTOCOL}, and stand nowhere else. Where interval and p are "
-        "missing beside others, the figure is one number for the set."
-    )
+    return [
+        f"Ours: mean over seeds ± sample SD over seeds, then the 95 % bootstrap interval over {units}. For interval and test "
+        "each image is averaged over its seeds, each group over its images.",
+        test,
+        f"Dice, IoU and F1 in percent, HD in pixels. The best value of a column is {best}, the second {second}, once every "
+        "network has scores.",
+        f"The paper's figures are those of the split {SPLIT} and the protocol {PROTOCOL}.",
+        "A figure without interval and p beside others is one number for the test set, not a mean over images.",
+    ]
 
 
-def block_title(block: Block) -> str:
-    """The name of a block."""
+def block_title(block: TableBlock) -> str:
+    """Title of a block."""
     return f"{block.data}, split {block.split}"
 
 
-def block_notes(table: Table, block: Block) -> list[str]:
-    """What must be known of a block: how many images, for what it stands in, and what is missing and why."""
+def block_notes(table: ResultTable, block: TableBlock) -> list[str]:
+    """Notes on a block: number of images, split, classes, substitutes, missing runs with reasons."""
     notes = []
     if block.results:
         first = block.results[0]
-        images = {part["n"] for part in first.scores["classes"].values()}
+        images = {summary["n"] for summary in first.scores["classes"].values()}
         notes.append(
-            f"{numbers(sorted(images))} test image{'' if images == {1} else 's'}, protocol {block.protocol}, "
+            f"{join_numbers(sorted(images))} test image{'' if images == {1} else 's'}, protocol {block.protocol}, "
             f"split SHA-256 {first.split_sha256[:12]}."
         )
         if block.groups is not None:
-            of = resampling_unit(max(images), block.groups)
-            notes.append(f"95 % bootstrap intervals{' and tests' if table.reference else ''} over {of}.")
+            units = resampling_unit(max(images), block.groups)
+            notes.append(f"95 % bootstrap intervals{' and tests' if table.reference else ''} over {units}.")
         if ignored := max(one.ignored for one in block.results):
-            notes.append(f"{pluralize(ignored, 'more test image')} without a pixel that counts: in no number here.")
+            notes.append(f"Not scored: {pluralize(ignored, 'more test image')} whose pixels are all ignored.")
         if len(classes := list(first.scores["classes"])) > 1:
-            counts = "; what is left out of HD counts an image once for each" * block.left_out
+            counts = "; images left out of HD are counted once for each class" * block.left_out
             notes.append(f"Values are means over the classes {', '.join(classes)}{counts}.")
-        notes += _absent_notes(block, classes)
-        seen = first.scores["facts"].get("images_in_train", 0)
-        if seen:
-            notes.append(f"{seen} of them the networks were trained on: the split has copies of them in train.")
-    if block.data in table.plan.reasons():
-        notes.append(f"{table.plan.reasons()[block.data]}; the paper's figures are not of these images.")
+        notes += _absent_classes(block, classes)
+        trained_on = first.scores["facts"].get("images_in_train", 0)
+        if trained_on:
+            notes.append(f"Data leakage: {pluralize(trained_on, 'test image')} with an exact duplicate in train.")
+    if block.data in table.plan.substitutes:
+        notes.append(
+            f"{block.data} substitutes {table.plan.substitutes[block.data]}; the paper's figures are not of these images."
+        )
     return notes + missing_notes(block)
 
 
-def _absent_notes(block: Block, classes: Sequence[str]) -> Iterator[str]:
-    """Which classes are in no reference and no prediction, and in how many of the runs."""
+def _absent_classes(block: TableBlock, classes: Sequence[str]) -> Iterator[str]:
     for name in classes:
         without = sum(name not in one.classes for one in block.results)
         if without:
-            runs = f"{without} of {len(block.results)} runs"
-            yield f"{name} is not in these images: no reference shows it, and no prediction of {runs}, whose means leave it out."
+            yield (
+                f"Class {name} is absent from the references, and from the predictions of {without} of "
+                f"{len(block.results)} runs, whose means leave it out."
+            )
 
 
-def missing_notes(block: Block) -> list[str]:
-    """What is missing from a block and why, each reason once."""
+def missing_notes(block: TableBlock) -> list[str]:
+    """List missing runs of a block by reason."""
     by_reason: dict[str, dict[str, list[str]]] = {}
     for row in block.rows:
         for reason, missed in row.reasons.items():
-            by_reason.setdefault(reason, {}).setdefault(seeds(missed), []).append(row.network)
+            by_reason.setdefault(reason, {}).setdefault(format_seeds(missed), []).append(row.network)
     notes = []
-    for reason, of_seeds in by_reason.items():
-        which = "; ".join(f"{', '.join(networks)} ({missed})" for missed, networks in of_seeds.items())
-        every = len(by_reason) == 1 and not block.results
-        notes.append(f"Empty{'' if every else f', {which}'}: {reason.rstrip('.')}.")
+    for reason, by_seeds in by_reason.items():
+        which = "; ".join(f"{', '.join(networks)} ({missed})" for missed, networks in by_seeds.items())
+        all_missing = len(by_reason) == 1 and not block.results
+        notes.append(f"Empty{'' if all_missing else f', {which}'}: {reason.rstrip('.')}.")
     return notes

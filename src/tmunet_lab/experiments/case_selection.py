@@ -1,30 +1,30 @@
-"""Which test images a figure shows: chosen by a rule, not by hand."""
+"""Select the test images of a figure by a rule: percentiles of the median Dice over networks."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from tmunet.data.cases import natural_key
-from tmunet_lab.experiments.plan import Plan
-from tmunet_lab.experiments.run_result import Result
-from tmunet_lab.experiments.table import Block, Table
+from tmunet_lab.experiments.plan import ExperimentPlan
+from tmunet_lab.experiments.results import RunResult
+from tmunet_lab.experiments.tables import ResultTable, TableBlock
 
 PERCENTILES = (10, 50, 90)
 RULE = (
-    "For each data set the test images at the 10th, 50th and 90th percentile of the median Dice over the networks, of the plan's "
-    "first seed: of n images in the order of that median, equal ones by name, the one at place 1 + p (n - 1) / 100, rounded."
+    "Of each data set the test images at the 10th, 50th and 90th percentile of the median Dice over the networks, first seed of "
+    "the plan: of n images sorted by that median, then by name, the one with rank 1 + p (n - 1) / 100, rounded."
 )
 
 
 @dataclass(frozen=True)
-class Chosen:
+class SelectedCase:
     """An image of a test set.
 
     Attributes:
         case: its name.
         percentile: of the median Dice over networks.
         median: that median, 0 to 1.
-        dice: of each network, by its label, 0 to 1.
+        dice: by label of the network, 0 to 1.
     """
 
     case: str
@@ -33,50 +33,46 @@ class Chosen:
     dice: dict[str, float]
 
 
-def choose_cases(results: Sequence[Result]) -> list[Chosen]:
-    """Choose images by the rule.
+def select_cases(results: Sequence[RunResult]) -> list[SelectedCase]:
+    """Select images by the rule.
 
     Args:
-        results: at least one, one for each network, on one test set, under one protocol.
+        results: at least one, one per network, on one test set, under one protocol.
 
     Returns:
-        One for each percentile, from the lowest; an image that stands for two of them is there once. None where no image has
-        a Dice of every network.
+        One per percentile, in ascending order; an image at two percentiles appears once. Empty if no image has a Dice of every
+        network.
     """
     values = {result.network: result.values("dice") for result in results}
-    shared = set.intersection(*(set(found) for found in values.values()))
-    medians = {case: median(found[case] for found in values.values()) for case in shared}
+    shared = set.intersection(*(set(of_network) for of_network in values.values()))
+    medians = {case: median(of_network[case] for of_network in values.values()) for case in shared}
     if not medians:
         return []
     order = sorted(medians, key=lambda case: (medians[case], natural_key(case)))
-    places = {int(percentile / 100 * (len(order) - 1) + 0.5): percentile for percentile in reversed(PERCENTILES)}
+    ranks = {int(percentile / 100 * (len(order) - 1) + 0.5): percentile for percentile in reversed(PERCENTILES)}
     return [
-        Chosen(
-            order[place],
-            percentile,
-            medians[order[place]],
-            {label: found[order[place]] for label, found in values.items()},
-        )
-        for place, percentile in sorted(places.items())
+        SelectedCase(case, percentile, medians[case], {label: of_network[case] for label, of_network in values.items()})
+        for rank, percentile in sorted(ranks.items())
+        for case in [order[rank]]
     ]
 
 
-def shown_protocol(plan: Plan) -> str:
-    """The protocol whose Dice is shown: strict, which looks at images at their own size, if the plan has it."""
+def case_protocol(plan: ExperimentPlan) -> str:
+    """Name the protocol whose Dice is shown: strict, which scores images at their own size, if the plan has it."""
     return "strict" if "strict" in plan.protocols else plan.protocols[0]
 
 
-def first_seed(block: Block, plan: Plan) -> list[Result]:
-    """The results of the plan's first seed in a block, by network."""
+def first_seed_results(block: TableBlock, plan: ExperimentPlan) -> list[RunResult]:
+    """Give the results of the plan's first seed, one per network."""
     return [result for result in block.results if result.seed == plan.seeds[0]]
 
 
-def shown_blocks(table: Table) -> dict[str, Block]:
-    """For each data set the first split that has results of the first seed; the plan's first split where none has."""
-    found: dict[str, Block] = {}
+def case_blocks(table: ResultTable) -> dict[str, TableBlock]:
+    """Give for each data set the first split with results of the first seed, or the plan's first split."""
+    blocks: dict[str, TableBlock] = {}
     for block in table.blocks:
-        if block.protocol == shown_protocol(table.plan):
-            kept = found.get(block.data)
-            if kept is None or (first_seed(block, table.plan) and not first_seed(kept, table.plan)):
-                found[block.data] = block
-    return found
+        if block.protocol == case_protocol(table.plan):
+            kept = blocks.get(block.data)
+            if kept is None or (first_seed_results(block, table.plan) and not first_seed_results(kept, table.plan)):
+                blocks[block.data] = block
+    return blocks

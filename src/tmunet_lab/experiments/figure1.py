@@ -1,209 +1,172 @@
-"""Figure 1: Dice against arithmetic as an SVG picture, the area of a bubble the images per second, a panel for each data set."""
+"""Figure 1: Dice against MACs, a panel per data set and split; the area of a bubble is the number of images per second."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tmunet.report.text_layout import wrap
-from tmunet_lab.bench.cost_plot import bubble_label, family_color
-from tmunet_lab.bench.label_placement import Box, Bubble, place_labels
-from tmunet_lab.bench.svg import LETTER, LIGHT, LINE, LogAxis, document, frame, line, text
-from tmunet_lab.experiments.captions import block_title, drawn_over, missing_notes
-from tmunet_lab.experiments.linear_axis import LinearAxis
-from tmunet_lab.experiments.number_format import scaled, seeds
+from tmunet.files import write_text
+from tmunet_lab.experiments.captions import block_title, interval_units, missing_notes
+from tmunet_lab.experiments.markdown import bullet_list, table_page
+from tmunet_lab.experiments.number_format import format_seeds, scale_metric
 from tmunet_lab.experiments.paper_values import MACHINE, PROTOCOL
-from tmunet_lab.experiments.table import Block, Row, Table
+from tmunet_lab.experiments.tables import ResultTable, TableBlock, TableRow
+from tmunet_lab.plots import save, style
 
-PANEL, HEIGHT = 390.0, 300.0  # pixels of the area between the axes
-LEFT, ABOVE, BELOW, GAP = 60.0, 48.0, 56.0, 30.0
-TOP = 44.0  # room of the title
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 COLUMNS = 2
-LARGEST, SMALLEST, UNTIMED = 22.0, 4.0, 2.0  # pixels, radius
+WIDTH, HEIGHT = 4.6, 3.4  # inches of a panel
+LARGEST, UNTIMED = 900.0, 12.0  # square points: area of the fastest network, and of those without a time
 
 
 @dataclass(frozen=True)
-class Point:
+class EfficiencyPoint:
     """A network in a panel.
 
     Attributes:
-        label: what is written beside it; nothing for a point of the paper that is joined to ours.
-        color: its name in `PAINT`.
-        gmac: of a 3 x 512 x 512 image.
+        label: of the network, or of the paper's row if there is no result of ours for it.
+        row: the paper's row of the network.
+        gmacs: for a 3 x 512 x 512 image.
         dice: in percent.
-        speed: images per second; None where it was not measured.
+        images_per_second: None if not measured.
         interval: of the Dice, in percent; None for the paper's.
-        ours: whether it is filled.
-        row: the paper's row that it is or stands for.
+        ours: False for the paper's figures.
     """
 
     label: str
-    color: str
-    gmac: float
+    row: str
+    gmacs: float
     dice: float
-    speed: float | None
+    images_per_second: float | None
     interval: tuple[float, float] | None
     ours: bool
-    row: str
 
 
-def efficiency_plot(table: Table) -> str:
-    """An SVG picture of the blocks of the protocol `paper`, or of the first protocol of a plan without it.
+def write_figure1(table: ResultTable, out: Path, command: str) -> list[Path]:
+    """Write `figure1.svg`, `figure1.pdf` and their page.
 
-    Args:
-        table: ours are drawn where scores and cost are known, the paper's hollow, at its own FLOPs and FPS.
+    Raises:
+        MissingExtraError: matplotlib is not installed.
     """
-    blocks = [block for block in table.blocks if block.protocol == _protocol(table)]
-    points = [list(_points(table, block)) for block in blocks]
-    every = [point for panel in points for point in panel]
+    with style():
+        files = save(efficiency_plot(table), out / "figure1")
+    page = out / "figure1.md"
+    picture = "![Dice against MACs; the area of a bubble is the number of images per second](figure1.svg)"
+    write_text(page, table_page(table, out, command, [picture, bullet_list(figure_notes(table))]))
+    return [*files, page]
+
+
+def efficiency_plot(table: ResultTable) -> "Figure":
+    """Plot the blocks of the protocol `paper`, or of the first protocol of a plan without it."""
+    from matplotlib.figure import Figure
+
+    blocks = [block for block in table.blocks if block.protocol == shown_protocol(table)]
+    panels = [list(efficiency_points(table, block)) for block in blocks]
+    points = [point for panel in panels for point in panel]
     columns = min(COLUMNS, len(blocks))
     rows = math.ceil(len(blocks) / columns)
-    width = columns * (LEFT + PANEL + GAP)
-    parts: list[str] = []
-    for index, (block, panel) in enumerate(zip(blocks, points, strict=True)):
-        left = LEFT + index % columns * (LEFT + PANEL + GAP)
-        top = TOP + ABOVE + index // columns * (ABOVE + HEIGHT + BELOW)
-        parts += _panel(block, panel, every, left, top) if panel else _empty(block, left, top)
-    bottom = TOP + rows * (ABOVE + HEIGHT + BELOW)
-    fastest = max((point.speed or 0 for point in every), default=0)
-    parts += _legend(fastest, LEFT, bottom + LARGEST)
-    notes = [words for note in _notes(table) for words in wrap(note, _fits(width - LEFT - GAP), 6)]
-    below = bottom + 2 * LARGEST + 20
-    parts += [text(LEFT, below + LINE * 1.3 * index, words, kind="soft") for index, words in enumerate(notes)]
-    return document(width, below + LINE * 1.3 * len(notes) + 10, table.plan.title, parts)
+    figure = Figure(figsize=(columns * WIDTH, rows * HEIGHT), layout="constrained")
+    figure.suptitle(table.plan.title)
+    fastest = max((point.images_per_second or 0 for point in points), default=0)
+    labels = list(dict.fromkeys(point.label for panel in panels for point in panel if point.label))
+    colors = {label: f"C{index % 10}" for index, label in enumerate(labels)}
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for block, panel, axis in zip(blocks, panels, axes, strict=False):
+        axis.set_title(block_title(block))
+        if panel:
+            _panel(axis, panel, colors, fastest)
+            axis.set_xlim(min(one.gmacs for one in points) / 1.5, max(one.gmacs for one in points) * 1.5)
+        else:
+            reason = " ".join(missing_notes(block)) or "Empty: the cost of the networks is unknown."
+            axis.text(0.5, 0.5, textwrap.fill(reason, 44), ha="center", va="center", transform=axis.transAxes)
+            axis.set_axis_off()
+    for axis in list(axes)[len(blocks) :]:
+        axis.set_axis_off()
+    if labels:
+        handles = [axes[0].scatter([], [], color=colors[label], label=label) for label in labels]
+        figure.legend(handles=handles, loc="outside lower center", ncols=2 * columns)
+    return figure
 
 
-def _protocol(table: Table) -> str:
+def shown_protocol(table: ResultTable) -> str:
+    """Name the protocol of the figure."""
     return PROTOCOL if PROTOCOL in table.plan.protocols else table.plan.protocols[0]
 
 
-def _points(table: Table, block: Block) -> Iterator[Point]:
-    """The paper's first, so that ours lie over them."""
-    ours = [point for row in block.rows if (point := _ours(table, row)) is not None]
+def efficiency_points(table: ResultTable, block: TableBlock) -> Iterator[EfficiencyPoint]:
+    """Give the points of a panel: one of the paper for each of its rows, then ours where scores and cost are known."""
+    ours = [point for row in block.rows if (point := _our_point(table, row)) is not None]
     drawn: set[str] = set()
     for row in block.rows:
-        printed, dice = table.printed[row.network], row.cells["dice"].paper
-        if printed is None or dice is None or row.planned.row in drawn:
+        printed, dice, name = table.printed[row.network], row.cells["dice"].paper, row.planned.row
+        if printed is None or dice is None or name in drawn:
             continue
-        drawn.add(row.planned.row)
-        joined = any(point.row == row.planned.row for point in ours)
-        label = "" if joined else f"{row.planned.row} (paper)"
-        color = family_color(row.planned.model)
-        yield Point(label, color, printed.flops, dice, printed.fps, None, False, row.planned.row)
+        drawn.add(name)
+        label = next((point.label for point in reversed(ours) if point.row == name), f"{name} (paper)")
+        yield EfficiencyPoint(label, name, printed.flops, dice, printed.fps, None, False)
     yield from ours
 
 
-def _ours(table: Table, row: Row) -> Point | None:
+def _our_point(table: ResultTable, row: TableRow) -> EfficiencyPoint | None:
     estimate, cost = row.cells["dice"].ours, table.costs.get(row.network)
     if estimate is None or cost is None:
         return None
     low, high = estimate.low, estimate.high
-    interval = None if low is None or high is None else (scaled("dice", low), scaled("dice", high))
-    return Point(
-        row.network,
-        family_color(row.planned.model),
-        cost.macs / 1e9,
-        scaled("dice", estimate.mean),
-        cost.images_per_second,
-        interval,
-        True,
-        row.planned.row,
+    interval = None if low is None or high is None else (scale_metric("dice", low), scale_metric("dice", high))
+    dice = scale_metric("dice", estimate.mean)
+    return EfficiencyPoint(
+        row.network, row.planned.row, cost.macs / 1e9, dice, cost.images_per_second, interval, ours=True
     )
 
 
-def _panel(block: Block, points: Sequence[Point], every: Sequence[Point], left: float, top: float) -> Iterator[str]:
-    x = LogAxis.around([point.gmac for point in every], left, left + PANEL)  # the same in all panels
-    heights = [height for point in points for height in (point.dice, *(point.interval or ()))]
-    room = 0.06 * (max(heights) - min(heights))
-    y = LinearAxis.around([min(heights) - room, max(heights) + room], top + HEIGHT, top)
-    yield text(left, top - 28, block_title(block), kind="title")
-    yield from frame(x, y, "GMAC of one 3 x 512 x 512 image", "Dice, %")
-    fastest = max(point.speed or 0 for point in every)
-    bubbles = [
-        Bubble(x.at(point.gmac), y.at(point.dice), _radius(point.speed, fastest), point.label) for point in points
-    ]
-    for point, bubble in zip(points, bubbles, strict=True):
+def _panel(axis: "Axes", points: Sequence[EfficiencyPoint], colors: Mapping[str, str], fastest: float) -> None:
+    papers = {point.row: point for point in points if not point.ours}
+    for point in points:
+        color = colors[point.label]
+        area = bubble_area(point.images_per_second, fastest)
+        face, alpha = (color, 0.55) if point.ours else ("none", 1.0)
+        axis.scatter(point.gmacs, point.dice, area, facecolors=face, edgecolors=color, alpha=alpha, zorder=3)
         if point.interval:
-            yield line(bubble.x, y.at(point.interval[0]), bubble.x, y.at(point.interval[1]), "leader")
-    yield from _joints(points, bubbles)
-    for point, bubble in sorted(zip(points, bubbles, strict=True), key=lambda pair: -pair[1].radius):
-        yield _circle(bubble, point)
-    for bubble, place in zip(bubbles, place_labels(bubbles, Box(left, top, left + PANEL, top + HEIGHT)), strict=True):
-        if bubble.label:
-            yield from bubble_label(bubble, place)
+            axis.vlines(point.gmacs, *point.interval, colors=color, linewidth=0.8)
+        if point.ours and (paper := papers.get(point.row)):
+            axis.plot([paper.gmacs, point.gmacs], [paper.dice, point.dice], color=color, linestyle=":", linewidth=0.8)
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter("{x:g}")
+    axis.set_xlabel("GMACs of a 3 x 512 x 512 image")
+    axis.set_ylabel("Dice, %")
 
 
-def _joints(points: Sequence[Point], bubbles: Sequence[Bubble]) -> Iterator[str]:
-    """From each point of the paper to ours that stand for it."""
-    papers = {point.row: bubble for point, bubble in zip(points, bubbles, strict=True) if not point.ours}
-    for point, bubble in zip(points, bubbles, strict=True):
-        if point.ours and point.row in papers:
-            other = papers[point.row]
-            yield (
-                f'<line x1="{other.x:.1f}" y1="{other.y:.1f}" x2="{bubble.x:.1f}" y2="{bubble.y:.1f}" '
-                f'stroke="{LIGHT[point.color]}" stroke-dasharray="1 3"/>'
-            )
+def bubble_area(images_per_second: float | None, fastest: float) -> float:
+    """Area of a bubble in square points."""
+    return max(UNTIMED, LARGEST * images_per_second / fastest) if images_per_second else UNTIMED
 
 
-def _circle(bubble: Bubble, point: Point) -> str:
-    filling = f'fill="{LIGHT[point.color]}" fill-opacity="0.55"' if point.ours else 'fill="none"'
-    return (
-        f'<circle cx="{bubble.x:.1f}" cy="{bubble.y:.1f}" r="{bubble.radius:.1f}" {filling} '
-        f'stroke="{LIGHT[point.color]}"/>'
-    )
-
-
-def _empty(block: Block, left: float, top: float) -> Iterator[str]:
-    """A panel without points: why it is empty."""
-    yield text(left, top - 28, block_title(block), kind="title")
-    words = " ".join(missing_notes(block)) or "Empty: the cost of the networks is not known."
-    for index, part in enumerate(wrap(words, _fits(PANEL), 12)):
-        yield text(left, top + LINE * 1.3 * (index + 1), part, kind="soft")
-
-
-def _legend(fastest: float, left: float, middle: float) -> Iterator[str]:
-    """Circles of three round speeds."""
-    if not fastest:
-        return
-    round_number = 10 ** math.floor(math.log10(fastest))
-    yield text(left, middle + 4, "images per second")
-    x = left + LETTER * 20
-    for speed in (round_number / 10, round_number, fastest):
-        radius = _radius(speed, fastest)
-        x += radius
-        yield f'<circle cx="{x:.1f}" cy="{middle:.1f}" r="{radius:.1f}" fill="none" stroke="{LIGHT["ink"]}"/>'
-        words = f"{speed:.3g}"
-        yield text(x + radius + 6, middle + 4, words, kind="soft")
-        x += radius + 20 + LETTER * len(words)
-
-
-def _notes(table: Table) -> list[str]:
-    every = [row for block in table.blocks for row in block.rows]
+def figure_notes(table: ResultTable) -> list[str]:
+    """Explain the figure: plain sentences."""
+    rows = [row for block in table.blocks for row in block.rows]
     timed = {cost.machine for cost in table.costs.values() if cost.images_per_second is not None}
-    machines = "; ".join(sorted(timed)) or "no machine yet"
-    ours = (
-        f"Filled: ours, mean Dice of {seeds(table.plan.seeds)}, protocol {_protocol(table)}, recipe {table.plan.recipe}; "
-        f"lines: 95 % bootstrap interval over {drawn_over(table)}; GMAC counted in full; images per second at "
-        f"batch 1 on: {machines}."
+    untimed = any(
+        cost.images_per_second is None and any(row.network == label and row.results for row in rows)
+        for label, cost in table.costs.items()
     )
-    papers = (
-        f"Hollow: as the paper prints them, FLOPs counted by hooks on modules, images per second on an {MACHINE}; dotted lines "
-        "join them to ours."
-    )
-    costs = [cost for label, cost in table.costs.items() if any(row.network == label and row.results for row in every)]
-    dots = ["The smallest dots were not timed."] if any(cost.images_per_second is None for cost in costs) else []
-    left_out = sorted({row.network for row in every} - set(table.costs))
-    hollow = [papers] if any(block.printed for block in table.blocks) else []
-    return [
-        ours,
-        *hollow,
-        *dots,
-        *([f"Not drawn, since the cost is not known: {', '.join(left_out)}."] if left_out else []),
+    no_cost = sorted({row.network for row in rows} - set(table.costs))
+    notes = [
+        f"Filled: ours, mean Dice of {format_seeds(table.plan.seeds)}, protocol {shown_protocol(table)}, recipe "
+        f"{table.plan.recipe}; vertical lines: 95 % bootstrap interval over {interval_units(table)}; MACs of all operations; "
+        f"images per second at batch size 1 on: {'; '.join(sorted(timed)) or 'no machine yet'}."
     ]
-
-
-def _radius(speed: float | None, fastest: float) -> float:
-    return UNTIMED if not speed else max(SMALLEST, LARGEST * math.sqrt(speed / fastest))
-
-
-def _fits(width: float) -> Callable[[str], bool]:
-    return lambda words: LETTER * len(words) <= width
+    if any(block.printed for block in table.blocks):
+        notes.append(
+            f"Hollow: the paper's figures, FLOPs as thop counts them, images per second on an {MACHINE}; dotted lines join them "
+            "to ours."
+        )
+    if untimed:
+        notes.append("The smallest dots were not timed.")
+    if no_cost:
+        notes.append(f"Not drawn, since the cost is unknown: {', '.join(no_cost)}.")
+    return notes

@@ -1,11 +1,11 @@
-r"""Tables as LaTeX, which need the package booktabs alone: a `table` for each block, two lines a network."""
+r"""Write tables as LaTeX with booktabs: a `table` environment per block, two lines per network."""
 
 import re
 
 from tmunet.metrics import get_protocol
 from tmunet_lab.experiments.captions import block_notes, block_title, how_to_read
-from tmunet_lab.experiments.number_format import HEADINGS, numbers, p_value, shown
-from tmunet_lab.experiments.table import METRICS, Block, Cell, Row, Table
+from tmunet_lab.experiments.number_format import HEADINGS, format_metric, format_p, join_numbers
+from tmunet_lab.experiments.tables import METRICS, MetricCell, ResultTable, TableBlock, TableRow
 
 SIGNS = {
     "\\": r"\textbackslash{}",
@@ -21,31 +21,26 @@ SIGNS = {
 }
 
 
-def latex_tables(table: Table, command: str) -> str:
-    """All blocks, protocol by protocol; the first lines say what the document must load.
-
-    Args:
-        table: what is printed.
-        command: that made it.
-    """
+def latex_tables(table: ResultTable, command: str) -> str:
+    """Write all blocks, protocol by protocol, after comments with the needed package, the command and how to read them."""
     head = [
         "% \\usepackage{booktabs}",
         f"% Made by: {' '.join(command.split())}",
-        f"% {how_to_read(table, 'bold', 'underlined')}",
+        *(f"% {sentence}" for sentence in how_to_read(table, "bold", "underlined")),
     ]
     return "\n".join(head) + "\n\n" + "\n".join(_block(table, block) for block in table.blocks)
 
 
-def latex_escaped(text: str) -> str:
-    r"""Text in which no sign is a command.
+def escape_latex(text: str) -> str:
+    r"""Escape LaTeX.
 
-    >>> print(latex_escaped("tmunet_b & 95 %"))
+    >>> print(escape_latex("tmunet_b & 95 %"))
     tmunet\_b \& 95 \%
     """
     return re.sub(r"[\\{}~^<>±–$&#_%]", lambda sign: SIGNS[sign[0]], " ".join(text.split()))
 
 
-def _block(table: Table, block: Block) -> str:
+def _block(table: ResultTable, block: TableBlock) -> str:
     pairs = [_heading(metric, block.printed) for metric in METRICS]
     above = ["", *(f"\\multicolumn{{2}}{{c}}{{{HEADINGS[metric]}}}" for metric in METRICS)]
     rules = "".join(f"\\cmidrule(lr){{{2 * index + 2}-{2 * index + 3}}}" for index in range(len(METRICS)))
@@ -57,7 +52,7 @@ def _block(table: Table, block: Block) -> str:
         [
             r"\begin{table}",
             r"\centering",
-            f"\\caption{{{latex_escaped(table.plan.title)}: {latex_escaped(notes)}}}",
+            f"\\caption{{{escape_latex(table.plan.title)}: {escape_latex(notes)}}}",
             f"\\begin{{tabular}}{{l{'r' * (len(names) - 1)}}}",
             r"\toprule",
             *head,
@@ -67,7 +62,7 @@ def _block(table: Table, block: Block) -> str:
             r"\bottomrule",
             r"\end{tabular}",
             "",
-            f"{{\\footnotesize {latex_escaped(get_protocol(block.protocol).description)}\\par}}",
+            f"{{\\footnotesize {escape_latex(get_protocol(block.protocol).description)}\\par}}",
             r"\end{table}",
             "",
         ]
@@ -78,34 +73,34 @@ def _heading(metric: str, printed: bool) -> list[str]:
     return ["paper", "ours"] if printed else [HEADINGS[metric]]
 
 
-def _row(row: Row, block: Block) -> list[str]:
-    """The paper's figure and our mean; below, where they exist, interval and p."""
-    above, below = [latex_escaped(row.network)], [""]
+def _row(row: TableRow, block: TableBlock) -> list[str]:
+    """First line: the paper's figure and our mean; second line: interval and p."""
+    above, below = [escape_latex(row.network)], [""]
     for metric in METRICS:
         cell = row.cells[metric]
         above += ["--" if cell.paper is None else f"{cell.paper:.2f}"] * block.printed + [_mean(cell, metric)]
         below += [""] * block.printed + [_spread(cell, metric)]
-    above += [numbers(row.left_out) or "--"] * block.left_out
+    above += [join_numbers(row.left_out) or "--"] * block.left_out
     below += [""] * block.left_out
     return [_line(above), *([_line(below)] if any(below) else [])]
 
 
-def _mean(cell: Cell, metric: str) -> str:
+def _mean(cell: MetricCell, metric: str) -> str:
     if cell.ours is None:
         return "--"
-    mean = shown(metric, cell.ours.mean)
+    mean = format_metric(metric, cell.ours.mean)
     marked = {1: f"\\textbf{{{mean}}}", 2: f"\\underline{{{mean}}}"}.get(cell.rank, mean)
-    return marked if cell.ours.sd is None else f"{marked} $\\pm$ {shown(metric, cell.ours.sd)}"
+    return marked if cell.ours.sd is None else f"{marked} $\\pm$ {format_metric(metric, cell.ours.sd)}"
 
 
-def _spread(cell: Cell, metric: str) -> str:
+def _spread(cell: MetricCell, metric: str) -> str:
     if cell.ours is None:
         return ""
     parts = []
     if cell.ours.low is not None:
-        parts.append(f"{shown(metric, cell.ours.low)} to {shown(metric, cell.ours.high)}")
+        parts.append(f"{format_metric(metric, cell.ours.low)} to {format_metric(metric, cell.ours.high)}")
     if cell.test is not None:
-        parts.append(latex_escaped(p_value(cell.test.corrected)))
+        parts.append(escape_latex(format_p(cell.test.corrected)))
     return f"{{\\scriptsize {', '.join(parts)}}}" if parts else ""
 
 

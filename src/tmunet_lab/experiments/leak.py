@@ -1,4 +1,4 @@
-"""What a split by chance hides: the same networks on random and on grouped splits, and how much of the test leaks into train."""
+"""Compare random with grouped splits: the gain in Dice by data leakage, and the share of test images that leak into train."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,70 +7,74 @@ from typing import Any
 
 from tmunet.data.json_object import read_json_object
 from tmunet.errors import InputError
-from tmunet_lab.experiments.markdown import escaped, grid, link
-from tmunet_lab.experiments.number_format import DASH, shown
-from tmunet_lab.experiments.table import Block, Row, Table
+from tmunet_lab.experiments.markdown import escape, link, markdown_table
+from tmunet_lab.experiments.number_format import DASH, format_metric
+from tmunet_lab.experiments.tables import ResultTable, TableBlock, TableRow
 
 RANDOM, GROUPED = "random", "grouped"
 
-MEANING = """\
-A random split deals frames of one video, or images of one patient, to both sides: a network is then asked about what it has
-nearly seen, and its score says how well it remembers. On a grouped split no group and no near twin lies on two sides: the score
-says what to expect of a new patient. The difference is what the random split hides. The two splits have other test images, and
-few groups make a test side: part of a difference is that of easy and hard groups."""
+MEANING = (
+    "A random split puts frames of one video, or images of one patient, on both sides: the test images are near-duplicates of "
+    "training images, and Dice overestimates how well a network generalizes (data leakage). A grouped split keeps groups and "
+    "near-duplicates on one side: its Dice is what to expect of a new patient. The test images of the two splits differ, and a "
+    "test side has few groups: part of a difference is that between easy and hard groups."
+)
 
-SHARES = """\
-"Group in train": share of the test images whose group (video sequence, patient, slide) has images among the training images;
-0 % too where the data set does not tell groups. "Near twin in train": share with a training image whose small gray copy
-correlates above the limit of `tmunet split`. Both from the `provenance.json` of the run that is named."""
+SHARES = (
+    '"Group in train": share of the test images whose group (video sequence, patient, slide) has training images; 0 % where '
+    'groups are unknown. "Near-duplicate in train": share of the test images with a training image of the same scene, by the '
+    "correlation of small gray copies above the limit of `tmunet split`. Both from `provenance.json` of the run that is named."
+)
 
 
-def leak_section(table: Table, folder: Path) -> str:
-    """Dice under both splits, their difference, and the shares that leak.
+def leak_section(table: ResultTable, folder: Path) -> str:
+    """Write the section: Dice under both splits, their difference, and the share of test images that leak.
 
     Args:
         table: of a plan with the splits random and grouped.
-        folder: in which the page will lie.
+        folder: of the page.
 
     Raises:
         InputError: the provenance of a run cannot be read.
     """
-    head = ("network", "data set", "protocol", "Dice, random", "Dice, grouped", "random above grouped")
+    head = ("network", "data set", "protocol", "Dice, random", "Dice, grouped", "random - grouped")
     rows = [cells for pair in _pairs(table) for cells in _compared(*pair)]
     shares = list(_share_rows(table, folder))
-    parts = ["## Random against grouped", MEANING.replace("\n", " "), grid(head, rows)]
+    parts = ["## Random and grouped splits", MEANING, markdown_table(head, rows)]
     if shares:
         parts += [
-            SHARES.replace("\n", " "),
-            grid(("data set", "split", "test images", "group in train", "near twin in train", "from"), shares),
+            SHARES,
+            markdown_table(
+                ("data set", "split", "test images", "group in train", "near-duplicate in train", "from"), shares
+            ),
         ]
     return "\n\n".join(parts)
 
 
-def _pairs(table: Table) -> Iterator[tuple[Block, Block]]:
-    """Blocks of the same data set and protocol, random and grouped."""
-    places = {(block.protocol, block.data, block.split): block for block in table.blocks}
-    for (protocol, data, split), block in places.items():
-        if split == RANDOM and (protocol, data, GROUPED) in places:
-            yield block, places[protocol, data, GROUPED]
+def _pairs(table: ResultTable) -> Iterator[tuple[TableBlock, TableBlock]]:
+    """Pair random and grouped blocks of the same data set and protocol."""
+    blocks = {(block.protocol, block.data, block.split): block for block in table.blocks}
+    for (protocol, data, split), block in blocks.items():
+        if split == RANDOM and (protocol, data, GROUPED) in blocks:
+            yield block, blocks[protocol, data, GROUPED]
 
 
-def _compared(random: Block, grouped: Block) -> Iterator[list[str]]:
+def _compared(random: TableBlock, grouped: TableBlock) -> Iterator[list[str]]:
     for left, right in zip(random.rows, grouped.rows, strict=True):
-        names = [escaped(left.network), escaped(random.data), random.protocol]
+        names = [escape(left.network), escape(random.data), random.protocol]
         yield [*names, _dice(left), _dice(right), _difference(left, right)]
 
 
-def _dice(row: Row) -> str:
+def _dice(row: TableRow) -> str:
     ours = row.cells["dice"].ours
     if ours is None:
         return DASH
-    spread = "" if ours.sd is None else f" ± {shown('dice', ours.sd)}"
-    return f"{shown('dice', ours.mean)}{spread}"
+    spread = "" if ours.sd is None else f" ± {format_metric('dice', ours.sd)}"
+    return f"{format_metric('dice', ours.mean)}{spread}"
 
 
-def _difference(left: Row, right: Row) -> str:
-    """Mean and SD over the seeds that both have."""
+def _difference(left: TableRow, right: TableRow) -> str:
+    """Mean and SD over the seeds of both."""
     grouped = {result.seed: result.mean("dice") for result in right.results}
     gaps = [
         random - other
@@ -79,20 +83,20 @@ def _difference(left: Row, right: Row) -> str:
     ]
     if not gaps:
         return DASH
-    spread = f" ± {shown('dice', stdev(gaps))}" if len(gaps) > 1 else ""
+    spread = f" ± {format_metric('dice', stdev(gaps))}" if len(gaps) > 1 else ""
     return f"{100 * fmean(gaps):+.2f}{spread}"
 
 
-def _share_rows(table: Table, folder: Path) -> Iterator[list[str]]:
-    """One line for each data set and split that has been run; all runs of a split have the same shares."""
-    seen = set()
+def _share_rows(table: ResultTable, folder: Path) -> Iterator[list[str]]:
+    """One line per data set and split; all runs of a split have the same shares."""
+    listed = set()
     for block in table.blocks:
-        if block.results and (block.data, block.split) not in seen:
-            seen.add((block.data, block.split))
+        if block.results and (block.data, block.split) not in listed:
+            listed.add((block.data, block.split))
             run = block.results[0].run
             leaks = _leaks(run / "provenance.json")
             shares = [_share(leaks[kind], leaks["images"]) for kind in ("same_group", "same_scene")]
-            yield [escaped(block.data), block.split, str(leaks["images"]), *shares, link(run.name, run, folder)]
+            yield [escape(block.data), block.split, str(leaks["images"]), *shares, link(run.name, run, folder)]
 
 
 def _leaks(path: Path) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""The figures that the paper prints in its Tables 1, 2 and 3, from `paper.yaml`."""
+"""Look up the paper's figures (Tables 1, 2 and 3), from `paper.yaml`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from importlib import resources
 from tmunet.config import read_yaml, suggest
 from tmunet.errors import UsageError
 
-MACHINE = "NVIDIA A100"  # Section 3.1; what the paper's frames per second were measured on
-SPLIT = "random"  # Section 3.1: 7:1:2, nothing kept together
-PROTOCOL = "paper"  # as its released program scores
+MACHINE = "NVIDIA A100"  # Section 3.1; of the paper's frames per second
+SPLIT = "random"  # Section 3.1: 7:1:2, without groups
+PROTOCOL = "paper"  # as its released code scores
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class PaperRow:
     """One row of a table.
 
     Attributes:
-        flops: in G; multiply-accumulates, as hooks on modules count them.
+        flops: in G; multiply-accumulates as thop counts them.
         fps: images per second.
         scores: by data set, then by metric; Dice, IoU and F1 in percent, HD in pixels.
     """
@@ -30,7 +30,7 @@ class PaperRow:
 
 @cache
 def paper_tables() -> Mapping[str, Mapping[str, PaperRow]]:
-    """All tables: "table1", "table2" and "table3", each with its rows by name."""
+    """Read all tables: "table1", "table2" and "table3", each with its rows by name."""
     with resources.as_file(resources.files(__package__) / "paper.yaml") as path:
         tables = read_yaml(path)
     return {table: {name: PaperRow(**row) for name, row in rows.items()} for table, rows in tables.items()}
@@ -41,7 +41,7 @@ def paper_row(table: str, row: str) -> PaperRow | None:
 
     Args:
         table: "table1", "table2" or "table3".
-        row: its name in `paper.yaml`; an empty one stands for a network that the paper does not have.
+        row: its name in `paper.yaml`; "" for a network that the paper does not have.
 
     Raises:
         UsageError: the table has no such row.
@@ -57,7 +57,7 @@ def paper_value(table: str, row: str, data: str, metric: str) -> float | None:
 
     Args:
         table: "table1", "table2" or "table3".
-        row: its name in `paper.yaml`, or nothing.
+        row: its name in `paper.yaml`, or "".
         data: name of a data set.
         metric: "dice", "iou" or "f1" (percent), or "hd" (pixels).
 

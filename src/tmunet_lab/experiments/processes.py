@@ -1,4 +1,4 @@
-"""Processes that can be stopped all at once, with time to write their state."""
+"""Run processes that can be terminated together, with time to write their state."""
 
 import os
 import signal
@@ -10,35 +10,41 @@ from contextlib import suppress
 from threading import Lock
 from typing import IO
 
-GRACE = 60.0  # seconds that a training has to end its step; what it wrote after its last epoch is whole in any case
+GRACE = 60.0  # seconds for a training to end its step; files of finished epochs are complete in any case
 
 
-class Stop:
-    """Runs processes until it is asked to stop; then it ends those that run, and starts no other."""
+class ProcessGroup:
+    """Runs processes, from several threads, until `terminate` ends them all."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._running: list[subprocess.Popen[bytes]] = []
-        self._asked = False
+        self._terminated = False
 
     @property
-    def asked(self) -> bool:
-        """Whether it was asked to stop."""
-        return self._asked
+    def terminated(self) -> bool:
+        """Whether `terminate` was called."""
+        return self._terminated
 
-    def run(self, command: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> int:
-        """Run a command to its end, in a session of its own, so that Ctrl-C reaches it through `ask` alone.
+    def run(
+        self, command: Sequence[str], environment: Mapping[str, str], log: IO[bytes], timeout: float | None = None
+    ) -> int:
+        """Run a command to its end, in its own session, so that Ctrl-C does not reach it directly.
 
         Args:
-            command: the program and its words.
+            command: program and arguments.
             environment: all its environment variables.
-            log: takes what it writes.
+            log: receives stdout and stderr.
+            timeout: in seconds; None waits.
 
         Returns:
-            Its exit code; minus the number of a signal that ended it, and minus SIGTERM if it was not started.
+            Its exit code; minus the number of the signal that ended it, minus SIGTERM if it was not started.
+
+        Raises:
+            TimeoutExpired: after the process was terminated.
         """
         with self._lock:
-            if self._asked:
+            if self._terminated:
                 return -signal.SIGTERM
             process = subprocess.Popen(
                 command,
@@ -49,30 +55,38 @@ class Stop:
                 start_new_session=True,
             )
             self._running.append(process)
-        code = process.wait()
-        with self._lock:
-            self._running.remove(process)
-        return code
+        try:
+            return process.wait(timeout)
+        except BaseException:
+            _terminate([process], GRACE)
+            raise
+        finally:
+            with self._lock:
+                self._running.remove(process)
 
-    def ask(self, grace: float = GRACE) -> None:
-        """End all processes by SIGTERM, and those that are still there after `grace` seconds by force."""
+    def terminate(self, grace: float = GRACE) -> None:
+        """End all processes by SIGTERM, after `grace` seconds by SIGKILL; no other is started."""
         with self._lock:
-            self._asked = True
+            self._terminated = True
             running = list(self._running)
-        for process in running:
-            _end(process)
-        until = time.monotonic() + grace
-        for process in running:
-            try:
-                process.wait(timeout=max(0.0, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _end(process, by_force=True)
+        _terminate(running, grace)
 
 
-def _end(process: subprocess.Popen[bytes], by_force: bool = False) -> None:
-    """Signal a process and those that it started, such as the other processes of a training on several devices."""
+def _terminate(processes: Sequence[subprocess.Popen[bytes]], grace: float) -> None:
+    for process in processes:
+        _signal(process)
+    until = time.monotonic() + grace
+    for process in processes:
+        try:
+            process.wait(timeout=max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            _signal(process, kill=True)
+
+
+def _signal(process: subprocess.Popen[bytes], kill: bool = False) -> None:
+    """Signal a process and its children, such as the other ranks of a training on several devices."""
     if sys.platform == "win32":
-        process.kill() if by_force else process.terminate()
+        process.kill() if kill else process.terminate()
     else:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL if by_force else signal.SIGTERM)
+            os.killpg(process.pid, signal.SIGKILL if kill else signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""Complete several runs as jobs of a cluster, through submitit."""
+"""Execute runs as jobs of a Slurm cluster, through submitit."""
 
 import os
 import signal
@@ -9,43 +9,41 @@ from typing import Any
 
 from tmunet.errors import UsageError
 from tmunet.extras import require
-from tmunet_lab.experiments.execute_plan import Watch
-from tmunet_lab.experiments.execute_run import Outcome, complete, last_lines
-from tmunet_lab.experiments.planned_runs import Key, PlannedRun
-from tmunet_lab.experiments.processes import Stop
+from tmunet_lab.experiments.processes import ProcessGroup
+from tmunet_lab.experiments.runner import ExecutionStatus, RunOutcome, Watch, execute_run
+from tmunet_lab.experiments.runs import PlannedRun, RunKey
 
-_ASK_EVERY = 1.0  # seconds
+_POLL = 1.0  # seconds
 
 
-def submit(
+def submit_runs(
     runs: Sequence[PlannedRun], settings: Mapping[str, Any], folder: Path, seconds: float | None, watch: Watch
-) -> dict[Key, Outcome]:
-    """Submit each run as a job of its own, and wait for them; see `execute`.
+) -> dict[RunKey, RunOutcome]:
+    """Submit each run as its own job, and wait for all; see `execute_runs`.
 
     Args:
-        runs: what is to be completed.
-        settings: of submitit, such as {slurm_partition: gpu, gpus_per_node: 1, timeout_min: 720}; `cluster: local` runs the
-            jobs on this machine, all at once.
-        folder: for what submitit writes; all machines see it.
-        seconds: after which all jobs are cancelled; None waits for all.
-        watch: told of submissions and ends.
+        runs: the runs.
+        settings: of submitit, such as {slurm_partition: gpu, gpus_per_node: 1, timeout_min: 720}; `cluster: local` runs all
+            jobs at once on this machine.
+        folder: for the files of submitit, on a disk that all machines share.
+        seconds: time limit, after which all jobs are cancelled; None for no limit.
+        watch: called at submissions and ends.
 
     Raises:
         MissingExtraError: submitit is not installed.
         UsageError: there is no such cluster here, or no such setting.
-        KeyboardInterrupt: after the jobs have been cancelled.
+        KeyboardInterrupt: after the jobs were cancelled.
     """
     require("submitit", extra="cluster")
     from submitit.helpers import as_completed
 
-    executor = _executor(settings, folder)
-    jobs = executor.map_array(complete_as_job, runs)
+    jobs = _executor(settings, folder).map_array(execute_as_job, runs)
     run_of = {job.job_id: run for job, run in zip(jobs, runs, strict=True)}
     for run in runs:
         watch(run, None)
-    outcomes: dict[Key, Outcome] = {}
+    outcomes: dict[RunKey, RunOutcome] = {}
     try:
-        for job in as_completed(jobs, timeout=seconds, poll_frequency=_ASK_EVERY):
+        for job in as_completed(jobs, timeout=seconds, poll_frequency=_POLL):
             run = run_of[job.job_id]
             outcomes[run.key] = _outcome(job)
             watch(run, outcomes[run.key])
@@ -54,16 +52,17 @@ def submit(
     except BaseException:
         _cancel(jobs)
         raise
-    return {run.key: outcomes.get(run.key, Outcome("stopped", 0.0)) for run in runs}
+    return {run.key: outcomes.get(run.key, RunOutcome(ExecutionStatus.STOPPED, 0.0)) for run in runs}
 
 
-def complete_as_job(run: PlannedRun) -> Outcome:
-    """Complete a run inside a job; what cancels the job gives its training time to write its state."""
-    stop = Stop()
+def execute_as_job(run: PlannedRun) -> RunOutcome:
+    """Execute a run inside a job; when the job is cancelled, its training has time to write its state."""
+    processes = ProcessGroup()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: Thread(target=stop.ask).start())
-    # without Slurm's own variables: a job is one task, and a training on several devices starts its other processes itself
-    return complete(run, {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}, stop)
+        signal.signal(number, lambda *_: Thread(target=processes.terminate).start())
+    # without Slurm's own variables: a job is one task, and a training on several devices starts its other ranks itself
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    return execute_run(run, environment, processes)
 
 
 def _executor(settings: Mapping[str, Any], folder: Path) -> Any:
@@ -79,15 +78,14 @@ def _executor(settings: Mapping[str, Any], folder: Path) -> Any:
     return executor
 
 
-def _outcome(job: Any) -> Outcome:
+def _outcome(job: Any) -> RunOutcome:
     from submitit.core.utils import UncompletedJobError
 
     try:
-        outcome: Outcome = job.result()
-    except UncompletedJobError:
-        log = Path(job.paths.stderr)
-        said = f"The last lines of {log}:\n{last_lines(log)}" if log.is_file() else "It left no log."
-        return Outcome("failed", 0.0, f"job {job.job_id} ended without a result ({job.state}). {said}")
+        outcome: RunOutcome = job.result()
+    except UncompletedJobError as error:
+        reason = f"job {job.job_id} ended without a result ({job.state}). See {job.paths.stderr}"
+        return RunOutcome(ExecutionStatus.FAILED, 0.0, reason, type(error).__name__)
     return outcome
 
 

@@ -1,10 +1,10 @@
-"""From runs to what a table says: the mean and its spread over seeds, an interval over images, and paired tests.
+"""Statistics over runs: mean and SD over seeds, bootstrap intervals, paired tests.
 
-Three questions are kept apart. How much would the mean change with another training? The SD over seeds. With other images of the
-same kind? The bootstrap interval over images. Is one network better than another on these images? The signed-rank test of
-F. Wilcoxon (Biometrics Bulletin 1, 1945), with zeros as J. Pratt ranks them (JASA 54, 1959), corrected for the number of networks
-as in S. Holm (Scandinavian Journal of Statistics 6, 1979). Where it is known which images belong together, interval and test take
-their groups in place of images, since those of a group are no independent ones.
+Three questions, three numbers. The variation between trainings: the SD over seeds. The variation between test sets: the bootstrap
+interval over images. The difference between two networks on these images: the signed-rank test of F. Wilcoxon (Biometrics
+Bulletin 1, 1945), with zeros ranked as by J. Pratt (JASA 54, 1959), corrected for the number of networks as by S. Holm
+(Scandinavian Journal of Statistics 6, 1979). Where groups of images (patients, videos, slides) are known, interval and test
+resample and rank groups, since images of a group are not independent.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,24 +15,24 @@ import numpy as np
 
 from tmunet.errors import InputError
 from tmunet.metrics.bootstrap import TAILS, count_groups, group_sums, resamples
-from tmunet_lab.experiments.run_result import Result
+from tmunet_lab.experiments.results import RunResult
 
-DECIMALS = 12  # below this, two means of the same numbers differ by rounding alone
+DECIMALS = 12  # differences below are rounding errors
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A metric of one network on one test set, in the metric's own unit.
+class MetricEstimate:
+    """A metric of one network on one test set, in the unit of the metric.
 
     Attributes:
         mean: over seeds, of the means over images.
         sd: sample standard deviation over seeds; None for one seed.
         seeds: ascending.
-        images: that have the metric in at least one class with at least one seed.
-        groups: of these images, those of one image among them; None where no group is known.
-        low: lower end of the 95 % bootstrap interval over images or groups: for each resample of them the mean that stands here.
-            None for one image or group, and for a metric that is no mean over images, such as F1 under the protocol `paper`.
-        high: upper end of it.
+        images: number of images with the metric in any class and seed.
+        groups: number of groups of these images, single images included; None where no group is known.
+        low: lower end of the 95 % bootstrap interval of `mean` over images or groups. None for one image or group, and for a
+            metric that is not a mean over images, such as F1 under the protocol `paper`.
+        high: upper end.
     """
 
     mean: float
@@ -44,8 +44,8 @@ class Estimate:
     high: float | None
 
 
-def check_comparable(results: Sequence[Result]) -> None:
-    """Refuse to compare scores that were computed otherwise or of other images.
+def check_comparable(results: Sequence[RunResult]) -> None:
+    """Make sure that results share protocol and split.
 
     Raises:
         InputError: results have different protocols or splits.
@@ -60,15 +60,15 @@ def check_comparable(results: Sequence[Result]) -> None:
                 )
 
 
-def is_mean_over_images(results: Sequence[Result], metric: str) -> bool:
-    """Whether a metric of a set is the mean of its images' values, so that intervals and tests over images belong to it."""
+def is_mean_over_images(results: Sequence[RunResult], metric: str) -> bool:
+    """Whether a metric of a test set is the mean over its images, so that intervals and tests over images apply."""
     return all(
         one.scores["classes"][name]["metrics"][metric]["median"] is not None for one in results for name in one.classes
     )
 
 
-def image_means(results: Sequence[Result], metric: str) -> dict[str, float]:
-    """A metric of each image, averaged over the runs that have it, in the order of the names."""
+def image_means(results: Sequence[RunResult], metric: str) -> dict[str, float]:
+    """Average a metric of each image over the runs that have it, sorted by name."""
     found: dict[str, list[float]] = {}
     for result in results:
         for case, value in result.values(metric).items():
@@ -76,15 +76,15 @@ def image_means(results: Sequence[Result], metric: str) -> dict[str, float]:
     return {case: fmean(found[case]) for case in sorted(found)}
 
 
-def estimate(
-    results: Sequence[Result], metrics: Sequence[str], groups: Mapping[str, str]
-) -> dict[str, Estimate | None]:
+def estimate_metrics(
+    results: Sequence[RunResult], metrics: Sequence[str], groups: Mapping[str, str]
+) -> dict[str, MetricEstimate | None]:
     """Estimate metrics of one network from its runs with several seeds.
 
     Args:
         results: at least one; all of one network, data set, split and protocol.
         metrics: names.
-        groups: of the images that are known to belong together, by case.
+        groups: by case, where known.
 
     Returns:
         By metric; None where a run has no image with it.
@@ -94,13 +94,13 @@ def estimate(
     """
     check_comparable(results)
     results = sorted(results, key=lambda result: result.seed)
-    found: dict[str, Estimate | None] = {}
+    found: dict[str, MetricEstimate | None] = {}
     for metric in metrics:
         means = [mean for result in results if (mean := result.mean(metric)) is not None]
         low, high = _interval(results, metric, groups) if is_mean_over_images(results, metric) else (None, None)
         images = image_means(results, metric)
         found[metric] = (
-            Estimate(
+            MetricEstimate(
                 mean=fmean(means),
                 sd=stdev(means) if len(means) > 1 else None,
                 seeds=tuple(result.seed for result in results),
@@ -115,11 +115,12 @@ def estimate(
     return found
 
 
-def _interval(results: Sequence[Result], metric: str, groups: Mapping[str, str]) -> tuple[float | None, float | None]:
-    """The bootstrap interval of the mean over seeds of the mean over classes of the mean over images.
+def _interval(
+    results: Sequence[RunResult], metric: str, groups: Mapping[str, str]
+) -> tuple[float | None, float | None]:
+    """Bootstrap interval of the mean over seeds of the mean over classes of the mean over images.
 
-    Where an image has the metric in one class or seed and not in another, that is no mean of one value an image. A class of which
-    a resample has no image does not count in it.
+    An image may lack the metric in some classes or seeds; a class without an image in a resample does not count in it.
     """
     cells: dict[tuple[int, str], dict[str, float]] = {}  # one for each seed and class, which weigh alike
     for result in results:
@@ -142,22 +143,22 @@ def _interval(results: Sequence[Result], metric: str, groups: Mapping[str, str])
     return low, high
 
 
-def paired_p(first: Sequence[Result], second: Sequence[Result], metric: str, groups: Mapping[str, str]) -> float | None:
-    """Two-sided p of Wilcoxon's signed-rank test over the images that two networks both have, averaged over seeds.
+def paired_p(
+    first: Sequence[RunResult], second: Sequence[RunResult], metric: str, groups: Mapping[str, str]
+) -> float | None:
+    """Compute the two-sided p value of Wilcoxon's signed-rank test over images with both networks, averaged over seeds.
 
-    Images that are known to belong together are one: what is ranked is the mean difference of their group.
-
-    Equal images are ranked with the others and then left out, as Pratt does: leaving them out before, as Wilcoxon did, would make
-    few differences among many equal images look like more than they are.
+    Where groups are known, the mean difference of each group is ranked. Zero differences are ranked and then left out (Pratt):
+    leaving them out first, as Wilcoxon did, overstates few differences among many equal images.
 
     Args:
         first: runs of one network.
         second: runs of another, with the same protocol and split.
         metric: its name.
-        groups: of the images that are known to belong together, by case.
+        groups: by case, where known.
 
     Returns:
-        The p value, 1 if no image (group) differs; None if the metric is no mean over images or no image has it.
+        The p value, 1 if no image (group) differs; None if the metric is not a mean over images or no image has it.
 
     Raises:
         InputError: the results have different protocols or splits.
@@ -179,7 +180,7 @@ def paired_p(first: Sequence[Result], second: Sequence[Result], metric: str, gro
 
 
 def holm(values: Sequence[float]) -> list[float]:
-    """Correct p values for their number, step by step from the smallest; in the given order.
+    """Adjust p values for multiple tests by Holm's step-down method; in the given order.
 
     >>> [round(p, 3) for p in holm([0.01, 0.04, 0.03])]
     [0.03, 0.06, 0.06]

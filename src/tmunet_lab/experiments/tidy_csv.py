@@ -1,13 +1,13 @@
-"""Tables as CSV in the long form: one line for each network, data set, split, protocol and metric, with all that is known."""
+"""Write tables as tidy CSV: one line per network, data set, split, protocol and metric."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tmunet_lab.experiments.captions import settings
-from tmunet_lab.experiments.number_format import scaled, seeds, unit
-from tmunet_lab.experiments.run_list import relative
-from tmunet_lab.experiments.table import METRICS, Block, Row, Table
+from tmunet_lab.experiments.captions import format_settings
+from tmunet_lab.experiments.markdown import relative_path
+from tmunet_lab.experiments.number_format import format_seeds, scale_metric, unit
+from tmunet_lab.experiments.tables import METRICS, ResultTable, TableBlock, TableRow
 
 COLUMNS = (
     "target", "network", "model", "model_args", "settings", "paper_row", "data", "split", "protocol", "metric", "unit", "paper",
@@ -17,26 +17,26 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def long_form(table: Table, folder: Path) -> Iterator[Mapping[str, Any]]:
-    """The lines, in the order of the blocks; several values of a cell are parted by "; ", in the order of the seeds.
+def tidy_rows(table: ResultTable, folder: Path) -> Iterator[Mapping[str, Any]]:
+    """Give the lines, block by block; several values in a cell are separated by "; ", in the order of the seeds.
 
     Args:
-        table: what is printed.
-        folder: in which the file will lie; paths of run folders start there.
+        table: the table.
+        folder: of the file; paths of run folders are relative to it.
     """
     for block in table.blocks:
         for row in block.rows:
             yield from ({**_shared(table, block, row, folder), **_scores(row, metric)} for metric in METRICS)
 
 
-def _shared(table: Table, block: Block, row: Row, folder: Path) -> dict[str, Any]:
+def _shared(table: ResultTable, block: TableBlock, row: TableRow, folder: Path) -> dict[str, Any]:
     cost, printed = table.costs.get(row.network), table.printed[row.network]
     return {
         "target": table.target,
         "network": row.network,
         "model": row.planned.model,
-        "model_args": settings(row.planned.model_args) if row.planned.model_args else "",
-        "settings": settings(row.planned.settings) if row.planned.settings else "",
+        "model_args": format_settings(row.planned.model_args) if row.planned.model_args else "",
+        "settings": format_settings(row.planned.settings) if row.planned.settings else "",
         "paper_row": row.planned.row,
         "data": block.data,
         "split": block.split,
@@ -48,8 +48,8 @@ def _shared(table: Table, block: Block, row: Row, folder: Path) -> dict[str, Any
         "left_out_of_hd": _joined(row.left_out),
         "split_sha256": row.results[0].split_sha256 if row.results else "",
         "weights_sha256": _joined(result.weights_sha256 for result in row.results),
-        "runs": _joined(relative(result.run, folder) for result in row.results),
-        "missing": _joined(f"{seeds(missed)}: {reason}" for reason, missed in row.reasons.items()),
+        "runs": _joined(relative_path(result.run, folder) for result in row.results),
+        "missing": _joined(f"{format_seeds(missed)}: {reason}" for reason, missed in row.reasons.items()),
         "parameters": cost and cost.parameters,
         "paper_flops_g": printed and printed.flops,
         "gmac_thop": cost and cost.macs_thop / 1e9,
@@ -60,7 +60,7 @@ def _shared(table: Table, block: Block, row: Row, folder: Path) -> dict[str, Any
     }
 
 
-def _scores(row: Row, metric: str) -> dict[str, Any]:
+def _scores(row: TableRow, metric: str) -> dict[str, Any]:
     cell = row.cells[metric]
     ours = cell.ours
     values: dict[str, float | None] = dict.fromkeys(("mean", "sd_over_seeds", "low", "high"))
@@ -72,7 +72,7 @@ def _scores(row: Row, metric: str) -> dict[str, Any]:
         "paper": cell.paper,
         "images": ours and ours.images,
         "groups": ours and ours.groups,
-        **{name: None if value is None else scaled(metric, value) for name, value in values.items()},
+        **{name: None if value is None else scale_metric(metric, value) for name, value in values.items()},
         "p": cell.test and cell.test.p,
         "p_holm": cell.test and cell.test.corrected,
     }

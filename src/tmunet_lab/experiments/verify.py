@@ -1,4 +1,4 @@
-"""Predict single test images anew, and make sure that the masks are those that were scored."""
+"""Predict single test images again with the model of a run, and verify that Dice is that of its evaluation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +16,15 @@ from tmunet.evaluation import class_scores, predict_labels
 from tmunet.metrics import get_protocol
 from tmunet.prediction.backends.names import TORCH
 from tmunet.prediction.predictor import Predictor
-from tmunet_lab.experiments.run_result import Result
+from tmunet_lab.experiments.results import RunResult
 
-AGREEMENT = 1e-6  # of Dice: on the CPU the masks are the same to the pixel
-AGREEMENT_ELSEWHERE = 1e-3  # other devices may add in another order, and a pixel at the limit falls to the other side
+TOLERANCE = 1e-6  # of Dice: on the CPU masks are identical
+TOLERANCE_GPU = 1e-3  # another order of sums flips pixels at the threshold
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredCase(LoadedCase):
-    """A case at the size of a protocol.
+    """A case at the size at which a protocol scores it.
 
     Attributes:
         own_size: height and width of the image in its file.
@@ -36,14 +36,14 @@ class ScoredCase(LoadedCase):
 
 
 @dataclass(frozen=True)
-class Again:
-    """Predicts with the model of a run, as its evaluation did."""
+class RerunPredictor:
+    """Predicts with the model of a run, with the settings of its evaluation."""
 
-    result: Result
+    result: RunResult
     predictor: Predictor
 
     @classmethod
-    def of(cls, result: Result) -> "Again":
+    def from_result(cls, result: RunResult) -> "RerunPredictor":
         """Load the model of a run.
 
         Raises:
@@ -54,40 +54,37 @@ class Again:
             result.run / "model",
             tile_size=facts["tile_size"],
             tta=facts["tta"],
-            backend=facts.get("backend", TORCH),  # evaluations did not name it when there was one backend
+            backend=facts.get("backend", TORCH),  # older evaluations do not name it
             precision=facts["precision"],
             device="cpu" if facts["device"] == "cpu" else "auto",
         )
         return cls(result, predictor)
 
     def predict(self, case: str, loaded: ScoredCase) -> NDArray[np.uint8]:
-        """The mask (H, W) of a case, whose Dice is the one that the run has for it.
+        """Predict the mask (H, W) of a case.
 
         Args:
             case: its name.
             loaded: image and reference at the size of the protocol.
 
         Raises:
-            InputError: the Dice is another one: images, model or machine are not those that were scored.
+            InputError: Dice is not that of the evaluation: images, model or machine differ.
         """
         mask = predict_labels(self.predictor, loaded.image, loaded.classes, loaded.own_size)
         scores = class_scores(loaded.mask, mask, loaded.classes, get_protocol(self.result.protocol))
         found = fmean(scores[name].dice for name in self.result.classes)
-        known = self.result.values("dice")[case]
-        if abs(found - known) > self._agreement():
+        expected = self.result.values("dice")[case]
+        on_cpu = self.result.scores["facts"]["device"] == "cpu" and self.predictor.device.type == "cpu"
+        if abs(found - expected) > (TOLERANCE if on_cpu else TOLERANCE_GPU):
             raise InputError(
-                f"{self.result.run}: expected the prediction of {case} to have the Dice of the evaluation, {known:.6f}, but "
+                f"{self.result.run}: expected the prediction of {case} to have the Dice of the evaluation, {expected:.6f}, but "
                 f"found {found:.6f}. The images, the model or the machine are not those that were scored; evaluate the run again."
             )
         return mask
 
-    def _agreement(self) -> float:
-        on_cpu = self.result.scores["facts"]["device"] == "cpu" and self.predictor.device.type == "cpu"
-        return AGREEMENT if on_cpu else AGREEMENT_ELSEWHERE
 
-
-def open_scored(result: Result, data_root: Path) -> Dataset:
-    """Open the data set of a run with the run's own split.
+def open_scored(result: RunResult, data_root: Path) -> Dataset:
+    """Open the data set of a run with the split of the run.
 
     Raises:
         InputError: the split is not the one that was scored.
@@ -103,7 +100,7 @@ def open_scored(result: Result, data_root: Path) -> Dataset:
 
 
 def load_scored(dataset: Dataset, name: str, protocol: str) -> ScoredCase:
-    """Decode a case, at the size at which the protocol scores it.
+    """Load a case at the size at which a protocol scores it.
 
     Raises:
         DataError: all faults of the case.

@@ -1,17 +1,17 @@
-"""What each of several workers may use: its devices, or its share of the processor."""
+"""Assign CUDA devices and CPU threads to parallel workers."""
 
 import os
 from collections.abc import Sequence
 
 
 def worker_environments(cuda: Sequence[str], workers: int | None, devices: int, cores: int) -> list[dict[str, str]]:
-    """Environment variables that differ from worker to worker, or from those of this process.
+    """Environment variables of each worker.
 
     Args:
-        cuda: names of the CUDA devices, as CUDA_VISIBLE_DEVICES has them; none to compute on the CPU.
+        cuda: names of the CUDA devices, as in CUDA_VISIBLE_DEVICES; empty on the CPU.
         workers: how many; by default one for each CUDA device, or 1 on the CPU.
-        devices: that each run takes.
-        cores: of the processor.
+        devices: devices of each run.
+        cores: CPU cores to share.
 
     >>> worker_environments(["0", "1", "2", "3"], None, 2, 16)
     [{'OMP_NUM_THREADS': '8', 'CUDA_VISIBLE_DEVICES': '0,1'}, {'OMP_NUM_THREADS': '8', 'CUDA_VISIBLE_DEVICES': '2,3'}]
@@ -29,7 +29,7 @@ def worker_environments(cuda: Sequence[str], workers: int | None, devices: int, 
 
 
 def cuda_devices(device: str) -> list[str]:
-    """Names of the CUDA devices that runs on a device ("auto", "cpu", ...) can have; none where they compute elsewhere."""
+    """Names of the CUDA devices for runs on "auto" or "cuda"; empty for other devices."""
     if device not in ("auto", "cuda"):
         return []
     import torch
@@ -38,6 +38,6 @@ def cuda_devices(device: str) -> list[str]:
     return named[: torch.cuda.device_count()] or [str(index) for index in range(torch.cuda.device_count())]
 
 
-def cores() -> int:
-    """Cores of the processor that this process may use."""
+def cpu_cores() -> int:
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -9,9 +9,9 @@ import numpy as np
 
 from tmunet.files import write_json, write_text
 from tmunet.metrics import CaseScores, ObjectCounts, Presence, get_protocol
-from tmunet_lab.experiments.costs import Cost
-from tmunet_lab.experiments.plan import Plan, PlannedNetwork
-from tmunet_lab.experiments.run_result import Result
+from tmunet_lab.experiments.costs import NetworkCost
+from tmunet_lab.experiments.plan import ExperimentPlan, PlannedNetwork
+from tmunet_lab.experiments.results import RunResult
 
 NETWORKS = {
     "U-Net": PlannedNetwork("unet", row="U-Net"),
@@ -19,13 +19,13 @@ NETWORKS = {
     "TM-UNet": PlannedNetwork("tmunet_b", row="TM-UNet"),
 }
 COSTS = {
-    "U-Net": Cost(31_000_000, 218_000_000_000, 124_480_000_000, 3.2, "Z80, 1 thread"),
-    "TM-UNet (released code)": Cost(4_100_000, 17_400_000_000, 6_550_000_000, 9.1, "Z80, 1 thread"),
-    "TM-UNet": Cost(3_971_521, 6_447_000_000, 5_100_000_000, 8.0, "Z80, 1 thread"),
+    "U-Net": NetworkCost(31_000_000, 218_000_000_000, 124_480_000_000, 3.2, "Z80, 1 thread"),
+    "TM-UNet (released code)": NetworkCost(4_100_000, 17_400_000_000, 6_550_000_000, 9.1, "Z80, 1 thread"),
+    "TM-UNet": NetworkCost(3_971_521, 6_447_000_000, 5_100_000_000, 8.0, "Z80, 1 thread"),
 }
 
 
-def plan(**changes: Any) -> Plan:
+def plan(**changes: Any) -> ExperimentPlan:
     known: dict[str, Any] = {
         "title": "Table 1, small",
         "networks": dict(NETWORKS),
@@ -34,7 +34,7 @@ def plan(**changes: Any) -> Plan:
         "seeds": [0, 1],
         "settings": {"epochs": 2},
     }
-    return Plan(**{**known, **changes})
+    return ExperimentPlan(**{**known, **changes})
 
 
 def scores_of(values: list[float | None]) -> list[CaseScores]:
@@ -70,7 +70,7 @@ def result(
     split_sha256: str | None = None,
     groups: list[str | None] | None = None,
     **facts: Any,
-) -> Result:
+) -> RunResult:
     """A result with these Dice values, groups of the images if any, and the files of its run that pages link to."""
     if protocol == "strict":
         scores = [
@@ -106,10 +106,10 @@ def result(
         "same_scene": 3 * (split == "random"),
     }
     write_json(run / "provenance.json", {"leaks": {"test in train": leaks}})
-    return Result(network, model, data, split, seed, run, content)
+    return RunResult(network, model, data, split, seed, run, content)
 
 
-def whole_grid(folder: Path, of: Plan, images: int = 12) -> list[Result]:
+def all_results(folder: Path, of: ExperimentPlan, images: int = 12) -> list[RunResult]:
     """A result for every run and protocol of a plan; later networks and random splits are better, one image is missed."""
     found = []
     for protocol in of.protocols:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from tmunet.errors import InputError
 from tmunet.metrics import describe
-from tmunet_lab.experiments.run_result import Result, known_groups
-from tmunet_lab.experiments.statistics import estimate, holm, paired_p
+from tmunet_lab.experiments.results import RunResult, known_groups
+from tmunet_lab.experiments.statistics import estimate_metrics, holm, paired_p
 
 from .made_results import result
 
@@ -104,7 +104,7 @@ def test_mean_sd_and_interval(tmp_path: Path) -> None:
     results = [
         result(tmp_path, "a", list(values), seed=seed, protocol="strict") for seed, values in enumerate(of_seeds)
     ]
-    found = estimate(results, ("dice", "hd"), {})["dice"]
+    found = estimate_metrics(results, ("dice", "hd"), {})["dice"]
     assert found is not None
     means = [fmean(values) for values in of_seeds]
     assert found.mean == pytest.approx(fmean(means))
@@ -115,12 +115,12 @@ def test_mean_sd_and_interval(tmp_path: Path) -> None:
 
 
 def test_one_seed_has_no_sd_and_one_image_no_interval(tmp_path: Path) -> None:
-    found = estimate([result(tmp_path, "a", [0.5])], ("dice",), {})["dice"]
+    found = estimate_metrics([result(tmp_path, "a", [0.5])], ("dice",), {})["dice"]
     assert found is not None
     assert (found.mean, found.sd, found.low, found.high) == (0.5, None, None, None)
 
 
-def of_classes(one: Result, distances: dict[str, list[float | None]]) -> Result:
+def of_classes(one: RunResult, distances: dict[str, list[float | None]]) -> RunResult:
     """The result with these distances for each class, images that have none left out of the class's mean."""
     rows = [
         {"case": f"case{index}", "class": label, "hd": value}
@@ -137,7 +137,9 @@ def test_an_interval_is_of_the_mean_that_it_stands_beside(tmp_path: Path) -> Non
     far = [20.0 + index % 3 for index in range(30)]
     near: list[float | None] = [3.0 + index % 2 for index in range(30)]
     sparse = [value if index < 8 else None for index, value in enumerate(far)]
-    found = estimate([of_classes(result(tmp_path, "a", [0.5]), {"far": sparse, "near": near})], ("hd",), {})["hd"]
+    found = estimate_metrics([of_classes(result(tmp_path, "a", [0.5]), {"far": sparse, "near": near})], ("hd",), {})[
+        "hd"
+    ]
     assert found is not None
     assert found.low is not None
     assert found.high is not None
@@ -154,7 +156,7 @@ def test_an_interval_is_of_the_mean_that_it_stands_beside(tmp_path: Path) -> Non
 
 def test_f1_of_the_protocol_paper_is_one_number_for_the_set(tmp_path: Path) -> None:
     results = [result(tmp_path, "a", [0.5, 0.9, None])]
-    found = estimate(results, ("f1", "dice"), {})
+    found = estimate_metrics(results, ("f1", "dice"), {})
     assert found["f1"] is not None
     assert found["dice"] is not None
     assert (found["f1"].low, found["dice"].low is not None) == (None, True)
@@ -163,7 +165,7 @@ def test_f1_of_the_protocol_paper_is_one_number_for_the_set(tmp_path: Path) -> N
 
 def test_a_metric_that_no_image_of_a_run_has_is_nothing(tmp_path: Path) -> None:
     results = [result(tmp_path, "a", [None, None]), result(tmp_path, "a", [0.5, 0.9], seed=1)]
-    assert estimate(results, ("hd",), {}) == {"hd": None}
+    assert estimate_metrics(results, ("hd",), {}) == {"hd": None}
     assert paired_p(results[:1], results[1:], "hd", {}) is None
 
 
@@ -172,14 +174,14 @@ def test_results_of_other_images_or_protocols_are_not_compared(tmp_path: Path) -
     with pytest.raises(InputError, match="expected the same split_sha256"):
         paired_p([one], [other], "dice", {})
     with pytest.raises(InputError, match="found paper and strict"):
-        estimate([one, result(tmp_path, "a", [0.5, 0.6], seed=1, protocol="strict")], ("dice",), {})
+        estimate_metrics([one, result(tmp_path, "a", [0.5, 0.6], seed=1, protocol="strict")], ("dice",), {})
 
 
 VIDEOS: list[str | None] = ["a", "a", "a", "b", "b", "c", "d", "d", "e", None]
 SEEDS = [[0.5, 0.7, 0.9, 0.3, 0.6, 0.8, 0.7, 0.5, 0.1, 0.4], [0.4, 0.9, 0.8, 0.1, 0.5, 0.9, 0.7, 0.6, 0.2, 0.6]]
 
 
-def in_videos(tmp_path: Path, network: str, more: float = 0.0) -> list[Result]:
+def in_videos(tmp_path: Path, network: str, more: float = 0.0) -> list[RunResult]:
     """Two seeds of a network on images of videos; the later a video, the more of `more` it has."""
     grown = [[dice + more * (index + 1) / 100 for index, dice in enumerate(values)] for values in SEEDS]
     return [
@@ -190,8 +192,8 @@ def in_videos(tmp_path: Path, network: str, more: float = 0.0) -> list[Result]:
 
 def test_where_groups_are_known_the_interval_is_that_of_groups(tmp_path: Path) -> None:
     results = in_videos(tmp_path, "a")
-    found = estimate(results, ("dice",), known_groups(results))["dice"]
-    alone = estimate(results, ("dice",), {})["dice"]
+    found = estimate_metrics(results, ("dice",), known_groups(results))["dice"]
+    alone = estimate_metrics(results, ("dice",), {})["dice"]
     assert found is not None
     assert alone is not None
     assert (found.mean, found.sd, found.images, found.groups) == (alone.mean, alone.sd, 10, 6)
@@ -204,7 +206,7 @@ def test_where_groups_are_known_the_interval_is_that_of_groups(tmp_path: Path) -
 
 def test_one_group_has_no_interval(tmp_path: Path) -> None:
     results = [result(tmp_path, "a", [0.5, 0.6, 0.7], groups=["a", "a", "a"])]
-    found = estimate(results, ("dice",), known_groups(results))["dice"]
+    found = estimate_metrics(results, ("dice",), known_groups(results))["dice"]
     assert found is not None
     assert (found.low, found.high, found.groups) == (None, None, 1)
 
@@ -247,7 +249,7 @@ def test_images_that_only_one_network_has_do_not_count_on_either_side(tmp_path: 
 def test_the_interval_depends_on_no_order_and_the_seeds_ascend(tmp_path: Path) -> None:
     values = np.random.default_rng(0).random((2, 40)).tolist()
     results = [result(tmp_path, "a", of, seed=seed, protocol="strict") for seed, of in enumerate(values)]
-    found = estimate(results[::-1], ("dice",), {})["dice"]
+    found = estimate_metrics(results[::-1], ("dice",), {})["dice"]
     assert found is not None
     assert found.seeds == (0, 1)
     names = sorted(f"frame {index}" for index in range(40))
@@ -257,7 +259,7 @@ def test_the_interval_depends_on_no_order_and_the_seeds_ascend(tmp_path: Path) -
 
 
 def test_two_images_have_an_interval(tmp_path: Path) -> None:
-    found = estimate([result(tmp_path, "a", [0.25, 0.75], protocol="strict")], ("dice",), {})["dice"]
+    found = estimate_metrics([result(tmp_path, "a", [0.25, 0.75], protocol="strict")], ("dice",), {})["dice"]
     assert found is not None
     assert (found.low, found.high) == (0.25, 0.75)
 
@@ -265,6 +267,8 @@ def test_two_images_have_an_interval(tmp_path: Path) -> None:
 def test_a_class_that_a_resample_lacks_does_not_count_in_it(tmp_path: Path) -> None:
     near: list[float | None] = [3.0] * 10
     rare = [21.0, *[None] * 9]  # two in three resamples have it
-    found = estimate([of_classes(result(tmp_path, "a", [0.5]), {"rare": rare, "near": near})], ("hd",), {})["hd"]
+    found = estimate_metrics([of_classes(result(tmp_path, "a", [0.5]), {"rare": rare, "near": near})], ("hd",), {})[
+        "hd"
+    ]
     assert found is not None
     assert (found.low, found.mean, found.high) == (3.0, 12.0, 12.0)

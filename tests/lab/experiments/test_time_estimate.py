@@ -1,4 +1,4 @@
-"""Estimates: the arithmetic, with steps that are made up; and the measurement, with a clock that is."""
+"""Time estimates: the arithmetic with given step times, and the measurement with a fake clock."""
 
 import itertools
 from collections.abc import Callable
@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from tmunet.errors import UsageError
-from tmunet_lab.experiments.duration import estimate, estimate_table
 from tmunet_lab.experiments.plan import PlannedNetwork
-from tmunet_lab.experiments.planned_runs import PlannedRun
-from tmunet_lab.experiments.run_state import State
-from tmunet_lab.experiments.step_time import StepTime, measure_step
+from tmunet_lab.experiments.run_status import RunProgress, RunStatus
+from tmunet_lab.experiments.runs import PlannedRun
+from tmunet_lab.experiments.time_estimate import StepTime, estimate_table, estimate_times, measure_step
 
-from .small_grids import small_runs
+from .small_plans import small_runs
 
 SETTINGS = {"epochs": 10, "batch_size": 4, "preprocess": {"size": 32}}
 
@@ -25,9 +24,12 @@ def runs(make_dataset: Callable[..., Path], tmp_path: Path) -> list[PlannedRun]:
 
 
 def test_time_is_steps_and_validated_images_of_the_epochs_that_are_left(runs: list[PlannedRun]) -> None:
-    states = {"U-Lite": State("to do", ("strict",)), "TM-UNet": State("interrupted", ("strict",), epochs=7)}
-    here = [(run, states[run.network]) for run in runs if run.data == "discs"]
-    found = estimate(here, lambda run: StepTime(2.0 if run.network == "U-Lite" else 0.5, 0.25))
+    progress = {
+        "U-Lite": RunProgress(RunStatus.PENDING, ("strict",)),
+        "TM-UNet": RunProgress(RunStatus.INTERRUPTED, ("strict",), epochs=7),
+    }
+    here = [(run, progress[run.network]) for run in runs if run.data == "discs"]
+    found = estimate_times(here, lambda run: StepTime(2.0 if run.network == "U-Lite" else 0.5, 0.25))
     # 9 images in batches of 4 are 3 steps an epoch; 2 images are validated
     assert [(one.steps, one.seconds) for one in found[:2]] == [
         (30, 30 * 2.0 + 10 * 2 * 0.25),
@@ -35,7 +37,7 @@ def test_time_is_steps_and_validated_images_of_the_epochs_that_are_left(runs: li
     ]
 
 
-def test_steps_that_are_alike_are_measured_once_and_those_of_finished_or_missing_runs_never(
+def test_equal_steps_are_measured_once_and_those_of_finished_or_missing_runs_never(
     runs: list[PlannedRun],
 ) -> None:
     measured: list[str] = []
@@ -44,12 +46,12 @@ def test_steps_that_are_alike_are_measured_once_and_those_of_finished_or_missing
         measured.append(run.network)
         return StepTime(1.0, 1.0)
 
-    by_data = {"discs": State("to do", ("strict",)), "rings": State("missing data")}
-    found = estimate([(run, by_data[run.data]) for run in runs], measure)
+    by_data = {"discs": RunProgress(RunStatus.PENDING, ("strict",)), "rings": RunProgress(RunStatus.MISSING_DATA)}
+    found = estimate_times([(run, by_data[run.data]) for run in runs], measure)
     assert measured == ["U-Lite", "TM-UNet"]
     assert [one.seconds is None for one in found] == [run.data == "rings" for run in runs]
     measured.clear()
-    assert [one.seconds for one in estimate([(runs[0], State("done"))], measure)] == [0.0]
+    assert [one.seconds for one in estimate_times([(runs[0], RunProgress(RunStatus.DONE))], measure)] == [0.0]
     assert measured == []
 
 
@@ -59,16 +61,18 @@ def test_a_step_that_cannot_be_measured_is_a_reason(runs: list[PlannedRun]) -> N
             raise UsageError("model_args of ulite: no")
         return StepTime(60.0, 0.0)
 
-    here = [(run, State("to do", ("strict",))) for run in runs if run.data == "discs"]
-    found = estimate(here, measure)
+    here = [(run, RunProgress(RunStatus.PENDING, ("strict",))) for run in runs if run.data == "discs"]
+    found = estimate_times(here, measure)
     assert [(one.seconds, one.reason) for one in found[:2]] == [(None, "model_args of ulite: no"), (1800.0, "")]
     table = estimate_table(found, workers=2)
-    assert "4 runs, training and validation 1 h 0 min, 30 min with 2 workers; 2 runs without an estimate." in table
-    assert table.count("Without an estimate: options of ulite: no") == 1
-    assert "discs-own-tm-unet-s1  to do     30        60  30 min" in table
+    rows = {line.split()[0]: line.split()[1:] for line in table.splitlines() if line.strip()}
+    assert rows["discs-own-tm-unet-s1"] == ["pending", "30", "60", "30", "min"]
+    assert rows["discs-own-u-lite-s1"] == ["pending", "30"]
+    assert "1 h 0 min, 30 min with 2 workers; 2 runs without" in table
+    assert table.count("model_args of ulite: no") == 1
 
 
-def test_a_step_on_the_cpu_is_timed_with_few_images_and_taken_times_the_batch(runs: list[PlannedRun]) -> None:
+def test_a_cpu_step_is_timed_with_few_images_and_multiplied_to_the_batch(runs: list[PlannedRun]) -> None:
     ticks = itertools.count()
     step = measure_step(runs[0].config, ("background", "disc"), "cpu", clock=lambda: float(next(ticks)))
     assert step == StepTime(training=4 / 2, validation=1 / 2)  # every call takes one tick
@@ -79,7 +83,9 @@ def test_options_that_do_not_fit_are_found_when_a_step_is_measured(
 ) -> None:
     make_dataset()
     broken = small_runs(tmp_path, networks={"U-Lite": PlannedNetwork("ulite", {"nonsense": 1})})
-    (found,) = estimate(
-        [(broken[0], State("to do", ("strict",)))], lambda run: measure_step(run.config, ("a", "b"), "cpu")
+    (found,) = estimate_times(
+        [(broken[0], RunProgress(RunStatus.PENDING, ("strict",)))],
+        lambda run: measure_step(run.config, ("a", "b"), "cpu"),
     )
-    assert "model_args of ulite: There is no setting 'nonsense'" in found.reason
+    assert found.seconds is None
+    assert "'nonsense'" in found.reason

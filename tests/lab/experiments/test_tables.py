@@ -1,4 +1,4 @@
-"""What stands in which cell."""
+"""The cells of a table: results, the paper's figures, ranks and tests."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,21 +6,20 @@ from pathlib import Path
 import pytest
 
 from tmunet.errors import InputError, UsageError
-from tmunet_lab.experiments.fill_tables import build_table, reference
 from tmunet_lab.experiments.plan import PlannedNetwork
 from tmunet_lab.experiments.statistics import holm, paired_p
-from tmunet_lab.experiments.table import Block, Table
+from tmunet_lab.experiments.tables import ResultTable, TableBlock, build_table, reference_network
 
-from .made_results import COSTS, NETWORKS, plan, result, whole_grid
+from .made_results import COSTS, NETWORKS, all_results, plan, result
 
 
-def block(table: Table, data: str = "CVC-ClinicDB", split: str = "random", protocol: str = "paper") -> Block:
+def block(table: ResultTable, data: str = "CVC-ClinicDB", split: str = "random", protocol: str = "paper") -> TableBlock:
     (found,) = (one for one in table.blocks if (one.data, one.split, one.protocol) == (data, split, protocol))
     return found
 
 
 def test_there_is_a_block_for_each_protocol_data_set_and_split_and_a_row_for_each_network(tmp_path: Path) -> None:
-    table = build_table("table1", plan(), whole_grid(tmp_path, plan()), {}, COSTS)
+    table = build_table("table1", plan(), all_results(tmp_path, plan()), {}, COSTS)
     places = [(one.protocol, one.data, one.split) for one in table.blocks]
     assert places == [
         (p, d, s) for p in ("paper", "strict") for d in ("CVC-ClinicDB", "MoNuSeg") for s in ("random", "grouped")
@@ -31,7 +30,7 @@ def test_there_is_a_block_for_each_protocol_data_set_and_split_and_a_row_for_eac
 
 
 def test_the_papers_figures_stand_beside_the_random_split_and_the_first_protocol_alone(tmp_path: Path) -> None:
-    table = build_table("table1", plan(), whole_grid(tmp_path, plan()), {}, COSTS)
+    table = build_table("table1", plan(), all_results(tmp_path, plan()), {}, COSTS)
     assert [one.printed for one in table.blocks] == [True, False, True, False] + [False] * 4
     (row, *_), *_ = block(table, "MoNuSeg").rows, None
     assert {metric: cell.paper for metric, cell in row.cells.items()} == {
@@ -46,7 +45,7 @@ def test_the_papers_figures_stand_beside_the_random_split_and_the_first_protocol
 
 
 def test_ranks_are_those_of_the_means_and_smaller_distances_are_better(tmp_path: Path) -> None:
-    table = build_table("table1", plan(), whole_grid(tmp_path, plan()), {}, COSTS)
+    table = build_table("table1", plan(), all_results(tmp_path, plan()), {}, COSTS)
     for one in table.blocks:
         for metric, sign in (("dice", -1), ("iou", -1), ("f1", -1), ("hd", 1)):
             means = {row.network: row.cells[metric].ours for row in one.rows}
@@ -65,7 +64,7 @@ def test_equal_values_share_a_rank_and_a_column_with_a_hole_has_none(tmp_path: P
 
 
 def test_peers_are_tested_against_tm_unet_with_holms_correction_over_the_column(tmp_path: Path) -> None:
-    table = build_table("table1", plan(), whole_grid(tmp_path, plan()), {}, COSTS)
+    table = build_table("table1", plan(), all_results(tmp_path, plan()), {}, COSTS)
     one = block(table)
     assert table.reference == "TM-UNet"
     unet, released, ours = one.rows
@@ -84,12 +83,12 @@ def test_the_reference_is_the_last_tm_unet_of_the_text() -> None:
         "whole": PlannedNetwork("tmunet_b"),
         "x": PlannedNetwork("ulite"),
     }
-    assert reference(plan(networks=networks)) == "whole"
-    assert reference(plan(networks={"x": PlannedNetwork("tmunet_released_b")})) is None
+    assert reference_network(plan(networks=networks)) == "whole"
+    assert reference_network(plan(networks={"x": PlannedNetwork("tmunet_released_b")})) is None
 
 
 def test_what_is_missing_has_its_reason(tmp_path: Path) -> None:
-    results = [one for one in whole_grid(tmp_path, plan()) if (one.network, one.seed) != ("U-Net", 1)]
+    results = [one for one in all_results(tmp_path, plan()) if (one.network, one.seed) != ("U-Net", 1)]
     missing = {("U-Net", "MoNuSeg", "grouped", 1): "failed: out of memory"}
     table = build_table("table1", plan(), results, missing, {})
     assert block(table, "MoNuSeg", "grouped").rows[0].reasons == {"failed: out of memory": [1]}
@@ -98,7 +97,7 @@ def test_what_is_missing_has_its_reason(tmp_path: Path) -> None:
 
 
 def test_missed_images_are_counted_by_seed(tmp_path: Path) -> None:
-    table = build_table("table1", plan(), whole_grid(tmp_path, plan()), {}, {})
+    table = build_table("table1", plan(), all_results(tmp_path, plan()), {}, {})
     assert [row.left_out for row in block(table).rows] == [[1, 1], [0, 0], [0, 0]]
     assert [one.left_out for one in table.blocks] == [True] * 4 + [False] * 4
 

@@ -1,4 +1,4 @@
-"""What lies in a run folder tells how far the run has come, and whether it is the planned one."""
+"""The status of a run from the files in its folder, and whether it is the planned run."""
 
 import json
 import os
@@ -10,31 +10,32 @@ import pytest
 
 from tmunet.errors import UsageError
 from tmunet.files import write_json, write_text
-from tmunet_lab.experiments.execute_run import Outcome, complete
-from tmunet_lab.experiments.planned_runs import PlannedRun
-from tmunet_lab.experiments.processes import Stop
-from tmunet_lab.experiments.run_log import collect
-from tmunet_lab.experiments.run_state import examine, state_of
+from tmunet_lab.experiments.processes import ProcessGroup
+from tmunet_lab.experiments.results import collect_results
+from tmunet_lab.experiments.run_status import RunStatus, inspect_run, inspect_runs
+from tmunet_lab.experiments.runner import ExecutionStatus, RunOutcome, execute_run
+from tmunet_lab.experiments.runs import PlannedRun
 
-from .small_grids import calls
+from .small_plans import calls
 
 MakeRuns = Callable[..., list[PlannedRun]]
+PENDING, MISSING_DATA, INTERRUPTED, TRAINED, DONE, DAMAGED = RunStatus
 
 
-def do(run: PlannedRun) -> str:
-    return complete(run, os.environ, Stop()).state
+def do(run: PlannedRun) -> ExecutionStatus:
+    return execute_run(run, os.environ, ProcessGroup()).status
 
 
-def test_a_run_goes_from_to_do_to_done_and_back(make_runs: MakeRuns, tmp_path: Path) -> None:
+def test_a_run_goes_from_pending_pendingne_and_back(make_runs: MakeRuns, tmp_path: Path) -> None:
     run, _ = make_runs(protocols=["paper", "strict"])
-    assert (state_of(run).name, state_of(run).unscored) == ("to do", ("paper", "strict"))
-    assert do(run) == "done"
-    assert (state_of(run).name, state_of(run).unscored, state_of(run).epochs) == ("done", (), 1)
+    assert (inspect_run(run).status, inspect_run(run).unscored) == (PENDING, ("paper", "strict"))
+    assert do(run) == DONE
+    assert (inspect_run(run).status, inspect_run(run).unscored, inspect_run(run).epochs) == (DONE, (), 1)
     shutil.rmtree(run.scores("strict"))
-    assert (state_of(run).name, state_of(run).unscored) == ("trained", ("strict",))
+    assert (inspect_run(run).status, inspect_run(run).unscored) == (TRAINED, ("strict",))
     shutil.rmtree(run.folder.model)
-    assert state_of(run).name == "interrupted"
-    assert do(run) == "done"
+    assert inspect_run(run).status == INTERRUPTED
+    assert do(run) == DONE
     name = run.folder.path.name
     assert calls(tmp_path) == [f"{verb} {name}" for verb in ("train", "paper", "strict", "resume", "paper", "strict")]
 
@@ -43,10 +44,10 @@ def test_scores_of_other_weights_or_without_their_report_do_not_count(make_runs:
     run, _ = make_runs()
     do(run)
     (run.scores("strict") / "report.html").unlink()
-    assert state_of(run).unscored == ("strict",)
+    assert inspect_run(run).unscored == ("strict",)
     do(run)
     write_text(run.folder.model / "model.safetensors", "other weights")
-    assert state_of(run).unscored == ("strict",)
+    assert inspect_run(run).unscored == ("strict",)
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_a_run_with_other_settings_is_refused(make_runs: MakeRuns, changes: dict
     run, _ = make_runs()
     do(run)
     with pytest.raises(UsageError, match="other settings") as caught:
-        examine(make_runs(**changes))
+        inspect_runs(make_runs(**changes))
     assert message in str(caught.value)
     assert str(run.folder.path) in str(caught.value)
 
@@ -74,14 +75,14 @@ def test_paths_and_devices_may_change_and_auto_is_what_it_meant(make_runs: MakeR
     do(run)
     settings = {"epochs": 2, "batch_size": 4, "preprocess": {"size": 32}, "precision": "auto"}
     run, _ = make_runs(settings=settings)
-    assert state_of(run).name == "done"
+    assert inspect_run(run).status == DONE
     text = (
         run.folder.config.read_text()
         .replace("device: cpu", "device: cuda")
         .replace(str(tmp_path / "discs"), "elsewhere")
     )
     write_text(run.folder.config, text)
-    assert state_of(run).name == "done"
+    assert inspect_run(run).status == DONE
 
 
 def test_another_split_is_refused(make_runs: MakeRuns, tmp_path: Path) -> None:
@@ -90,19 +91,19 @@ def test_another_split_is_refused(make_runs: MakeRuns, tmp_path: Path) -> None:
     split = json.loads((tmp_path / "discs" / "split.json").read_text())
     write_json(tmp_path / "discs" / "split.json", {**split, "train": split["train"][1:]})
     with pytest.raises(UsageError, match="a run with another split: expected SHA-256"):
-        examine(make_runs())
+        inspect_runs(make_runs())
 
 
 def test_a_folder_of_something_else_is_refused_and_a_run_killed_at_its_start_begins_again(make_runs: MakeRuns) -> None:
     run, _ = make_runs()
     write_text(run.folder.provenance, "{}")
     write_text(run.folder.split, "{}")
-    assert state_of(run).name == "to do"
+    assert inspect_run(run).status == PENDING
     write_text(run.folder.path / "notes.txt", "mine")
     with pytest.raises(UsageError, match=r"expected a run folder, but found notes.txt"):
-        state_of(run)
+        inspect_run(run)
     (run.folder.path / "notes.txt").unlink()
-    assert do(run) == "done"
+    assert do(run) == DONE
 
 
 def test_finished_runs_need_no_data_and_others_say_what_is_missing(make_runs: MakeRuns, tmp_path: Path) -> None:
@@ -110,44 +111,31 @@ def test_finished_runs_need_no_data_and_others_say_what_is_missing(make_runs: Ma
     do(run)
     shutil.rmtree(tmp_path / "discs")
     done, missing = make_runs()
-    assert state_of(done).name == "done"
-    assert state_of(missing).name == "missing data"
-    found = collect(examine([done, missing]), {})
-    assert [(result.network, result.protocol, result.seed, result.mean("dice")) for result in found.results] == [
+    assert inspect_run(done).status == DONE
+    assert inspect_run(missing).status == MISSING_DATA
+    results, reasons = collect_results(inspect_runs([done, missing]), {})
+    assert [(result.network, result.protocol, result.seed, result.mean("dice")) for result in results] == [
         ("U-Lite", "strict", 0, 0.5)
     ]
-    assert list(found.missing) == [missing.key]
-    assert "is not there" in found.missing[missing.key]
+    assert reasons == {missing.key: missing.source.reason}
+    assert missing.source.reason
 
 
 def test_reasons_tell_how_far_a_run_has_come(make_runs: MakeRuns) -> None:
     first, second = make_runs()
     do(first)
     shutil.rmtree(first.scores("strict"))
-    reasons = collect(examine([first, second]), {}).missing
+    reasons = collect_results(inspect_runs([first, second]), {})[1]
     assert reasons == {first.key: "trained, but not scored yet", second.key: "not run yet"}
     shutil.rmtree(first.folder.model)
-    assert collect(examine([first]), {}).missing[first.key] == "interrupted after 1 of 2 epochs"
+    assert collect_results(inspect_runs([first]), {})[1][first.key] == "interrupted after 1 of 2 epochs"
 
 
-@pytest.mark.parametrize(
-    ("log", "reason"),
-    [
-        (
-            "train:   0%|  | 0/9 [00:00<?, ?step/s]tmunet train: The loss is not finite.\n"
-            "train:  11%|# | 1/9 [00:00<00:04, 1.76step/s]",
-            "The loss is not finite.",
-        ),
-        ("tmunet train: no [a] here.\n  - b", "no [a] here."),
-        ("Traceback\nKeyError: 'x'\ntrain:  11%|# | 1/9 [00:00<00:04, 1.76step/s]", "KeyError: 'x'"),
-        ("tmunet train: warning: it leaks.\nKilled", "Killed"),
-    ],
-)
-def test_the_reason_of_a_failure_is_what_the_command_said(make_runs: MakeRuns, log: str, reason: str) -> None:
+def test_the_reason_of_a_failure_is_its_first_line_and_the_log(make_runs: MakeRuns) -> None:
     run, _ = make_runs()
-    outcome = Outcome("failed", 1.0, f"tmunet train ended with exit code 3. The last lines of a.log:\n{log}")
-    found = collect(examine([run]), {run.key: outcome}).missing[run.key]
-    assert found.removeprefix("failed: ").removeprefix("tmunet train: ") == f"{reason} See {run.log}"
+    outcome = RunOutcome(ExecutionStatus.FAILED, 1.0, "tmunet train: no [a] here.\n  - b", "DataError")
+    missing = collect_results(inspect_runs([run]), {run.key: outcome})[1]
+    assert missing == {run.key: f"failed: tmunet train: no [a] here. See {run.log}"}
 
 
 def test_scores_count_where_weights_and_checkpoints_were_not_kept(make_runs: MakeRuns) -> None:
@@ -156,10 +144,10 @@ def test_scores_count_where_weights_and_checkpoints_were_not_kept(make_runs: Mak
     shutil.rmtree(run.folder.model)
     shutil.rmtree(run.folder.last.parent, ignore_errors=True)
     (run.scores("strict") / "report.html").unlink()
-    assert state_of(run).name == "done"
+    assert inspect_run(run).status == DONE
     (run.scores("strict") / "per_image.csv").unlink()
-    assert state_of(run).name != "done"
-    assert state_of(other).name == "to do"
+    assert inspect_run(run).status != DONE
+    assert inspect_run(other).status == PENDING
 
 
 @pytest.mark.parametrize("file", ["evaluation/strict/summary.json", "provenance.json", "model/model.safetensors"])
@@ -172,10 +160,10 @@ def test_a_damaged_run_stops_no_other(make_runs: MakeRuns, file: str, cut: bool)
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     else:
         path.unlink()
-    (_, found), (_, to_do) = examine([run, other])
-    assert to_do.name == "to do"
+    (_, found), (_, pending) = inspect_runs([run, other])
+    assert pending.status == PENDING
     if file == "provenance.json":
-        assert found.name == "damaged"
-        assert str(path) in collect([(run, found)], {}).missing[run.key]
+        assert found.status == DAMAGED
+        assert str(path) in collect_results([(run, found)], {})[1][run.key]
     else:
         assert found.unscored == ("strict",)

@@ -4,13 +4,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tmunet_lab.experiments.plan import Plan, PlannedNetwork
-from tmunet_lab.experiments.planned_runs import PlannedRun, plan_runs
+from tmunet_lab.experiments.plan import ExperimentPlan, PlannedNetwork
+from tmunet_lab.experiments.runs import PlannedRun, expand_plan
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 
 
-def small_plan(**changes: Any) -> Plan:
+def small_plan(**changes: Any) -> ExperimentPlan:
     known: dict[str, Any] = {
         "title": "A small plan",
         "networks": {"U-Lite": PlannedNetwork("ulite"), "TM-UNet": PlannedNetwork("tmunet_t")},
@@ -20,12 +20,12 @@ def small_plan(**changes: Any) -> Plan:
         "settings": {"epochs": 2, "batch_size": 4, "preprocess": {"size": 32}},
         "protocols": ["strict"],
     }
-    return Plan(**{**known, **changes})
+    return ExperimentPlan(**{**known, **changes})
 
 
 def small_runs(folder: Path, **changes: Any) -> list[PlannedRun]:
     """The runs of a small plan, with their data sets in `folder` and the run folders in `folder / "runs"`."""
-    return plan_runs(small_plan(**changes), folder, folder / "runs", "cpu")
+    return expand_plan(small_plan(**changes), folder, folder / "runs", "cpu")
 
 
 def write_stand_in(folder: Path) -> str:
