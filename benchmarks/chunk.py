@@ -29,12 +29,11 @@ def call(T: int, D: int, S: int, backward: bool) -> Callable[[], Any]:
 
     torch.manual_seed(0)
     q, k, v = (torch.randn(HEADS, 1, T, D) for _ in range(3))
-    leaves = tuple(
-        x.requires_grad_(backward) for x in (q, k, v, torch.randn(HEADS, 1, T), torch.randn(HEADS, 1, T) + 3)
-    )
+    i, f = torch.randn(HEADS, 1, T), torch.randn(HEADS, 1, T) + 3
+    leaves = tuple(x.requires_grad_(backward) for x in (q, k, v, i, f))
 
     def forward() -> Any:
-        return mlstm(*leaves, "sigmoid", S)
+        return mlstm(q, k, v, i, f, "sigmoid", S)
 
     def both() -> None:
         torch.autograd.grad(forward().square().sum(), leaves)

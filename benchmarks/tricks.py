@@ -10,13 +10,12 @@ CPU is user and system time of the process, which other programs on the machine 
 
 import argparse
 import contextlib
+import importlib
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
-
-PROCESSES_PAGES = "`--allocator`: memory of the process as in the command `tmunet` (glibc keeps freed blocks)"
 
 
 def main() -> None:
@@ -25,7 +24,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--names", nargs="+", default=["tmunet_b", "tmunet_s", "tmunet_t"])
-    parser.add_argument("--allocator", action="store_true", help=PROCESSES_PAGES)
+    parser.add_argument("--allocator", action="store_true", help="keep freed memory, as the command `tmunet` does")
     given = parser.parse_args()
     if given.allocator:
         from tmunet.cli.process_setup import prepare_process
@@ -52,27 +51,28 @@ def compare(variants: dict[str, Callable[[], object]], rounds: int) -> dict[str,
             if turn:
                 times[name].append((time.perf_counter() - start[0], time.process_time() - start[1]))
     first = times[names[0]]
+    ratios = {name: [(a[0] / b[0], a[1] / b[1]) for a, b in zip(times[name], first, strict=True)] for name in names[1:]}
     return {
-        name: tuple(statistics.median(a[k] / b[k] for a, b in zip(times[name], first, strict=True)) for k in (0, 1))
-        for name in names[1:]
-    }  # type: ignore[return-value]
+        name: (statistics.median(wall for wall, _ in pairs), statistics.median(cpu for _, cpu in pairs))
+        for name, pairs in ratios.items()
+    }
 
 
 def inference(name: str) -> dict[str, Callable[[], object]]:
     """One image through the optimized network."""
     import torch
 
-    from tmunet.nn.inference import fused_conv_stage, fused_skip, fused_xlstm, strips
     from tmunet.nn.inference.optimize import optimize_for_inference
-    from tmunet.nn.kernels import chunkwise
     from tmunet.nn.mlstm import mlstm_chunkwise
-    from tmunet.nn.xlstm import XLSTMLayer
     from tmunet.registry import create_model
 
+    fused_conv_stage, fused_skip, fused_xlstm, strips = (
+        module(f"inference.{name}") for name in ("fused_conv_stage", "fused_skip", "fused_xlstm", "strips")
+    )
     torch.manual_seed(0)
     model, image = create_model(name).eval(), torch.randn(1, 3, 512, 512)
     network = optimize_for_inference(model)
-    with mock.patch.object(XLSTMLayer, "inference_form", lambda layer: layer):
+    with mock.patch.object(module("xlstm").XLSTMLayer, "inference_form", lambda layer: layer):
         plain_xlstm = optimize_for_inference(model)
 
     def run(network: Any, *patches: Any) -> Callable[[], object]:
@@ -92,9 +92,7 @@ def inference(name: str) -> dict[str, Callable[[], object]]:
             network, (fused_conv_stage.InferenceConvStage, "forward", relu_then_pool)
         ),
         "fused xLSTM layer": run(plain_xlstm),
-        "one scale a chunk (the mLSTM kernel)": run(
-            network, (fused_xlstm, "mlstm", mlstm_chunkwise), (chunkwise, "mlstm", mlstm_chunkwise)
-        ),
+        "one scale a chunk (the mLSTM kernel)": run(network, (fused_xlstm, "mlstm", mlstm_chunkwise)),
         "`optimize_for_inference`": run(model),
     }
 
@@ -103,11 +101,10 @@ def training(name: str) -> dict[str, Callable[[], object]]:
     """Forward and backward of a batch."""
     import torch
 
-    from tmunet.nn import tmunet, xlstm
-    from tmunet.nn.kernels import block_diagonal
     from tmunet.nn.mlstm import mlstm_chunkwise
     from tmunet.registry import create_model
 
+    tmunet, xlstm, block_diagonal = (module(name) for name in ("tmunet", "xlstm", "kernels.block_diagonal"))
     torch.manual_seed(0)
     model, images = create_model(name).train(), torch.randn(4, 3, 256, 256)
     parameters = list(model.parameters())
@@ -130,6 +127,11 @@ def training(name: str) -> dict[str, Callable[[], object]]:
         "both directions as one tensor": run((xlstm.MatrixLSTM, "forward", separate_training)),
         "hand-written gradient (the mLSTM kernel)": run((xlstm, "mlstm", mlstm_chunkwise)),
     }
+
+
+def module(name: str) -> Any:
+    """A module of `tmunet.nn` as it was at that commit."""
+    return importlib.import_module(f"tmunet.nn.{name}")
 
 
 @contextlib.contextmanager
@@ -175,10 +177,8 @@ def one_direction(layer: Any, x: Any, n: int) -> Any:
 
     import torch
     import torch.nn.functional as F
-    from tmunet.nn.kernels.block_diagonal import project_blocks
 
-    from tmunet.nn import xlstm
-
+    xlstm, project_blocks = module("xlstm"), module("kernels.block_diagonal").project_blocks
     B, T, d = x.shape
     heads, D = layer.heads, d // layer.heads
     weight = layer.qkv_weight[n * d // 4 : (n + 1) * d // 4]
@@ -196,8 +196,7 @@ def separate_inference(layer: Any, x: Any) -> Any:
     import torch
     import torch.nn.functional as F
 
-    from tmunet.nn.inference import fused_xlstm
-
+    fused_xlstm = module("inference.fused_xlstm")
     B, T, d = x.shape
     heads, D = layer.heads, d // layer.heads
     normal, readings = F.layer_norm(x, (d,)), []

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tmunet.nn.mstm import MSTMConfig
-from tmunet.nn.tmunet import SIZES, EncoderStage, TMUNet, TMUNetConfig
+from tmunet.nn.tmunet import SIZES, ConvPoolStage, TMUNet, TMUNetConfig
 from tmunet_lab.bench.macs import count_macs, count_parameters
 
 from . import hand_count
@@ -80,7 +80,7 @@ def test_an_unknown_refinement_is_an_error() -> None:
 
 @torch.no_grad()
 def test_an_encoder_stage_is_convolution_norm_relu_and_pooling() -> None:
-    stage = EncoderStage(3, 4)
+    stage = ConvPoolStage(3, 4)
     convolution, norm, _, _ = stage
     x = torch.randn(2, 3, 9, 8)
     assert torch.equal(stage.eval()(x), F.max_pool2d(F.relu(norm(convolution(x))), 2))

@@ -1,1 +1,1 @@
-"""The paper: networks in plain torch. They know no files, no data and no training."""
+"""TM-UNet as the paper has it, in plain torch. Read bottom up: gates, mlstm, xlstm, mstm, tmunet."""

@@ -62,11 +62,11 @@ class TMUNet(nn.Module):
         super().__init__()
         self.config = config = configure(config or TMUNetConfig(), **fields)
         C1, C2, C3, C4, C5 = config.widths
-        self.encoder1 = EncoderStage(config.in_channels, C1)
-        self.encoder2 = EncoderStage(C1, C2)
-        self.encoder3 = EncoderStage(C2, C3)
-        self.encoder4 = nn.Sequential(PatchEmbedding(C3, C4), _mstm(C4, config))
-        self.encoder5 = nn.Sequential(PatchEmbedding(C4, C5), _mstm(C5, config))
+        self.encoder1 = ConvPoolStage(config.in_channels, C1)
+        self.encoder2 = ConvPoolStage(C1, C2)
+        self.encoder3 = ConvPoolStage(C2, C3)
+        self.encoder4 = nn.Sequential(OverlapPatchEmbedding(C3, C4), _mstm(C4, config))
+        self.encoder5 = nn.Sequential(OverlapPatchEmbedding(C4, C5), _mstm(C5, config))
         self.decoder5 = nn.Sequential(_refinement(C5 + C4, C4, config), _mstm(C4, config))
         self.decoder4 = nn.Sequential(_refinement(C4 + C3, C3, config), _mstm(C3, config))
         self.decoder3 = _refinement(C3 + C2, C2, config)
@@ -92,7 +92,7 @@ class TMUNet(nn.Module):
         return logits
 
 
-class EncoderStage(nn.Sequential):
+class ConvPoolStage(nn.Sequential):
     """E1-E3: 3x3 convolution, BatchNorm, ReLU, max-pooling by 2: (B, C, H, W) -> (B, C', H/2, W/2)."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -104,7 +104,7 @@ class EncoderStage(nn.Sequential):
         )
 
 
-class PatchEmbedding(nn.Sequential):
+class OverlapPatchEmbedding(nn.Sequential):
     """Downsampling of E4 and E5: 3x3 convolution with stride 2, LayerNorm over channels."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:

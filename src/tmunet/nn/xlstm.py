@@ -14,10 +14,10 @@ from tmunet.nn.mlstm import mlstm
 
 
 class MLSTMCell(nn.Module):
-    """mLSTM of one direction: projections, gates, memory, norm and output gate.
+    """mLSTM of one direction: projections, gates, memory, head norm and output gate.
 
-    What the paper leaves to xLSTM [15] and Vision-LSTM [13]: q, k, v are block-diagonal in blocks of 4 channels, and h_t is
-    normalized head by head. Departs from Eq. 2: the gates have no recurrent term r_i h_{t-1} (see `tmunet.nn.mlstm`).
+    The paper leaves q, k, v and the norm to xLSTM [15] and Vision-LSTM [13]: block-diagonal projections in blocks of 4 channels,
+    and a LayerNorm of each head. Departs from Eq. 2: the gates have no recurrent term r_i h_{t-1} (see `tmunet.nn.mlstm`).
 
     Args:
         dim: channels d of the tokens, a multiple of `heads` and of 4.
@@ -59,11 +59,11 @@ class MLSTMCell(nn.Module):
         """(B, T, d) -> (B, T, d)."""
         q, k, v = split_heads(self.qkv(x), self.heads)  # (NH, B, T, D) each
         k = k / math.sqrt(k.shape[-1])
-        i = self.input_gate(x).permute(2, 0, 1)  # Eq. 2 without r_i h_{t-1}, (NH, B, T)
-        f = self.forget_gate(x).permute(2, 0, 1)  # (NH, B, T)
-        h = mlstm(q, k, v, i, f, self.forget_activation, self.chunk_size)  # Eq. 1-3, (NH, B, T, D)
+        i = self.input_gate(x).permute(2, 0, 1)  # i~ of Eq. 2 without r_i h_{t-1}, (NH, B, T)
+        f = self.forget_gate(x).permute(2, 0, 1)  # f~ of Eq. 3, (NH, B, T)
+        h = mlstm(q, k, v, i, f, self.forget_activation, self.chunk_size)  # psi(c_t) of Eq. 1, (NH, B, T, D)
         o = torch.sigmoid(self.output_gate(x))  # (B, T, d)
-        y: Tensor = o * self.norm(h)  # Eq. 1: h_t = o_t psi(c_t), (B, T, d)
+        y: Tensor = o * self.norm(h)  # Eq. 1, with a norm of each head, (B, T, d)
         return y
 
 
@@ -89,10 +89,8 @@ class BidirectionalXLSTM(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Tokens (B, T, d) -> tokens (B, T, d)."""
         u = self.norm(x)
-        x1 = self.forward_linear(u)  # x' of Eq. 4
-        x2 = self.backward_mlstm(self.backward_linear(u).flip(1)).flip(
-            1
-        )  # x'' of Eq. 5, which prints Linear(x): here u
+        x1 = self.forward_linear(u)  # Eq. 4
+        x2 = self.backward_mlstm(self.backward_linear(u).flip(1)).flip(1)  # Eq. 5, which prints Linear(x) for u
         y: Tensor = self.out_linear(x2 * self.forward_mlstm(x1)) + x  # Eq. 6
         return y
 

@@ -1,1 +1,1 @@
-"""Faster forms of networks for inference; nothing in `tmunet.nn` imports them."""
+"""Networks optimized for inference: imports `tmunet.nn`, and nothing there imports it."""

@@ -1,1 +1,1 @@
-"""Fast forms of the mLSTM and of block-diagonal projections, behind one dispatch."""
+"""Fast implementations that `tmunet.nn.mlstm.mlstm` chooses from."""
