@@ -6,7 +6,7 @@ from typing import Any
 from tmunet.check.findings import Finding, Severity
 from tmunet.data.io.masks import AMBIGUOUS_HINT
 from tmunet.data.training_stats import SMALL_PART
-from tmunet.metrics.lesions import MIN_OBJECT_PIXELS
+from tmunet.metrics import MIN_OBJECT_PIXELS
 
 _GROUPED = "Split anew with `tmunet split DATA --kind grouped`, which keeps related images in one subset."
 _KEEP_TOGETHER = "let `tmunet split DATA --kind grouped` keep them in one subset."
