@@ -1,7 +1,6 @@
 """`tmunet check`."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -10,13 +9,6 @@ from tmunet.cli.check import run
 from tmunet.errors import UsageError
 
 from .corpus import Folder, disc
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    sound = Folder(tmp_path / "set")
-    sound.control()
-    return sound
 
 
 def test_the_exit_code_is_0_for_notes_and_1_for_more(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:

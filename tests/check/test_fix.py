@@ -21,13 +21,6 @@ from . import corpus_files
 from .corpus import CONTROL, SHAPE, Folder, disc
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    sound = Folder(tmp_path / "set")
-    sound.control()
-    return sound
-
-
 def fixed(folder: Folder) -> Fixed:
     before = contents(folder.path)
     result = fix(check_dataset(folder.path), folder.path.parent / "copy")

@@ -27,13 +27,6 @@ def found(report: CheckReport) -> Expected:
     return frozenset((finding.kind, file) for finding in report.findings for file in finding.files or ("",))
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    sound = Folder(tmp_path / "set")
-    sound.control()
-    return sound
-
-
 def test_a_sound_data_set_has_no_findings(folder: Folder) -> None:
     report = check_dataset(folder.path)
     assert (report.findings, report.files, len(report.cases)) == ((), 8, 4)

@@ -23,13 +23,6 @@ from ..data.conftest import encode_png
 from .corpus import CONTROL, SHAPE, Folder, disc
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    sound = Folder(tmp_path / "set")
-    sound.control()
-    return sound
-
-
 def message(folder: Folder, kind: str) -> str:
     (finding,) = (finding for finding in check_dataset(folder.path).findings if finding.kind == kind)
     return finding.message

@@ -70,10 +70,10 @@ def _upright_image(image: Pixels) -> tuple[str, bytes]:
 
 
 def _png(pixels: StoredValues, palette_of: DecodedImage | None = None) -> bytes:
-    encoded = Image.fromarray(pixels)
+    png = Image.fromarray(pixels)
     if palette_of is not None and palette_of.palette is not None:
-        encoded = Image.fromarray(pixels.astype(np.uint8))
-        encoded.putpalette(palette_of.palette.tobytes())
+        png = Image.fromarray(pixels.astype(np.uint8))
+        png.putpalette(palette_of.palette.tobytes())
     buffer = io.BytesIO()
-    encoded.save(buffer, format="PNG")
+    png.save(buffer, format="PNG")
     return buffer.getvalue()
