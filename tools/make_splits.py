@@ -1,4 +1,4 @@
-"""Make the fixed splits in ``src/tmunet/splits`` anew: ``python tools/make_splits.py FOLDER``.
+"""Regenerate the fixed splits in ``src/tmunet/splits``: ``python tools/make_splits.py FOLDER``.
 
 FOLDER holds the data sets CVC-ClinicDB, MoNuSeg, BUSI and DSB2018 (or dsb2018), each a folder with ``images/`` and
 ``masks/`` whose names are those that ``tmunet import`` gives. CVC-ColonDB is split by its table of sequences alone.
@@ -39,7 +39,7 @@ def groups_of(name: str, cases: list[str]) -> dict[str, str]:
     return {case: "-".join(case.split("-")[:3]) for case in cases} if name == "MoNuSeg" else {}
 
 
-def look(name: str, folder: Path) -> tuple[DatasetScan, Split | None]:
+def scan_folder(name: str, folder: Path) -> tuple[DatasetScan, Split | None]:
     """Decode a data set once."""
     dataset = open_dataset(folder)
     names = [case.name for case in dataset.cases]
@@ -49,8 +49,8 @@ def look(name: str, folder: Path) -> tuple[DatasetScan, Split | None]:
     return scan_cases(cases, dataset.info, str(folder)), official
 
 
-def from_the_table(name: str) -> DatasetScan:
-    """What is known without images: the groups. A copy of a frame counts as its twin, any other two frames as unlike."""
+def scan_table(name: str) -> DatasetScan:
+    """Scan without images, by the table of sequences: exact copies are near-duplicates, all other frames are dissimilar."""
     frames = read_frames(name)
     names = sorted(frames, key=natural_key)
     one_hot = np.eye(len(names), dtype=np.float32)
@@ -58,18 +58,18 @@ def from_the_table(name: str) -> DatasetScan:
     return DatasetScan({case: frame.group for case, frame in frames.items()}, signatures, {})
 
 
-def write_splits(name: str, survey: DatasetScan, official: Split | None) -> None:
+def write_splits(name: str, scan: DatasetScan, official: Split | None) -> None:
     """Write the splits of a data set and their reports."""
-    looked_at = bool(survey.foreground_shares)
+    with_images = bool(scan.foreground_shares)
     for title, plan in PLANS.items():
         if plan.kind == "official" and official is None:
             continue
-        plan = replace(plan, stratified=plan.stratified and looked_at)
-        for fold, split in enumerate(make_splits(plan, survey, official), 1):
+        plan = replace(plan, stratified=plan.stratified and with_images)
+        for fold, split in enumerate(make_splits(plan, scan, official), 1):
             path = DESTINATION / name / f"{title}-{fold}.json" if plan.folds else DESTINATION / name / f"{title}.json"
-            made = {"data": name, "split": path.name, **asdict(plan), "images_looked_at": looked_at}
+            made = {"data": name, "split": path.name, **asdict(plan), "images_looked_at": with_images}
             write_split(path, split)
-            write_json(path.with_suffix(".report.json"), made | describe_split(split, survey).to_dict(pairs=False))
+            write_json(path.with_suffix(".report.json"), made | describe_split(split, scan).to_dict(pairs=False))
             print(name, path.stem, *(len(names) for names in split.to_dict().values()))
 
 
@@ -77,8 +77,8 @@ def main(folder: Path) -> None:
     """Write all of them."""
     for name in ("CVC-ClinicDB", "MoNuSeg", "BUSI", "DSB2018"):
         (source,) = (path for path in folder.iterdir() if path.name.casefold() == name.casefold())
-        write_splits(name, *look(name, source))
-    write_splits(COLONDB, from_the_table(COLONDB), None)
+        write_splits(name, *scan_folder(name, source))
+    write_splits(COLONDB, scan_table(COLONDB), None)
 
 
 if __name__ == "__main__":

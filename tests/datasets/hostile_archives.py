@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmunet.datasets._build.archives import ExtractionBudget, extract
-from tmunet.errors import InputError
+from tmunet.datasets._build.archives import ArchiveError, ExtractionBudget, extract
 
 Files = Iterable[tuple[str, bytes]]
 FORMATS = ("zip", "stored.zip", "tar", "tar.gz", "tar.bz2", "tar.xz")
@@ -45,12 +44,13 @@ def content_of(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def refused(archive: Path, match: str, budget: ExtractionBudget | None = None) -> None:
-    """The archive is refused by name, and nothing of it is left anywhere."""
+def refused(archive: Path, kind: str, budget: ExtractionBudget | None = None, reason: str = "") -> None:
+    """The archive is refused for this reason, and nothing of it is left anywhere."""
     target = archive.parent / "inside" / "target"
     before = content_of(archive.parent)
-    with pytest.raises(InputError, match=match) as caught:
+    with pytest.raises(ArchiveError, match=reason or None) as caught:
         extract(archive, target, *([budget] if budget else []))
-    assert str(archive) in str(caught.value)
+    assert caught.value.kind in kind.split("|")
+    assert caught.value.path == archive
     assert not target.exists()
     assert content_of(archive.parent) == before

@@ -261,7 +261,7 @@ def test_a_hole_in_nothing_is_refused(tmp_path: Path) -> None:
 boxes = st.tuples(st.integers(-3, 20), st.integers(-3, 16), st.integers(1, 12), st.integers(1, 12))
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(areas=st.lists(boxes, max_size=4), holes=st.lists(boxes, max_size=3))
 def test_holes_agree_with_whole_pictures(
     areas: list[tuple[int, int, int, int]], holes: list[tuple[int, int, int, int]]

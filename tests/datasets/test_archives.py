@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmunet.datasets._build.archives import ExtractionBudget, extract
+from tmunet.datasets._build.archives import ArchiveError, ExtractionBudget, extract
 from tmunet.errors import InputError
 
 from .hostile_archives import FORMATS, NOISE, SOUND, content_of, make, refused
@@ -61,22 +61,22 @@ def test_an_archive_without_members_gives_an_empty_folder(tmp_path, kind):
 )
 def test_unsafe_names_are_refused(tmp_path, kind, name, reason):
     archive = make(tmp_path / f"set.{kind}", [("images/ok.png", b"x"), (name, b"x")])
-    refused(archive, f"the member .* {reason}.*Nothing was extracted")
+    refused(archive, "unsafe-name", reason=reason)
 
 
 def test_a_nul_does_not_hide_the_rest_of_a_name(tmp_path):
-    refused(make(tmp_path / "set.zip", [("1.png\0.txt", b"x")]), "control characters")
+    refused(make(tmp_path / "set.zip", [("1.png\0.txt", b"x")]), "unsafe-name", reason="control characters")
     with tarfile.open(tmp_path / "set.tar", "w", format=tarfile.PAX_FORMAT) as archive:
         info = tarfile.TarInfo("1.png")
         info.pax_headers = {"path": "1.png\0.txt"}
         archive.addfile(info)
-    refused(tmp_path / "set.tar", "control characters")
+    refused(tmp_path / "set.tar", "unsafe-name", reason="control characters")
 
 
 def test_names_that_are_not_utf8_are_refused(tmp_path):
     with tarfile.open(tmp_path / "set.tar", "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
         archive.addfile(tarfile.TarInfo("Müller.png"))
-    refused(tmp_path / "set.tar", "is not UTF-8")
+    refused(tmp_path / "set.tar", "unsafe-name", reason="is not UTF-8")
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar"])
@@ -94,7 +94,7 @@ def test_names_that_are_not_utf8_are_refused(tmp_path):
     ],
 )
 def test_names_that_clash_are_refused(tmp_path, kind, names):
-    refused(make(tmp_path / f"set.{kind}", [(name, b"x") for name in names]), "would be one file on some systems")
+    refused(make(tmp_path / f"set.{kind}", [(name, b"x") for name in names]), "name-clash")
 
 
 def test_folders_may_be_listed_twice_and_share_a_name_but_for_case(tmp_path):
@@ -120,7 +120,7 @@ def test_links_and_devices_in_a_tar_file_are_refused(tmp_path, kind):
         info = tarfile.TarInfo("link")
         info.type, info.linkname = kind, "../../../etc/passwd"
         archive.addfile(info)
-    refused(tmp_path / "set.tar", "'link' is a link, a device or sparse")
+    refused(tmp_path / "set.tar", "link-or-device")
 
 
 def test_a_sparse_file_is_refused(tmp_path):
@@ -128,7 +128,7 @@ def test_a_sparse_file_is_refused(tmp_path):
         info = tarfile.TarInfo("hole")
         info.pax_headers = {"GNU.sparse.map": "0,1", "GNU.sparse.size": "99999999"}
         archive.addfile(info)
-    refused(tmp_path / "set.tar", "sparse")
+    refused(tmp_path / "set.tar", "link-or-device")
 
 
 def test_links_and_devices_in_a_zip_file_are_refused(tmp_path):
@@ -137,7 +137,7 @@ def test_links_and_devices_in_a_zip_file_are_refused(tmp_path):
             info = zipfile.ZipInfo("link")
             info.external_attr = (mode | 0o777) << 16
             archive.writestr(info, "../../etc/passwd")
-        refused(tmp_path / "set.zip", "is a link or a device")
+        refused(tmp_path / "set.zip", "link-or-device")
 
 
 def test_an_encrypted_member_is_refused(tmp_path):
@@ -146,22 +146,22 @@ def test_an_encrypted_member_is_refused(tmp_path):
     for magic, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         content[content.index(magic) + flags] |= 1
     archive.write_bytes(content)
-    refused(archive, "is encrypted")
+    refused(archive, "encrypted")
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "kind", "reason"),
     [
-        (b"Rar!\x1a\x07\x01\0" + NOISE, "is a RAR archive, which is not supported; extract it yourself"),
-        (b"7z\xbc\xaf\x27\x1c" + NOISE, "is a 7-Zip archive"),
-        (b"<!DOCTYPE html>", "expected a .zip, .tar.* but the file begins with b'<!DOCTYPE ht'; .*download it again"),
-        (b"", "begins with b''"),
-        (b"\x1f\x8b" + NOISE, "damaged"),
+        (b"Rar!\x1a\x07\x01\0" + NOISE, "format", "RAR"),
+        (b"7z\xbc\xaf\x27\x1c" + NOISE, "format", "7-Zip"),
+        (b"<!DOCTYPE html>", "format", "b'<!DOCTYPE ht'"),
+        (b"", "format", "b''"),
+        (b"\x1f\x8b" + NOISE, "damaged", ""),
     ],
 )
-def test_what_is_no_archive_is_named(tmp_path, content, message):
+def test_what_is_no_archive_is_named(tmp_path, content, kind, reason):
     (tmp_path / "set.zip").write_bytes(content)
-    refused(tmp_path / "set.zip", message)
+    refused(tmp_path / "set.zip", kind, reason=reason)
 
 
 def test_a_compression_that_is_not_known_is_named(tmp_path):
@@ -170,16 +170,16 @@ def test_a_compression_that_is_not_known_is_named(tmp_path):
     for magic, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         content[content.index(magic) + method] = 9  # Deflate64
     archive.write_bytes(content)
-    refused(archive, "NotImplementedError: That compression method is not supported")
+    refused(archive, "damaged", reason="NotImplementedError")
 
 
 def test_a_target_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("x")
     archive = make(tmp_path / "set.zip", SOUND)
-    with pytest.raises(InputError, match=r"set\.zip: cannot be extracted into .*: Not a directory; check both paths"):
-        extract(archive, tmp_path / "file" / "target")
-    with pytest.raises(InputError, match="File exists"):
-        extract(archive, tmp_path)
+    for target in (tmp_path / "file" / "target", tmp_path):  # under a file, and a folder that exists
+        with pytest.raises(ArchiveError) as caught:
+            extract(archive, target)
+        assert caught.value.kind == "target"
     assert content_of(tmp_path).keys() == {"file", "set.zip"}
 
 
@@ -215,7 +215,7 @@ def test_no_name_leads_out_of_the_target(kind, names):
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize(
-    ("limits", "message"),
+    ("budget", "reason"),
     [
         (ExtractionBudget(members=2), "at most 2 members"),
         (ExtractionBudget(member_bytes=2999), "members of at most 2,999 bytes"),
@@ -223,8 +223,8 @@ def test_no_name_leads_out_of_the_target(kind, names):
         (ExtractionBudget(ratio=0, floor_bytes=5999), "at most 5,999 bytes together"),
     ],
 )
-def test_limits_are_kept(tmp_path, kind, limits, message):
-    refused(make(tmp_path / f"set.{kind}", SOUND), message, limits)
+def test_the_budget_is_kept(tmp_path, kind, budget, reason):
+    refused(make(tmp_path / f"set.{kind}", SOUND), "budget", budget, reason)
 
 
 def test_empty_masks_may_compress_a_thousandfold(tmp_path):
@@ -233,7 +233,7 @@ def test_empty_masks_may_compress_a_thousandfold(tmp_path):
         archive = make(tmp_path / f"set.{kind}", masks)
         assert archive.stat().st_size * 500 < 20 * 400_000
         extract(archive, tmp_path / kind)
-        refused(archive, "made to fill the disk", ExtractionBudget(floor_bytes=2**20))
+        refused(archive, "budget", ExtractionBudget(floor_bytes=2**20))
 
 
 def central_sizes(content: bytearray, size: int) -> None:
@@ -248,7 +248,7 @@ def test_a_zip_file_that_declares_another_size_is_damaged(tmp_path, size):
     content = bytearray(archive.read_bytes())
     central_sizes(content, size)
     archive.write_bytes(content)
-    refused(archive, "damaged|made to fill the disk")
+    refused(archive, "damaged|budget")
 
 
 def test_a_declared_size_beyond_the_free_disk_is_refused_before_anything_is_unpacked(tmp_path):
@@ -257,12 +257,12 @@ def test_a_declared_size_beyond_the_free_disk_is_refused_before_anything_is_unpa
     central_sizes(content, 2**32 - 2)
     archive.write_bytes(content)
     huge = 2**60
-    refused(archive, "but the disk has .* free; make room", ExtractionBudget(huge, huge, huge, huge, huge))
+    refused(archive, "disk-full", ExtractionBudget(huge, huge, huge, huge, huge))
 
 
 def test_a_tar_file_cannot_reach_beyond_its_room_by_members_that_are_left_out(tmp_path):
     archive = make(tmp_path / "set.tar.gz", [(".hidden", bytes(3_000_000)), ("1.png", b"x")])
-    refused(archive, "made to fill the disk", ExtractionBudget(floor_bytes=2**20))
+    refused(archive, "budget", ExtractionBudget(floor_bytes=2**20))
 
 
 def test_members_that_share_their_bytes_count_each(tmp_path):
@@ -273,7 +273,7 @@ def test_members_that_share_their_bytes_count_each(tmp_path):
     many = b"".join(directory.replace(b"1.png", b"%05d" % number) for number in range(50))
     end[8:16] = struct.pack("<HHI", 50, 50, len(many))
     archive.write_bytes(content[:start] + many + end)
-    refused(archive, "made to fill the disk", ExtractionBudget(floor_bytes=2**20))
+    refused(archive, "budget", ExtractionBudget(floor_bytes=2**20))
     refused(archive, "damaged")  # by the names in front of the content, which are all the first one's
 
 
@@ -285,7 +285,7 @@ def test_an_archive_that_was_cut_short_is_refused(tmp_path, kind):
     for size in (1, 100, 512, 1024, payload // 2, payload - 513, payload - 1):
         if size < payload:
             archive.write_bytes(content[:size])
-            refused(archive, "damaged or cut short|expected a .zip, .tar")
+            refused(archive, "damaged|format")
 
 
 @settings(max_examples=50, deadline=None)
@@ -314,7 +314,7 @@ def test_a_tar_file_does_not_end_early_without_a_word(tmp_path, damaged):
     content = bytearray(archive.read_bytes())
     content[2048:2560] = damaged
     archive.write_bytes(content)
-    refused(archive, "there is no header where one should be, at byte 2,048")
+    refused(archive, "damaged", reason="at byte 2,048")
 
 
 def test_a_huge_header_does_not_fill_the_memory(tmp_path):
@@ -323,7 +323,7 @@ def test_a_huge_header_does_not_fill_the_memory(tmp_path):
     with tarfile.open(tmp_path / "set.tar.gz", "w:gz", compresslevel=1) as archive:
         archive.addfile(huge, io.BytesIO(bytes(2**26)))
     tracemalloc.start()
-    refused(tmp_path / "set.tar.gz", "a header is longer than")
+    refused(tmp_path / "set.tar.gz", "damaged", reason="header")
     assert tracemalloc.get_traced_memory()[1] < 2**24
     tracemalloc.stop()
 
@@ -335,4 +335,4 @@ def test_a_negative_size_is_damage(tmp_path):
     content[148:156] = b" " * 8
     content[148:156] = b"%06o\0 " % sum(content[:512])
     archive.write_bytes(content)
-    refused(archive, "declares -1024 bytes|damaged")
+    refused(archive, "damaged")

@@ -60,6 +60,19 @@ class ExtractionBudget:
 _BUDGET = ExtractionBudget()
 
 
+class ArchiveError(InputError):
+    """An archive that is not extracted.
+
+    Attributes:
+        kind: "format", "damaged", "encrypted", "unsafe-name", "name-clash", "link-or-device", "budget", "disk-full" or "target".
+        path: of the archive.
+    """
+
+    def __init__(self, kind: str, archive: Path, message: str) -> None:
+        self.kind, self.path = kind, archive
+        super().__init__(f"{archive}: {message}")
+
+
 def has_archive_suffix(name: str) -> bool:
     """Check a file name for the suffix of a supported archive format.
 
@@ -133,7 +146,9 @@ def extract(archive: Path, target: Path, budget: ExtractionBudget = _BUDGET) -> 
     except Exception as error:  # zipfile, tarfile and the decompressors raise many types on damaged files
         if isinstance(error, OSError) and error.errno is not None:
             hint = "make room on the disk" if error.errno == errno.ENOSPC else "check both paths and their permissions"
-            raise InputError(f"{archive}: cannot be extracted into {target}: {error.strerror}; {hint}.") from error
+            kind = "disk-full" if error.errno == errno.ENOSPC else "target"
+            message = f"cannot be extracted into {target}: {error.strerror}; {hint}."
+            raise ArchiveError(kind, archive, message) from error
         raise _damaged(archive, " ".join(f"{type(error).__name__}: {error}".split())) from error
 
 
@@ -159,13 +174,17 @@ class _Meter:
     def check_bytes(self, size: int) -> None:
         """Refuse a number of extracted bytes, declared or counted, that is beyond the budget or the free disk."""
         if size > self._max_bytes:
-            raise InputError(
-                f"{self._archive}: expected its files to have at most {self._max_bytes:,} bytes together, judged by the size "
+            raise ArchiveError(
+                "budget",
+                self._archive,
+                f"expected its files to have at most {self._max_bytes:,} bytes together, judged by the size "
                 f"of the archive, but they have {size:,} or more: it may be made to fill the disk. {_EXTRACT_YOURSELF}"
             )
         if size > self._free:
-            raise InputError(
-                f"{self._archive}: needs {size:,} bytes or more when extracted, but the disk has {self._free:,} free; "
+            raise ArchiveError(
+                "disk-full",
+                self._archive,
+                f"needs {size:,} bytes or more when extracted, but the disk has {self._free:,} free; "
                 "make room, then run the same command again."
             )
 
@@ -173,18 +192,22 @@ class _Meter:
         """Check the number, name and size of the next member; gives its relative path."""
         self._count += 1
         if self._count > self._budget.members:
-            raise InputError(
-                f"{self._archive}: expected at most {self._budget.members:,} members, but it has more. {_EXTRACT_YOURSELF}"
+            raise ArchiveError(
+                "budget",
+                self._archive,
+                f"expected at most {self._budget.members:,} members, but it has more. {_EXTRACT_YOURSELF}"
             )
         path = PurePosixPath(member.name)
         if reason := unsafe_name_reason(member.name):
-            raise _refused(self._archive, member.name, reason)
+            raise _refused("unsafe-name", self._archive, member.name, reason)
         if not path.parts and not member.is_folder:
-            raise _refused(self._archive, member.name, "is no file name")
+            raise _refused("unsafe-name", self._archive, member.name, "is no file name")
         self._check_clash(path, member.is_folder)
         if member.size > self._budget.member_bytes:
-            raise InputError(
-                f"{self._archive}: expected members of at most {self._budget.member_bytes:,} bytes, but {member.name!r} has "
+            raise ArchiveError(
+                "budget",
+                self._archive,
+                f"expected members of at most {self._budget.member_bytes:,} bytes, but {member.name!r} has "
                 f"{member.size:,} or more. {_EXTRACT_YOURSELF}"
             )
         return path
@@ -202,8 +225,10 @@ class _Meter:
             self._files[key] = str(path)
         self._folders.update(folders)
         if other is not None:
-            raise InputError(
-                f"{self._archive}: the members {other!r} and {str(path)!r} would be one file on some systems. Nothing was "
+            raise ArchiveError(
+                "name-clash",
+                self._archive,
+                f"the members {other!r} and {str(path)!r} would be one file on some systems. Nothing was "
                 "extracted. Extract it yourself, rename one of them and give the folder."
             )
 
@@ -250,9 +275,10 @@ def _zip_members(archive: Path, file: ZipFile, meter: _Meter) -> Iterator[_Membe
     for entry in file.infolist():
         name = entry.orig_filename  # `filename` ends where a NUL stands, which hides the rest
         if entry.flag_bits & _ENCRYPTED:
-            raise _refused(archive, name, "is encrypted, and needs a password")
+            raise _refused("encrypted", archive, name, "is encrypted, and needs a password")
         if stat.S_IFMT(entry.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            raise _refused(archive, name, "is a link or a device, but only plain files and folders are extracted")
+            reason = "is a link or a device, but only plain files and folders are extracted"
+            raise _refused("link-or-device", archive, name, reason)
         yield _Member(name, entry.file_size, name.endswith("/"), lambda entry=entry: file.open(entry))  # type: ignore[misc]
 
 
@@ -289,7 +315,7 @@ class _TarReader:
                     raise _damaged(self._archive, f"{info.name!r} declares {info.size} bytes")
                 if not (info.isreg() or info.isdir()) or info.issparse():
                     reason = "is a link, a device or sparse, but only plain files and folders are extracted"
-                    raise _refused(self._archive, info.name, reason)
+                    raise _refused("link-or-device", self._archive, info.name, reason)
                 self._allowed = info.size
                 content = lambda info=info: tar.extractfile(info) or io.BytesIO()  # noqa: E731
                 yield _Member(info.name, info.size, info.isdir(), content)
@@ -321,18 +347,24 @@ def _decompress(archive: Path, file: IO[bytes], start: bytes) -> IO[bytes]:
         return file
     for magic, name in _OTHER_FORMATS.items():
         if start.startswith(magic):
-            raise InputError(
-                f"{archive}: is a {name} archive, which is not supported; extract it yourself and give the folder."
+            raise ArchiveError(
+                "format",
+                archive,
+                f"is a {name} archive, which is not supported; extract it yourself and give the folder."
             )
-    raise InputError(
-        f"{archive}: expected a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz archive, but the file begins with {start[:12]!r}; "
+    raise ArchiveError(
+        "format",
+        archive,
+        f"expected a .zip, .tar, .tar.gz, .tar.bz2 or .tar.xz archive, but the file begins with {start[:12]!r}; "
         "if it should be one, download it again, or extract it yourself and give the folder."
     )
 
 
-def _refused(archive: Path, name: str, reason: str) -> InputError:
-    return InputError(f"{archive}: the member {name!r} {reason}. Nothing was extracted. {_EXTRACT_YOURSELF}")
+def _refused(kind: str, archive: Path, name: str, reason: str) -> ArchiveError:
+    message = f"the member {name!r} {reason}. Nothing was extracted. {_EXTRACT_YOURSELF}"
+    return ArchiveError(kind, archive, message)
 
 
-def _damaged(archive: Path, reason: str) -> InputError:
-    return InputError(f"{archive}: the archive is damaged or cut short ({reason}); download it again from its source.")
+def _damaged(archive: Path, reason: str) -> ArchiveError:
+    message = f"the archive is damaged or cut short ({reason}); download it again from its source."
+    return ArchiveError("damaged", archive, message)
