@@ -66,7 +66,9 @@ def test_the_stages_compose_to_the_prediction(noise: Draw, tile_size: int | None
     assert (x.dtype, tuple(x.shape)) == (torch.float32, (1, 3, 32, 32) if tile_size is None else (1, 3, 40, 50))
     probability = pipeline.predict_probabilities(x)
     found = pipeline.postprocess(probability, (40, 50))
-    assert found.probability == pytest.approx(predictor(image).probability, abs=1e-5)  # batches have another memory layout
+    assert found.probability == pytest.approx(
+        predictor(image).probability, abs=1e-5
+    )  # batches have another memory layout
     assert np.array_equal(found.mask, found.probability.argmax(0))
 
 
