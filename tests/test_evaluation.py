@@ -104,7 +104,7 @@ def test_images_of_training_are_not_predicted(make_dataset: Make, monkeypatch: p
     dataset, model = open_dataset(make_dataset(test=3, side=40)), random_model()
     first = dataset.subset("test")[0]
     seen = TrainingFingerprint(train={"a": pixels_sha256(read_image(first.image))})
-    predictor = Predictor(replace(model, seen=seen))
+    predictor = Predictor(replace(model, fingerprint=seen))
     predicted: list[int] = []
     session = predictor.pipeline.session
     predictor.pipeline = replace(predictor.pipeline, session=lambda x: predicted.append(1) or session(x))  # type: ignore[func-returns-value]

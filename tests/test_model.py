@@ -121,7 +121,7 @@ def test_the_hub_keeps_the_hashes_of_the_images_that_a_model_has_seen(
     monkeypatch.setattr(hub, "snapshot_download", download)
     there = hub.HubModel._from_pretrained(model_id="somebody/model")  # the mixin itself would ask the network first
     there.save_pretrained(tmp_path / "again")
-    assert load_model(tmp_path / "again").seen == TrainingFingerprint(
+    assert load_model(tmp_path / "again").fingerprint == TrainingFingerprint(
         {"0": "0" * 64}, {"0": "1" * 64}
     )  # names of cases may name patients
     assert {"optimizer.pt"} == contents(tmp_path / "there").keys() - contents(tmp_path / "again").keys()

@@ -72,7 +72,7 @@ def main(source: Path) -> None:
         "neighboring fields of one slide may lie on both sides of the split, so expect less on other slides",
     }
     save_model(
-        packaged_model("nuclei-t"), trained.network, replace(trained.config, provenance=provenance), trained.seen
+        packaged_model("nuclei-t"), trained.network, replace(trained.config, provenance=provenance), trained.fingerprint
     )
     shutil.copy(data / "split.json", packaged_model("nuclei-t") / "split.json")
 

@@ -127,7 +127,7 @@ def evaluate(
     cases = dataset.subset(subset)
     if not cases:
         raise InputError(f"{dataset.folder}: the split has no {subset} images to score.")
-    images, shift = ScoredImages(predictor.seen), DomainShift(predictor.config, predictor.tile_size)
+    images, shift = ScoredImages(predictor.fingerprint), DomainShift(predictor.config, predictor.tile_size)
     trained_on_this = predictor.config.provenance.get("split_sha256") == dataset.split.sha256
     known = allow_train_images or (subset == "train" and trained_on_this)
     scores: list[dict[str, CaseScores]] = []

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from tmunet.extras import require
 from tmunet.model import TrainedModel, load_model, save_model
-from tmunet.model_config import CARD, CONFIG, SEEN, WEIGHTS
+from tmunet.model_config import CARD, CONFIG, FINGERPRINT, WEIGHTS
 
 require("huggingface_hub", extra="hub")
 
@@ -36,15 +36,14 @@ class HubModel(nn.Module, ModelHubMixin, library_name="tmunet", pipeline_tag="im
         return logits
 
     def _save_pretrained(self, save_directory: Path) -> None:
-        seen = self.trained.seen
-        known = (
-            seen.without_names() if seen.train or seen.val else None
-        )  # an empty file would claim that no image was used
+        fingerprint = self.trained.fingerprint
+        # an empty file would claim that no image was used
+        known = fingerprint.without_names() if fingerprint.train or fingerprint.val else None
         save_model(save_directory, self.network, self.trained.config, known)
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, **download: Any) -> "HubModel":
         folder = Path(model_id)
         if not folder.is_dir():
-            folder = Path(snapshot_download(model_id, allow_patterns=[WEIGHTS, CONFIG, CARD, SEEN], **download))
+            folder = Path(snapshot_download(model_id, allow_patterns=[WEIGHTS, CONFIG, CARD, FINGERPRINT], **download))
         return cls(load_model(folder))

@@ -15,7 +15,7 @@ from tmunet.config import to_dict
 from tmunet.data.fingerprint import TrainingFingerprint, read_fingerprint
 from tmunet.errors import ModelError, UsageError
 from tmunet.files import write_bytes, write_json, write_text
-from tmunet.model_config import CARD, CONFIG, SEEN, WEIGHTS, ModelConfig, find_model, read_config
+from tmunet.model_config import CARD, CONFIG, FINGERPRINT, WEIGHTS, ModelConfig, find_model, read_config
 from tmunet.nn.input_size import input_size_of
 
 
@@ -25,14 +25,16 @@ class TrainedModel:
 
     network: nn.Module
     config: ModelConfig
-    seen: TrainingFingerprint = field(default_factory=TrainingFingerprint)
+    fingerprint: TrainingFingerprint = field(default_factory=TrainingFingerprint)
 
 
-def save_model(folder: Path, network: nn.Module, config: ModelConfig, seen: TrainingFingerprint | None = None) -> None:
+def save_model(
+    folder: Path, network: nn.Module, config: ModelConfig, fingerprint: TrainingFingerprint | None = None
+) -> None:
     """Write weights, training fingerprint (if known), model card and, last, configuration; each file atomically."""
     write_bytes(folder / WEIGHTS, serialize(network))
-    if seen is not None:
-        write_json(folder / SEEN, seen.to_dict())
+    if fingerprint is not None:
+        write_json(folder / FINGERPRINT, fingerprint.to_dict())
     write_text(folder / CARD, model_card(config))
     write_json(folder / CONFIG, to_dict(config))
 
@@ -98,7 +100,7 @@ def load_model(path: Path | str) -> TrainedModel:
         raise ModelError(f"{folder / WEIGHTS}: expected weights as safetensors, but: {error}") from None
     _check_fit(folder, network.state_dict(), weights)
     network.load_state_dict(weights, assign=True)
-    return TrainedModel(network.eval().requires_grad_(False), config, read_fingerprint(folder / SEEN))
+    return TrainedModel(network.eval().requires_grad_(False), config, read_fingerprint(folder / FINGERPRINT))
 
 
 def check_size(network: nn.Module, side: int, setting: str) -> None:

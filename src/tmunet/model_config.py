@@ -15,7 +15,7 @@ from tmunet.registry import create_model
 if TYPE_CHECKING:
     from torch import nn
 
-WEIGHTS, CONFIG, CARD, SEEN = "model.safetensors", "config.json", "README.md", "training_fingerprint.json"
+WEIGHTS, CONFIG, CARD, FINGERPRINT = "model.safetensors", "config.json", "README.md", "training_fingerprint.json"
 FORMAT = 1
 
 

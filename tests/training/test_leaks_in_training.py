@@ -65,7 +65,7 @@ def test_a_model_remembers_the_images_that_it_saw_by_their_pixels(make_dataset: 
     data = make_dataset()
     trained = load_model(run_here(data, tmp_path / "run", epochs=1).path)
     sides = open_dataset(data).split.to_dict()
-    for side, seen in (("train", trained.seen.train), ("val", trained.seen.val)):
+    for side, seen in (("train", trained.fingerprint.train), ("val", trained.fingerprint.val)):
         assert seen == {name: pixels_sha256(read_image(data / "images" / f"{name}.png")) for name in sides[side]}
 
 
@@ -84,7 +84,7 @@ def test_what_was_seen_is_not_scored_as_test_unless_told(make_dataset: Make, tmp
         ("val", "2 val images", (1, 1)),
         ("train", "1 train image", (1, 0)),
     ):
-        expected = f"of {of}, the model was trained on {numbers[0]} and chosen by {numbers[1]}"
+        expected = f"of {of}, the model was trained on {numbers[0]} and selected on {numbers[1]}"
         with pytest.raises(InputError, match=expected):
             evaluate(predictor, dataset, subset, PROTOCOLS["strict"])
     told = evaluate(predictor, dataset, "test", PROTOCOLS["strict"], allow_train_images=True)
@@ -103,7 +103,7 @@ def test_a_damaged_list_of_seen_images_is_refused(make_dataset: Make, tmp_path: 
     with pytest.raises(InputError, match=r"training_fingerprint\.json"):
         load_model(run.path)
     (run.model / "training_fingerprint.json").unlink()
-    assert load_model(run.path).seen.side_of() == {}
+    assert load_model(run.path).fingerprint.side_of() == {}
 
 
 @pytest.mark.parametrize("place", ["case11", "case8"])

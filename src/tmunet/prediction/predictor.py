@@ -80,7 +80,7 @@ class Predictor:
         self._flips = tta_flips(trained.config.turns) if tta else NO_TTA
         if tile_size is not None:
             warn_unknown_scale(trained.config.scale)
-        self.seen = trained.seen
+        self.fingerprint = trained.fingerprint
         self.config, self.tile_size, self.tta = trained.config, tile_size, tta
         self.backend, self.precision = backend, precision
         self.device = choose_device(device)
