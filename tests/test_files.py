@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tmunet.files import sha256, write_bytes, write_csv, write_json, write_text
@@ -56,6 +56,7 @@ def test_json_is_readable_and_has_no_nan(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "file.json").read_text("utf-8")) == {"größe": [1, None]}
 
 
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs", "Cc"])), st.floats(allow_nan=False))))
 def test_a_table_reads_back_as_the_same_words_and_numbers(rows: list[tuple[str, float]]) -> None:
     with TemporaryDirectory() as folder:

@@ -142,6 +142,7 @@ def test_a_validation_side_without_any_class_cannot_choose_by_dice(make_dataset:
     assert kept["val_loss"] == pytest.approx(min(float(row["val_loss"]) for row in rows))
 
 
+@pytest.mark.slow  # the next test has the arithmetic
 def test_two_processes_weigh_images_and_not_processes(make_dataset: Make, tmp_path: Path) -> None:
     """One process may meet fewer images that count than the other."""
     data = ignoring(make_dataset(train=4, val=1), 0, 1, 2)

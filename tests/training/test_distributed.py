@@ -21,7 +21,7 @@ LAUNCHERS = {
 }
 
 
-@pytest.mark.parametrize("launcher", LAUNCHERS)
+@pytest.mark.parametrize("launcher", ["lightning", pytest.param("torchrun", marks=pytest.mark.slow)])
 def test_two_processes_equal_one(launcher: str, make_dataset: Callable[..., Path], tmp_path: Path) -> None:
     data = make_dataset(train=8)
     # plain gradient steps of Adam's first epochs, large enough to move every weight, small enough not to amplify rounding
@@ -46,6 +46,7 @@ def test_two_processes_equal_one(launcher: str, make_dataset: Callable[..., Path
                 assert float(x[column]) == pytest.approx(float(y[column]), rel=1e-3), column
 
 
+@pytest.mark.slow
 def test_the_average_of_two_processes_equals_that_of_one(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
     data = make_dataset(train=8, val=0)  # without validation images the average is kept
     optimizer = {"name": "adam", "learning_rate": 1e-4, "ema_decay": 0.99}

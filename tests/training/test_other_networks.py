@@ -22,9 +22,9 @@ Make = Callable[..., Path]
         ("ulite", {}, 32),
         ("tinyunet", {}, 32),
         ("tmunet_released_t", {}, 32),
-        ("zigrir", {"img_size": 64}, 64),
+        pytest.param("zigrir", {"img_size": 64}, 64, marks=pytest.mark.slow),
         ("tmunet_t", {"mstm.xlstm": False, "mstm.pooling": False, "mstm.dwconv": False}, 32),
-        ("nnunet", {}, 256),
+        pytest.param("nnunet", {}, 256, marks=pytest.mark.slow),
     ],
 )
 def test_it_trains_and_predicts(

@@ -26,7 +26,14 @@ def wait_for_rows(path: Path, rows: int) -> None:
     pytest.fail(f"{path} did not reach {rows} rows in a minute")
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "stop",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+    ],
+)
 def test_a_killed_run_continues_bit_for_bit(
     stop: signal.Signals, make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:

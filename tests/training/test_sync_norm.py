@@ -37,6 +37,7 @@ dist.destroy_process_group()
 """
 
 
+@pytest.mark.slow  # test_distributed trains with it
 def test_two_processes_have_the_gradients_and_statistics_of_one(tmp_path: Path) -> None:
     images, masks = torch.randn(4, 3, 48, 40, dtype=torch.float64), torch.randint(2, (4, 48, 40), dtype=torch.uint8)
     torch.save((images, masks), tmp_path / "batch.pt")
