@@ -1,4 +1,4 @@
-"""`tmunet check`: find what is wrong with a data set. Loads no torch."""
+"""`tmunet check`: check a data set for faults, duplicates and data leakage. Imports no torch."""
 
 import json
 from collections.abc import Sequence
@@ -11,28 +11,28 @@ from tmunet.cli.paths import check_output_path
 
 @dataclass(frozen=True)
 class CheckConfig:
-    """Find what is wrong with a data set before anything is computed on it; the data set is only read."""
+    """Check a data set for faults, near-duplicates and data leakage before training; it is only read."""
 
     data: str
     """Folder that holds images/ and masks/."""
     split: str | None = None
-    """Split file; by default split.json of the folder, if it is there."""
+    """Split file; by default split.json of the folder, if it exists."""
     fix: str | None = None
-    """Write a copy with everything mended that can be mended safely to this new folder, and check it."""
+    """Write a copy with all safe fixes applied to this new folder, and check it."""
     html: str | None = None
-    """Also write the findings with pictures to this file, such as check.html."""
+    """Also write an HTML page of the findings with pictures, such as check.html."""
     json: bool = False
     """Print JSON for machines."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Print the findings; the code is 1 if there are faults or warnings, of the copy if one was made."""
+    """Print the findings; the exit code is 1 for faults or warnings (of the copy, with --fix)."""
     config = parse(
         CheckConfig,
         arguments,
         "check",
         positional={"data": "folder that holds images/ and masks/"},
-        notes="exit code: 0 nothing but notes, 1 faults or warnings (of the copy, with --fix).",
+        notes="exit code: 0 notes at most, 1 faults or warnings (of the copy, with --fix).",
     )
     from tmunet.check.fix import fix
     from tmunet.check.format import as_text, printable

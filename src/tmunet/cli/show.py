@@ -1,4 +1,4 @@
-"""`tmunet show`: a contact sheet of a data set. Loads no torch."""
+"""`tmunet show`: a contact sheet of a data set. Imports no torch."""
 
 import shlex
 from collections.abc import Sequence

@@ -304,7 +304,7 @@ class StrictProtocol(Protocol):
     def score(
         self, *, preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
     ) -> CaseScores:
-        """Score one image; see :meth:`Protocol.score`."""
+        """See :meth:`Protocol.score`."""
         outcome = presence(preds, target)
         if outcome in EMPTY_POLICY:
             row = EMPTY_POLICY[outcome]
@@ -351,7 +351,7 @@ class PaperProtocol(Protocol):
     def score(
         self, *, preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
     ) -> CaseScores:
-        """Score one image; see :meth:`Protocol.score`. HD and HD95 are NaN when a mask is empty."""
+        """See :meth:`Protocol.score`; HD and HD95 are NaN if a mask is empty."""
         check_spacing(spacing)
         outcome = presence(preds, target)
         counts = confusion(preds, target)
