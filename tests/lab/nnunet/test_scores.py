@@ -107,9 +107,7 @@ def test_images_of_the_training_are_not_scored(make_dataset: Make, tmp_path: Pat
     with pytest.raises(InputError, match="of 2 test images, the model was trained on"):
         score_masks(tmp_path, dataset, fingerprint, PROTOCOLS["strict"])
     facts = score_masks(tmp_path, dataset, fingerprint, PROTOCOLS["strict"], allow_train_images=True).facts
-    assert [facts[f"images_in_{kind}"] for kind in ("train", "val")] == (
-        [1, 0] if side == "train" else [0, 1]
-    )
+    assert [facts[f"images_in_{kind}"] for kind in ("train", "val")] == ([1, 0] if side == "train" else [0, 1])
 
 
 def test_without_test_images_there_is_nothing_to_score(make_dataset: Make, tmp_path: Path) -> None:
