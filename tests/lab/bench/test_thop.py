@@ -1,4 +1,4 @@
-"""Counting by hooks: modules counted by hand, and the tool's own numbers of the authors' networks."""
+"""thop counts: modules counted by hand, and the numbers of thop itself on the authors' networks."""
 
 import pytest
 import torch
