@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from tmunet.data.split.splits import Split
+from tmunet.training.run_folder import RunFolder
 from tmunet_lab.experiments.pages import write_target
 from tmunet_lab.experiments.plan import read_plan
 
@@ -54,3 +57,14 @@ def test_a_page_of_the_recipe_is_what_its_plan_and_its_runs_give(name: str, reci
     command = page.rsplit("Made by `", 1)[1].split("`")[0]
     assert page == recipe.page(of, rows, missing, command)
     assert page.split("\n\n")[1].startswith("**Void.** The MoNuSeg columns")
+
+
+def test_committed_runs_parse_and_have_the_hash_of_their_split() -> None:
+    runs = [RunFolder(path.parent) for path in sorted(ROOT.glob("results/*/runs/*/config.yaml"))]
+    assert len(runs) == 53
+    for run in runs:
+        assert run.read_config().monitor in ("val_loss", "val_dice")
+        split = Split(**{side: tuple(names) for side, names in json.loads(run.split.read_text("utf-8")).items()})
+        assert run.read_provenance()["split_sha256"] == split.sha256
+        for summary in (run.path / "evaluation").glob("*/summary.json"):
+            assert json.loads(summary.read_text("utf-8"))["facts"]["split_sha256"] == split.sha256
