@@ -100,7 +100,7 @@ def _resolve(
 def train_command(run: PlannedRun) -> list[str]:
     """Give the words after `tmunet` that train a run from fresh weights."""
     config = run.config
-    model_args = [f"--model_args={json.dumps(config.model_args)}"] if config.model_args else []
+    model_args = [f"--model-args={json.dumps(config.model_args)}"] if config.model_args else []
     return [
         "train",
         f"--data={config.data}",
@@ -111,7 +111,10 @@ def train_command(run: PlannedRun) -> list[str]:
         *model_args,
         f"--seed={config.seed}",
         f"--device={config.device}",
-        *(f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in flatten(run.overrides)),
+        *(
+            f"--{key.replace('_', '-')}={value if isinstance(value, str) else json.dumps(value)}"
+            for key, value in flatten(run.overrides)
+        ),
     ]
 
 
