@@ -6,12 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test nightly reproduce-smoke format clean
+.PHONY: help demo test lint coverage nightly reproduce-smoke format clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo     train, evaluate and predict on sample images of nuclei; writes a report (minutes)"
-	@echo "make test     style, types and all tests (minutes)"
+	@echo "make test     the fast tests (minutes)"
+	@echo "make lint     style and types"
+	@echo "make coverage the fast tests with the share of lines that they run"
 	@echo "make nightly  the slow tests"
 	@echo "make reproduce-smoke  all steps of 'tmunet reproduce' on the sample images (minutes)"
 	@echo "make format   put the code into the project's form"
@@ -21,10 +23,14 @@ demo: $(VENV)/.demo
 	@$(BIN)/tmunet demo
 
 test: $(VENV)/.test
-	@echo "Style, types, tests:"
+	@$(BIN)/python -m pytest --quiet --numprocesses auto --dist worksteal
+
+lint: $(VENV)/.test
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
+
+coverage: $(VENV)/.test
 	@$(BIN)/coverage erase
 	@$(BIN)/coverage run -m pytest --quiet --numprocesses auto --dist worksteal
 	@$(BIN)/coverage combine --quiet
