@@ -22,8 +22,8 @@ from tmunet.metrics import get_protocol
 from tmunet.model import load_model, save_model
 from tmunet.prediction.predictor import Predictor, packaged_model
 from tmunet.progress import show_messages
-from tmunet.training.config import TrainConfig, read_recipe
 from tmunet.training.fit import resume, train
+from tmunet.training.train_config import TrainConfig, read_recipe
 
 PACKAGE = Path(__file__).parent.parent / "src" / "tmunet"
 

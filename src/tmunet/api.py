@@ -28,8 +28,8 @@ def train(data: str | Path, recipe: str = "paper", **settings: Any) -> "RunFolde
         run = tmunet.train("my-data", recipe="strong", epochs=100, out="runs/mine")
         scores = tmunet.evaluate(run.path, "my-data")
     """
-    from tmunet.training.config import TrainConfig, read_recipe
     from tmunet.training.fit import train as fit
+    from tmunet.training.train_config import TrainConfig, read_recipe
 
     plain = {name: fspath(value) if isinstance(value, PathLike) else value for name, value in settings.items()}
     given = nest(TrainConfig, {**plain, "data": fspath(data), "recipe": recipe}, "tmunet.train")

@@ -165,7 +165,7 @@ def test_what_is_written_follows_the_format(tmp_path):
         "labels": {"background": 0, "liver": 1, "spleen": 2, "ignore": 3},
         "numTraining": 3,
         "file_ending": ".png",
-        "license": "CC0",
+        "licence": "CC0",
     }
     assert json.loads((home / "splits_final.json").read_text()) == [{"train": ["a b", "c_0000"], "val": ["ü.x"]}]
     with Image.open(home / "labelsTr" / "c_0000.png") as label:

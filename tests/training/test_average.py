@@ -15,10 +15,10 @@ from tmunet.data.dataset import open_dataset
 from tmunet.data.preprocess import normalize, unit
 from tmunet.model import load_model
 from tmunet.prediction.postprocess import decide
-from tmunet.training.config import TrainConfig
 from tmunet.training.fit import resume
 from tmunet.training.module import SegmentationModule, Validated, class_dice
 from tmunet.training.run_folder import RunFolder
+from tmunet.training.train_config import TrainConfig
 from tmunet.training.weight_average import moving_average, warmed_up_decay
 
 from .runs import run_here, same_weights, weights

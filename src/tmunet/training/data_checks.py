@@ -13,7 +13,7 @@ from tmunet.data.training_stats import Intensity
 from tmunet.errors import InputError, TMUNetWarning
 from tmunet.labels import IGNORE_LABEL
 from tmunet.text import pluralize
-from tmunet.training.config import TrainConfig
+from tmunet.training.train_config import TrainConfig
 
 _SHOWN = 3
 

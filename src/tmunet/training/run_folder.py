@@ -13,7 +13,7 @@ from tmunet.data.split.leakage import LeakReport
 from tmunet.data.split.splits import write_split
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json, write_text
-from tmunet.training.config import TrainConfig
+from tmunet.training.train_config import TrainConfig
 from tmunet.versions import versions
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tmunet.config import read_yaml, suggest
-from tmunet.data.config import AugmentConfig, Preprocess
+from tmunet.data.data_config import AugmentConfig, Preprocess
 from tmunet.errors import UsageError
 
 
