@@ -1,4 +1,4 @@
-"""The house: which room may import which, and what no room does. Kept by reading the imports."""
+"""Architecture: which package may import which, by the import statements in the source."""
 
 import ast
 import subprocess

@@ -233,7 +233,7 @@ def class_scores(
 
 
 def is_contaminated(subset: str, seen: Mapping[str, int]) -> bool:
-    """Tell whether a model was trained on images of a subset, or selected on images of another subset than val."""
+    """Return whether a model was trained on images of a subset, or selected on images of another subset than val."""
     return bool(seen["train"] or (subset != "val" and seen["val"]))
 
 

@@ -135,7 +135,7 @@ def _predict_batch(predictor: Predictor, images: dict[Path, Pixels], out: Path, 
 
 
 def _is_done(out: Path, image: Path, overlays: bool) -> bool:
-    """Tell whether the mask of exactly this image is there."""
+    """Return whether the mask of exactly this image is there."""
     name = f"{image.stem}.png"
     there = (out / name).exists() and (not overlays or (out / "overlays" / name).exists())
     return there and source_of(out / name) == sha256(image)

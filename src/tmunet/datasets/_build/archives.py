@@ -69,8 +69,8 @@ class ArchiveError(InputError):
     """
 
     def __init__(self, kind: str, archive: Path, message: str) -> None:
-        self.kind, self.path = kind, archive
-        super().__init__(f"{archive}: {message}")
+        self.kind = kind
+        super().__init__(f"{archive}: {message}", path=archive)
 
 
 def has_archive_suffix(name: str) -> bool:
