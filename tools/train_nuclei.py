@@ -29,7 +29,7 @@ PACKAGE = Path(__file__).parent.parent / "src" / "tmunet"
 
 
 def split_names(names: list[str]) -> Split:
-    """7:1:2 at random (seed 0), with the sample's test images moved to the test side in exchange for others of it."""
+    """7:1:2 at random (seed 0), with the sample's test images moved to test in exchange for others of it."""
     sample = [path.stem for path in (PACKAGE / "sample" / "images").iterdir()]
     held_back = {name.split("_", 1)[1] for name in read_split(PACKAGE / "sample" / "split.json", sample).test}
     drawn = random_split(names, seed=0)

@@ -48,7 +48,7 @@ def evaluate(
     allow_train_images: bool = False,
     **predictor: Any,
 ) -> "Evaluation":
-    """Score a trained model on one side of a split; without a split file all images are the test side.
+    """Score a trained model on a subset of a data set; without a split file all images are in test.
 
     Args:
         model: run folder, model folder, or a loaded model.

@@ -26,7 +26,7 @@ from .test_fit import rows_of
 
 
 def dice_by(run: RunFolder, state: dict[str, torch.Tensor], side: str = "val") -> float:
-    """Mean Dice of a side's images at the size of training, by these weights of the network."""
+    """Mean Dice of the images of a subset at the size of training, by these weights of the network."""
     dataset, trained = open_dataset(run.data(), run.split), load_model(run.path)
     cases, _, _ = cache_cases(dataset.subset(side), dataset.info, trained.config.preprocess)
     network = trained.config.create_network().eval()

@@ -163,7 +163,7 @@ def _groups(findings: Sequence[Finding]) -> list[FigureGroup]:
 
 
 def _leaks(report: CheckReport) -> list[FigureGroup]:
-    """Group the pairs of a leak; the findings name one side alone."""
+    """Group the pairs of a leak; the findings name one of the two subsets only."""
     return [
         FigureGroup((leak.case, leak.relative), f"{comparison.side} and {comparison.other}: {similarity(leak)}")
         for comparison in (report.leaks.comparisons if report.leaks else ())

@@ -55,9 +55,7 @@ def train(config: TrainConfig) -> RunFolder:
     choose_device(config.device)  # an error of ours before one of Lightning's
     dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
     if not dataset.split.train:
-        raise InputError(
-            f"{config.split or config.data}: expected a split with images to train, but found none on that side."
-        )
+        raise InputError(f"{config.split or config.data}: expected a split with images to train, but train is empty.")
     return _fit(replace(config, precision=_precision(config)), dataset, run)
 
 

@@ -39,7 +39,7 @@ class ClassCount:
         return f"the class {self.name!r}, on {pluralize(total, 'image')}{within}, is absent from {where}: {consequence}"
 
     def __str__(self) -> str:
-        return self.describe(" and ".join(self.absent) or "no side")
+        return self.describe(" and ".join(self.absent) or "no subset")
 
 
 def count_classes(
