@@ -126,7 +126,7 @@ Mean Dice over the seeds: {told}; random above grouped by {fmean(gaps):+.3f}
 
 "Video in train": share of the test frames whose video has frames among the training images. "Near-duplicate in train": share with
 a training image whose small gray copy correlates above 0.97. The two kinds of split have other test frames, and few videos make a
-test side: the difference above is also one of easy and hard videos.
+test set: the difference above is also one of easy and hard videos.
 
 ## The same frames
 

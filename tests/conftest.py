@@ -35,7 +35,7 @@ def disc(side: int, random: np.random.Generator) -> np.ndarray:
 
 @pytest.fixture
 def make_dataset(tmp_path: Path) -> Callable[..., Path]:
-    """A folder of images and masks, with as many cases on each side of its split as asked for."""
+    """A folder of images and masks, with as many cases in each subset of its split as asked for."""
 
     def make(
         train: int = 8, val: int = 2, test: int = 2, side: int = 48, name: str = "discs", classes: int = 2

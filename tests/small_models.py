@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from tmunet.data.config import Preprocess
+from tmunet.data.data_config import Preprocess
 from tmunet.data.preprocess import IMAGENET_MEAN, IMAGENET_SD
 from tmunet.data.training_stats import Scale, Spread, Turns
 from tmunet.model import TrainedModel

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tmunet.config import from_mapping, known_keys, nest, read_yaml, suggest, to_dict, to_yaml
-from tmunet.data.config import AugmentConfig, Preprocess
+from tmunet.data.data_config import AugmentConfig, Preprocess
 from tmunet.errors import DataError, InputError, UsageError
-from tmunet.training.config import LossConfig, OptimizerConfig, TrainConfig, list_recipes, read_recipe
+from tmunet.training.train_config import LossConfig, OptimizerConfig, TrainConfig, list_recipes, read_recipe
 
 share = st.floats(0, 1, exclude_max=True)
 positive = st.floats(1e-9, 1e6)

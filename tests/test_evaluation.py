@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tmunet.cli.score_table import score_table
-from tmunet.data.config import Preprocess
+from tmunet.data.data_config import Preprocess
 from tmunet.data.dataset import open_dataset
 from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
 from tmunet.data.io import images as io_images

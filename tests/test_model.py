@@ -11,7 +11,7 @@ import yaml
 
 from tmunet import create_model, load_model, save_model
 from tmunet.config import to_dict
-from tmunet.data.config import Preprocess
+from tmunet.data.data_config import Preprocess
 from tmunet.data.fingerprint import TrainingFingerprint
 from tmunet.errors import MissingExtraError, ModelError
 from tmunet.model_config import ModelConfig

@@ -17,7 +17,7 @@ from tmunet.evaluation import evaluate
 from tmunet.metrics import get_protocol
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.prediction.predictor import packaged_model
-from tmunet.training.config import list_recipes
+from tmunet.training.train_config import list_recipes
 
 
 def test_it_segments_the_sample_s_test_images() -> None:

@@ -22,14 +22,14 @@ from tmunet.metrics import get_protocol
 from tmunet.model import load_model, save_model
 from tmunet.prediction.predictor import Predictor, packaged_model
 from tmunet.progress import show_messages
-from tmunet.training.config import TrainConfig, read_recipe
 from tmunet.training.fit import resume, train
+from tmunet.training.train_config import TrainConfig, read_recipe
 
 PACKAGE = Path(__file__).parent.parent / "src" / "tmunet"
 
 
 def split_names(names: list[str]) -> Split:
-    """7:1:2 at random (seed 0), with the sample's test images moved to the test side in exchange for others of it."""
+    """7:1:2 at random (seed 0), with the sample's test images moved to test in exchange for others of it."""
     sample = [path.stem for path in (PACKAGE / "sample" / "images").iterdir()]
     held_back = {name.split("_", 1)[1] for name in read_split(PACKAGE / "sample" / "split.json", sample).test}
     drawn = random_split(names, seed=0)

@@ -1,4 +1,4 @@
-"""A training of minutes on a CPU: to see that everything runs, not to reach good scores."""
+"""Smoke test of nnU-Net on a CPU: a trainer of a few batches, whose scores mean nothing."""
 
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer

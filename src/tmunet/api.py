@@ -28,8 +28,8 @@ def train(data: str | Path, recipe: str = "paper", **settings: Any) -> "RunFolde
         run = tmunet.train("my-data", recipe="strong", epochs=100, out="runs/mine")
         scores = tmunet.evaluate(run.path, "my-data")
     """
-    from tmunet.training.config import TrainConfig, read_recipe
     from tmunet.training.fit import train as fit
+    from tmunet.training.train_config import TrainConfig, read_recipe
 
     plain = {name: fspath(value) if isinstance(value, PathLike) else value for name, value in settings.items()}
     given = nest(TrainConfig, {**plain, "data": fspath(data), "recipe": recipe}, "tmunet.train")
@@ -48,7 +48,7 @@ def evaluate(
     allow_train_images: bool = False,
     **predictor: Any,
 ) -> "Evaluation":
-    """Score a trained model on one side of a split; without a split file all images are the test side.
+    """Score a trained model on a subset of a data set; without a split file all images are in test.
 
     Args:
         model: run folder, model folder, or a loaded model.

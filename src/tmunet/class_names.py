@@ -12,7 +12,7 @@ from tmunet.errors import InputError, TMUNetWarning
 
 
 def match_classes(model: Sequence[str], data: Sequence[str], folder: Path) -> None:
-    """See that a model and a data set have the same classes, if in another order.
+    """Match the classes of a model with those of a data set, in whatever order.
 
     Args:
         model: names of the labels that the model gives.
@@ -39,7 +39,7 @@ def match_classes(model: Sequence[str], data: Sequence[str], folder: Path) -> No
 
 
 def in_labels_of(mask: NDArray[np.uint8], model: Sequence[str], data: Sequence[str]) -> NDArray[np.uint8]:
-    """The labels of a model's mask (H, W) as those of a data set with the same names.
+    """Map the labels of a model's mask (H, W) to those of a data set with the same names.
 
     >>> in_labels_of(np.array([[0, 1, 2]], np.uint8), ("background", "a", "b"), ("background", "b", "a")).tolist()
     [[0, 2, 1]]

@@ -194,7 +194,7 @@ def nest(settings: type, values: Mapping[str, Any], where: str) -> dict[str, Any
     Raises:
         UsageError: a plain name is a setting of several parts.
 
-    >>> from tmunet.training.config import TrainConfig
+    >>> from tmunet.training.train_config import TrainConfig
     >>> nest(TrainConfig, {"epochs": 2, "learning_rate": 1e-3, "preprocess.size": 64}, "example")
     {'epochs': 2, 'optimizer': {'learning_rate': 0.001}, 'preprocess': {'size': 64}}
     """

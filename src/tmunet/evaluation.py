@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from tmunet.class_names import in_labels_of, match_classes
 from tmunet.data.dataset import Dataset
@@ -22,6 +21,7 @@ from tmunet.labels import IGNORE_LABEL
 from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Presence, Protocol, is_absent
 from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.predictor import Predictor
+from tmunet.progress import progress_bar
 from tmunet.text import pluralize
 
 COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COLUMNS)
@@ -131,7 +131,7 @@ def evaluate(
     trained_on_this = predictor.config.provenance.get("split_sha256") == dataset.split.sha256
     known = allow_train_images or (subset == "train" and trained_on_this)
     scores: list[dict[str, CaseScores]] = []
-    with tqdm(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image", disable=None) as bar:
+    with progress_bar(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image") as bar:
 
         def score(index: int, loaded: LoadedCase) -> None:
             pixels = predictor.pipeline.load(to_channels(loaded.image, predictor.config.preprocess.channels))
@@ -233,7 +233,7 @@ def class_scores(
 
 
 def is_contaminated(subset: str, seen: Mapping[str, int]) -> bool:
-    """Tell whether a model was trained on images of a subset, or selected on images of another subset than val."""
+    """Return whether a model was trained on images of a subset, or selected on images of another subset than val."""
     return bool(seen["train"] or (subset != "val" and seen["val"]))
 
 

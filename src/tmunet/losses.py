@@ -80,7 +80,7 @@ class DeepSupervisionLoss(nn.Module):
 
 
 def counts(target: Tensor) -> Tensor:
-    """Which images of labels (B, H, W) have a pixel that is not ignored, (B,)."""
+    """Test which images of labels (B, H, W) have a pixel that is not ignored, (B,)."""
     return (target != IGNORE_LABEL).flatten(1).any(1)
 
 

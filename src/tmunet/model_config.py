@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tmunet.config import from_mapping
-from tmunet.data.config import Preprocess
+from tmunet.data.data_config import Preprocess
 from tmunet.data.training_stats import Intensity, Scale, Turns
 from tmunet.errors import ModelError, UsageError
 from tmunet.registry import create_model

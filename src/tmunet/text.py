@@ -1,4 +1,4 @@
-"""Counts with plural nouns, for messages."""
+"""Text for messages: counts with plural nouns, and tables."""
 
 from collections.abc import Iterable, Sequence
 

@@ -254,7 +254,7 @@ def test_two_values_without_0_have_more_than_one_reading(tmp_path: Path, values:
     [
         (CONTROL[:2], (CONTROL[3],), "fault"),  # absent from train and val
         (CONTROL[1:3], (CONTROL[3],), "warning"),  # absent from val
-        ((), CONTROL[1:3], None),  # a side without images lacks nothing
+        ((), CONTROL[1:3], None),  # a subset without images lacks nothing
         (CONTROL[2:3], (), None),
     ],
 )

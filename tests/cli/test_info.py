@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from tmunet import list_models
-from tmunet.training.config import list_recipes
+from tmunet.training.train_config import list_recipes
 
 from .conftest import Answer
 

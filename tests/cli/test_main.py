@@ -127,7 +127,7 @@ def test_a_place_that_cannot_be_written_is_a_message(tmunet: Run, tmp_path: Path
     answer = tmunet("predict", SAMPLE, "-o", tmp_path / "file" / "masks", "--device", "cpu")
     assert answer.code == 3
     assert answer.err.splitlines()[-1].startswith(f"tmunet predict: {tmp_path / 'file'}")
-    assert "See that the place exists, has room, and may be read and written." in answer.err
+    assert "Check that the path exists, has free space, and may be read and written." in answer.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of a shell")

@@ -9,7 +9,7 @@ from docstring_parser import parse_from_object
 
 from tmunet import __version__, list_models
 from tmunet.cli.parser import to_flag
-from tmunet.training.config import TrainConfig, list_recipes
+from tmunet.training.train_config import TrainConfig, list_recipes
 
 from .conftest import Answer
 

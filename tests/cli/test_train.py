@@ -11,8 +11,8 @@ import torch
 from tmunet.cli import demo
 from tmunet.data.dataset import open_dataset
 from tmunet.errors import TMUNetWarning
-from tmunet.training.config import TrainConfig
 from tmunet.training.run_folder import RunFolder
+from tmunet.training.train_config import TrainConfig
 
 from .conftest import Answer
 

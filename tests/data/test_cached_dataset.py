@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from tmunet.data.cached_dataset import cache_cases
-from tmunet.data.config import Preprocess
+from tmunet.data.data_config import Preprocess
 from tmunet.data.dataset import open_dataset
 from tmunet.data.preprocess import IMAGENET_MEAN, IMAGENET_SD, normalize, prepare, resize_image, resize_mask, unit
 from tmunet.data.reader import load_case

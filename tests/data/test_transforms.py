@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tmunet.data.config import AugmentConfig
+from tmunet.data.data_config import AugmentConfig
 from tmunet.data.transforms import augment, draw
 
 EVERYTHING = AugmentConfig(

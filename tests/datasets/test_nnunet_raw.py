@@ -165,7 +165,7 @@ def test_what_is_written_follows_the_format(tmp_path):
         "labels": {"background": 0, "liver": 1, "spleen": 2, "ignore": 3},
         "numTraining": 3,
         "file_ending": ".png",
-        "license": "CC0",
+        "licence": "CC0",
     }
     assert json.loads((home / "splits_final.json").read_text()) == [{"train": ["a b", "c_0000"], "val": ["ü.x"]}]
     with Image.open(home / "labelsTr" / "c_0000.png") as label:
@@ -179,9 +179,9 @@ def test_gray_images_of_16_bits_stay_so(tmp_path):
     dataset = make_ours(tmp_path / "ours", channels=(1, 1, 1, 1), deep=True, split={"train": HOSTILE[:3]})
     written = write_nnunet(dataset, tmp_path, 999)
     assert (written.channels, written.repeated, written.test, written.left_out) == (1, 0, 0, 1)
-    assert "left out, on no side of the split: 1 case." in str(written)
+    assert "left out, not in the split: 1 case." in str(written)
     assert not (written.folder / "imagesTs").exists()
-    assert not (written.folder / "splits_final.json").exists(), "without a val side nnU-Net makes its own folds"
+    assert not (written.folder / "splits_final.json").exists(), "without val images nnU-Net makes its own folds"
     assert json.loads((written.folder / "dataset.json").read_text())["channel_names"] == {"0": "gray"}
     assert_same(dataset, written.folder, channels=1)
 

@@ -12,7 +12,7 @@ import tmunet
 from tmunet.cli.main import main
 from tmunet.metrics import policy_as_markdown
 from tmunet.registry import list_models
-from tmunet.training.config import list_recipes
+from tmunet.training.train_config import list_recipes
 
 from ..contract.test_networks import PINNED
 

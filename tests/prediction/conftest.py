@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tmunet.prediction.export import export_model
+from tmunet.prediction.export_model import export_model
 
 from ..small_models import colored_model
 

@@ -17,7 +17,7 @@ from tmunet.model import TrainedModel, load_model
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.nn.input_size import InputSize, input_size_of
 from tmunet.prediction.backends.torch_graph import validation_sizes
-from tmunet.prediction.export import export_model
+from tmunet.prediction.export_model import export_model
 from tmunet.prediction.predictor import Predictor, packaged_model
 from tmunet.prediction.validate import OTHER_SIZES, TOLERANCE, synthetic_images
 

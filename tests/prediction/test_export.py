@@ -13,9 +13,9 @@ from tmunet.errors import BackendError, UsageError
 from tmunet.files import sha256
 from tmunet.model import load_model
 from tmunet.nn.input_size import InputSize
-from tmunet.prediction import export as folder_module
+from tmunet.prediction import export_model as folder_module
 from tmunet.prediction import predictor as predictor_module
-from tmunet.prediction.export import export_model
+from tmunet.prediction.export_model import export_model
 from tmunet.prediction.postprocess import THRESHOLD
 from tmunet.prediction.predictor import Predictor, packaged_model
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from tmunet.errors import BackendError, UsageError
 from tmunet.model import load_model
-from tmunet.prediction import export as export_module
-from tmunet.prediction.export import export_model
+from tmunet.prediction import export_model as export_module
+from tmunet.prediction.export_model import export_model
 from tmunet.prediction.pipeline import Pipeline
 from tmunet.prediction.predictor import Predictor, packaged_model
 from tmunet.prediction.validate import compare_masks

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from tmunet.data.config import Preprocess
+from tmunet.data.data_config import Preprocess
 from tmunet.data.io.decoders import MAX_PIXELS
 from tmunet.data.training_stats import Scale, Spread
 from tmunet.errors import InputError, TMUNetWarning

@@ -21,7 +21,7 @@ from tmunet.data.preprocess import FLOOR, normalize, unit
 from tmunet.data.training_stats import Intensity, Scale
 from tmunet.prediction import standalone as runner
 from tmunet.prediction.domain_shift import scale_factor
-from tmunet.prediction.export import export_model
+from tmunet.prediction.export_model import export_model
 
 from ..small_models import colored_model
 from .exported import run_exported

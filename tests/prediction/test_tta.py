@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tmunet.data.config import AugmentConfig
+from tmunet.data.data_config import AugmentConfig
 from tmunet.data.training_stats import Turns
 from tmunet.errors import TMUNetWarning, UsageError
 from tmunet.model import TrainedModel

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file
 
 from tmunet.config import from_mapping
-from tmunet.training.config import TrainConfig
 from tmunet.training.fit import train
 from tmunet.training.run_folder import RunFolder
+from tmunet.training.train_config import TrainConfig
 
 # everything that has a state: moving average, warm-up, clipping, augmentation, more than one step in an epoch
 SETTINGS: dict[str, Any] = {

@@ -15,10 +15,10 @@ from tmunet.data.dataset import open_dataset
 from tmunet.data.preprocess import normalize, unit
 from tmunet.model import load_model
 from tmunet.prediction.postprocess import decide
-from tmunet.training.config import TrainConfig
 from tmunet.training.fit import resume
 from tmunet.training.module import SegmentationModule, Validated, class_dice
 from tmunet.training.run_folder import RunFolder
+from tmunet.training.train_config import TrainConfig
 from tmunet.training.weight_average import moving_average, warmed_up_decay
 
 from .runs import run_here, same_weights, weights
@@ -26,7 +26,7 @@ from .test_fit import rows_of
 
 
 def dice_by(run: RunFolder, state: dict[str, torch.Tensor], side: str = "val") -> float:
-    """Mean Dice of a side's images at the size of training, by these weights of the network."""
+    """Mean Dice of the images of a subset at the size of training, by these weights of the network."""
     dataset, trained = open_dataset(run.data(), run.split), load_model(run.path)
     cases, _, _ = cache_cases(dataset.subset(side), dataset.info, trained.config.preprocess)
     network = trained.config.create_network().eval()

@@ -15,8 +15,8 @@ from tmunet.config import from_mapping
 from tmunet.errors import InputError, TMUNetWarning
 from tmunet.losses import DiceCELoss, mean_loss
 from tmunet.model import load_model
-from tmunet.training.config import TrainConfig
 from tmunet.training.module import SegmentationModule
+from tmunet.training.train_config import TrainConfig
 
 from .runs import recipe_file, run_here, start
 

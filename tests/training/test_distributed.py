@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from tmunet.model import load_model
-from tmunet.training.config import OptimizerConfig
 from tmunet.training.optimizer import learning_rate_factor
 from tmunet.training.run_folder import RunFolder
+from tmunet.training.train_config import OptimizerConfig
 
 from .runs import recipe_file, run_here, start, weights
 

@@ -20,9 +20,9 @@ from tmunet.evaluation import class_scores
 from tmunet.losses import DiceCELoss
 from tmunet.metrics import get_protocol
 from tmunet.model import load_model
-from tmunet.training.config import TrainConfig, list_recipes, read_recipe
 from tmunet.training.module import SegmentationModule, class_dice
 from tmunet.training.run_folder import RunFolder
+from tmunet.training.train_config import TrainConfig, list_recipes, read_recipe
 from tmunet.training.trainer import build_trainer
 
 from .runs import run_here, weights

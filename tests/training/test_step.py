@@ -8,9 +8,9 @@ from torch import nn
 
 from tmunet.config import from_mapping
 from tmunet.losses import mean_loss
-from tmunet.training.config import TrainConfig
 from tmunet.training.module import SegmentationModule
 from tmunet.training.step import training_step
+from tmunet.training.train_config import TrainConfig
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])

@@ -14,8 +14,8 @@ from tmunet.config import from_mapping, read_yaml
 from tmunet.data.training_stats import Intensity, Scale, Spread, Turns
 from tmunet.errors import DataError, TMUNetWarning
 from tmunet.files import write_json
-from tmunet.training.config import TrainConfig, read_recipe
 from tmunet.training.fit import resume
+from tmunet.training.train_config import TrainConfig, read_recipe
 
 from .runs import run_here
 

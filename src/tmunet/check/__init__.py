@@ -1,1 +1,1 @@
-"""Find what is wrong with a data set before anything is computed on it; knows no models."""
+"""Data checks: find the faults of a data set before training. Imports no models."""

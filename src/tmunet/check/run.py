@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from tmunet.check.dataset_rules import check_consistency, check_duplicates, check_split
 from tmunet.check.file_rules import check_files, check_names, check_records, read_json_file
 from tmunet.check.findings import SEVERITIES, CaseFacts, CheckReport, Finding
@@ -13,6 +11,7 @@ from tmunet.check.mask_rules import check_masks
 from tmunet.data.cases import DatasetInfo, Listing, list_folder, natural_key, read_dataset_info
 from tmunet.data.parallel import map_threaded
 from tmunet.errors import InputError
+from tmunet.progress import progress_bar
 
 _Task = tuple[str, Path | None, Path | None]
 
@@ -36,7 +35,7 @@ def check_dataset(data: Path, split: Path | None = None) -> CheckReport:
     info, findings = read_json_file("dataset-json", data / "dataset.json", lambda: read_dataset_info(data))
     findings += check_names(images, masks)
     tasks = _tasks(images, masks)
-    with tqdm(total=len(tasks), desc="check", unit="case", disable=None) as bar:
+    with progress_bar(total=len(tasks), desc="check", unit="case") as bar:
         inspections = []
         for one in map_threaded(lambda task: inspect_case(*task, info), tasks):
             inspections.append(one)

@@ -1,1 +1,1 @@
-"""The command line: one verb a job, one file a verb."""
+"""Command line: one module for each verb."""

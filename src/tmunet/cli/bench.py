@@ -28,7 +28,7 @@ class BenchConfig:
     """Benchmark networks side by side: parameters, MACs, memory, latency. Writes bench.csv, .json, .svg and .pdf."""
 
     networks: list[str] = field(default_factory=list)
-    """Name, model_args and backend (compile, cudagraph, onnx, openvino), as tmunet_b:refine=full@onnx; by default all."""
+    """Name, arguments and backend (compile, cudagraph, onnx, openvino), as tmunet_b:refine=full@onnx; by default all."""
     sizes: str | None = None
     """Sides of square images in pixels, such as 256,512; by default 512, or 256 to 1536 with --growth."""
     batches: str = "1,4,16"

@@ -11,7 +11,7 @@ from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
 from tmunet.config import from_mapping
 from tmunet.extras import require
-from tmunet.training.config import TrainConfig, read_recipe
+from tmunet.training.train_config import TrainConfig, read_recipe
 
 GOAL = 0.85  # mean test Dice that the demo is expected to reach
 

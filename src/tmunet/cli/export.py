@@ -12,7 +12,7 @@ from tmunet.prediction.backends.names import ExportFormat, ExportSize
 from tmunet.text import pluralize
 
 if TYPE_CHECKING:
-    from tmunet.prediction.export import Exported
+    from tmunet.prediction.export_model import Exported
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     config = parse(ExportConfig, arguments, "export", positional={"model": "run folder or model folder"})
     prepare_process()
     from tmunet.model import load_model
-    from tmunet.prediction.export import SCRIPT, export_model
+    from tmunet.prediction.export_model import SCRIPT, export_model
     from tmunet.prediction.folder import find_images
 
     path = Path(config.model)

@@ -31,7 +31,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _list() -> dict[str, Any]:
     from tmunet.registry import list_models
-    from tmunet.training.config import list_recipes
+    from tmunet.training.train_config import list_recipes
     from tmunet.versions import versions
 
     models = Path(str(resources.files("tmunet") / "models"))

@@ -69,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
 def _describe(error: OSError) -> str:
     """The message of an operating system error, such as an output folder that cannot be written."""
     place = f"{error.filename}: " if error.filename else ""
-    return f"{place}{error.strerror or error}. See that the place exists, has room, and may be read and written."
+    return f"{place}{error.strerror or error}. Check that the path exists, has free space, and may be read and written."
 
 
 def _show_warning(verb: str, otherwise: Callable[..., None], message: Warning | str, *details: Any) -> None:

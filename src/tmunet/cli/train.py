@@ -9,7 +9,7 @@ from tmunet.cli.process_setup import prepare_process
 from tmunet.config import from_mapping
 from tmunet.errors import UsageError
 from tmunet.extras import require
-from tmunet.training.config import TrainConfig, read_recipe
+from tmunet.training.train_config import TrainConfig, read_recipe
 
 RESUME = "An interrupted run goes on with: tmunet train --resume RUN (and no other flag)."
 

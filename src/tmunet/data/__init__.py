@@ -1,1 +1,1 @@
-"""Reading, checking, splitting and loading images with masks; knows no models."""
+"""Data set folders of images and masks: read, check, split, load. Imports no models."""

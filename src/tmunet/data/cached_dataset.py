@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from tmunet.data.cases import Case, DatasetInfo
-from tmunet.data.config import Preprocess
+from tmunet.data.data_config import Preprocess
 from tmunet.data.fingerprint import pixels_sha256
 from tmunet.data.io.images import to_channels
 from tmunet.data.io.masks import class_fractions

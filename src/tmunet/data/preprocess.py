@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from tmunet.data.config import Preprocess
+from tmunet.data.data_config import Preprocess
 from tmunet.data.io.images import to_channels
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)

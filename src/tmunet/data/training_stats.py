@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tmunet.data.config import MAX_SIZE, AugmentConfig
+from tmunet.data.data_config import MAX_SIZE, AugmentConfig
 
 if TYPE_CHECKING:
     from tmunet.data.io.images import Pixels

@@ -12,7 +12,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from tmunet.data.config import AugmentConfig
+from tmunet.data.data_config import AugmentConfig
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,7 @@ EMPTY_POLICY: Mapping[Presence, EmptyRow] = MappingProxyType(
 
 
 def presence(preds: Mask, target: Mask) -> Presence:
-    """Tell which of two masks ``(H, W)`` show an object.
+    """Determine which of two masks ``(H, W)`` show an object.
 
     Raises:
         InputError: the masks are not two boolean masks of one shape.

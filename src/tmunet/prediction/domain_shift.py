@@ -92,7 +92,7 @@ def _warn_padding(sides: Sequence[int], tile_size: int) -> None:
 
 
 def has_other_range(image: Intensity, config: ModelConfig) -> bool:
-    """Tell whether an image uses a part of its value range, nearly black or bright, that no training image used.
+    """Return whether an image uses a part of its value range, nearly black or bright, that no training image used.
 
     Models that normalize each image by itself do not depend on it; an image of one value has no range.
     """

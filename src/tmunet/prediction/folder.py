@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from tqdm import tqdm
-
 from tmunet.config import to_dict
 from tmunet.data.cases import natural_key, warn_skipped_files
 from tmunet.data.io.images import IMAGE_SUFFIXES, Pixels
@@ -19,6 +17,7 @@ from tmunet.files import sha256, write_json
 from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.mask_files import source_of, write_mask, write_overlay
 from tmunet.prediction.predictor import Predictor
+from tmunet.progress import progress_bar
 
 MANIFEST = "predictions.json"
 
@@ -106,7 +105,7 @@ def predict_files(
             return str(error)
 
     batches = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
-    with ThreadPoolExecutor() as pool, tqdm(total=len(waiting), desc="predict", unit="image", disable=None) as bar:
+    with ThreadPoolExecutor() as pool, progress_bar(total=len(waiting), desc="predict", unit="image") as bar:
         reading = [pool.submit(load, image) for image in batches[0]] if batches else []
         for batch, following in pairwise([*batches, []]):
             current, reading = reading, [pool.submit(load, image) for image in following]
@@ -136,7 +135,7 @@ def _predict_batch(predictor: Predictor, images: dict[Path, Pixels], out: Path, 
 
 
 def _is_done(out: Path, image: Path, overlays: bool) -> bool:
-    """Tell whether the mask of exactly this image is there."""
+    """Return whether the mask of exactly this image is there."""
     name = f"{image.stem}.png"
     there = (out / name).exists() and (not overlays or (out / "overlays" / name).exists())
     return there and source_of(out / name) == sha256(image)

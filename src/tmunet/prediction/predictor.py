@@ -9,7 +9,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from tmunet.data.config import MIN_SIZE
+from tmunet.data.data_config import MIN_SIZE
 from tmunet.device import Device, choose_device
 from tmunet.errors import BackendError, InputError, UsageError
 from tmunet.extras import require

@@ -387,7 +387,7 @@ def main() -> int:
     except OSError as error:  # such as a folder that cannot be written
         place = f"{error.filename}: " if error.filename else ""
         print(
-            f"run.py: {place}{error.strerror or error}. See that -o is a folder that has room and may be written.",
+            f"run.py: {place}{error.strerror or error}. Check that -o is a folder with free space that may be written.",
             file=sys.stderr,
         )
         return INPUT

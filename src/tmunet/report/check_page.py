@@ -69,7 +69,7 @@ class Chapter:
         return min((finding.severity for finding in self.findings), key=SEVERITIES.index)
 
     @property
-    def mends(self) -> list[str]:
+    def remedies(self) -> list[str]:
         """Distinct remedies."""
         return list(dict.fromkeys(finding.hint for finding in self.findings))
 
@@ -163,7 +163,7 @@ def _groups(findings: Sequence[Finding]) -> list[FigureGroup]:
 
 
 def _leaks(report: CheckReport) -> list[FigureGroup]:
-    """Group the pairs of a leak; the findings name one side alone."""
+    """Group the pairs of a leak; the findings name one of the two subsets only."""
     return [
         FigureGroup((leak.case, leak.relative), f"{comparison.side} and {comparison.other}: {similarity(leak)}")
         for comparison in (report.leaks.comparisons if report.leaks else ())
@@ -178,7 +178,7 @@ def _fitting(groups: Sequence[FigureGroup], room: int) -> list[FigureGroup]:
 
 
 def portions(wanted: Sequence[int], total: int) -> list[int]:
-    """Divide a total evenly, nobody above what is wanted; the rest goes to those who want more.
+    """Divide a total evenly among demands, none above its own; the rest goes to the larger ones.
 
     >>> portions([2, 50, 50], total=12)
     [2, 5, 5]
@@ -191,7 +191,7 @@ def portions(wanted: Sequence[int], total: int) -> list[int]:
 
 
 def verdict(report: CheckReport) -> str:
-    """Say whether the data set can be used."""
+    """State whether the data set can be used."""
     faults, warnings = report.count("fault"), report.count("warning")
     if faults:
         return f"Training and evaluation refuse this data set until {pluralize(faults, 'fault')} {_are(faults)} fixed."

@@ -1,4 +1,4 @@
-"""A data set at a case: one picture with thumbnails of its cases."""
+"""Contact sheet of a data set: one picture with thumbnails of its cases."""
 
 import io
 import math

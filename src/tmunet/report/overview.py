@@ -6,14 +6,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
 from tmunet.data.io.masks import class_fractions, read_mask_and_legend
 from tmunet.data.io.palettes import Legend
 from tmunet.data.reader import collect_errors, palette_faults
 from tmunet.data.split.splits import Split, read_split
 from tmunet.errors import DataError
+from tmunet.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ def read_overview(folder: Path) -> DatasetOverview:
     ]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         read = pool.map(lambda case: _read_case(case, info), grouped)
-        overviews = tuple(tqdm(read, total=len(cases), desc="masks", unit="mask", leave=False, delay=1, disable=None))
+        overviews = tuple(progress_bar(read, total=len(cases), desc="masks", unit="mask", leave=False, delay=1))
     broken = [case.fault for case in overviews if case.fault is not None and case.case.mask is not None]
     broken += palette_faults([(str(case.case.mask), case.legend) for case in overviews])
     return DatasetOverview(info, overviews, split, tuple(faults + broken))

@@ -34,7 +34,7 @@ def _recomputed(stage: nn.Module, *maps: Any) -> Any:
 
 @contextmanager
 def _statistics_at_rest(stage: nn.Module) -> Iterator[None]:
-    """Running statistics are not moved."""
+    """Freeze the running statistics of BatchNorm."""
     norms: list[Any] = [
         module for module in stage.modules() if getattr(module, "track_running_stats", False) and module.training
     ]

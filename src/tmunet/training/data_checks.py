@@ -13,7 +13,7 @@ from tmunet.data.training_stats import Intensity
 from tmunet.errors import InputError, TMUNetWarning
 from tmunet.labels import IGNORE_LABEL
 from tmunet.text import pluralize
-from tmunet.training.config import TrainConfig
+from tmunet.training.train_config import TrainConfig
 
 _SHOWN = 3
 
@@ -42,7 +42,7 @@ def warn_low_intensity(dataset: Dataset, images: Sequence[Intensity], config: Tr
 
 
 def warn_leakage(dataset: Dataset, leaks: LeakReport) -> None:
-    """Warn of data leakage between the sides of the split."""
+    """Warn of data leakage between the subsets of the split."""
     if leaks.leaking:
         _warn(
             f"{dataset.folder}: the split leaks: {leaks}. Scores on it will look better than they are. "
@@ -51,7 +51,7 @@ def warn_leakage(dataset: Dataset, leaks: LeakReport) -> None:
 
 
 def warn_absent_classes(dataset: Dataset, present: Mapping[str, Collection[str]]) -> None:
-    """Warn of classes that are on no mask of a side of the split; `present` says which are on the mask of each case."""
+    """Warn of classes that are on no mask of a subset of the split; `present` says which are on the mask of each case."""
     for count in count_classes(dataset.split, dataset.info.classes[1:], present):
         if count.absent:
             _warn(

@@ -28,10 +28,10 @@ from tmunet.text import pluralize
 from tmunet.training.activation_checkpointing import checkpoint_stages
 from tmunet.training.callbacks import MetricsLog, ProgressBar, Throughput
 from tmunet.training.checkpoints import check_checkpoint, kept_weights
-from tmunet.training.config import TrainConfig
 from tmunet.training.data_checks import check_labels, warn_absent_classes, warn_leakage, warn_low_intensity
 from tmunet.training.module import SegmentationModule
 from tmunet.training.run_folder import RunFolder
+from tmunet.training.train_config import TrainConfig
 from tmunet.training.trainer import build_trainer
 
 VALIDATION_BATCH = 8  # images; validation keeps no gradients, so its batch only has to be cheap
@@ -55,9 +55,7 @@ def train(config: TrainConfig) -> RunFolder:
     choose_device(config.device)  # an error of ours before one of Lightning's
     dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
     if not dataset.split.train:
-        raise InputError(
-            f"{config.split or config.data}: expected a split with images to train, but found none on that side."
-        )
+        raise InputError(f"{config.split or config.data}: expected a split with images to train, but train is empty.")
     return _fit(replace(config, precision=_precision(config)), dataset, run)
 
 

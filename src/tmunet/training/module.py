@@ -19,8 +19,8 @@ from tmunet.labels import IGNORE_LABEL
 from tmunet.losses import DiceCELoss, counts, loss_from_config, mean_loss
 from tmunet.metrics import EMPTY_POLICY, dice, presence
 from tmunet.prediction.postprocess import decide
-from tmunet.training.config import TrainConfig
 from tmunet.training.optimizer import build_optimizer, learning_rate_factor
+from tmunet.training.train_config import TrainConfig
 from tmunet.training.weight_average import moving_average
 
 Weights = Literal["average", "raw"]

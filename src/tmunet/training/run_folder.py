@@ -1,4 +1,4 @@
-"""The run folder: what the scores of a training can be traced to."""
+"""Run folder: settings, split, provenance and checkpoints of a training."""
 
 import shlex
 import sys
@@ -13,7 +13,7 @@ from tmunet.data.split.leakage import LeakReport
 from tmunet.data.split.splits import write_split
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json, write_text
-from tmunet.training.config import TrainConfig
+from tmunet.training.train_config import TrainConfig
 from tmunet.versions import versions
 
 
@@ -96,7 +96,7 @@ class RunFolder:
         write_text(self.config, to_yaml(config))
 
     def read_config(self) -> TrainConfig:
-        """The settings of the run.
+        """Read the settings of the run.
 
         Raises:
             UsageError: this is not a run folder, or its settings are damaged.
@@ -129,7 +129,7 @@ class RunFolder:
             )
 
     def read_provenance(self) -> dict[str, Any]:
-        """What `start` wrote."""
+        """Read the provenance that `start` wrote."""
         return read_json_object(self.provenance)
 
     def describe(

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.losses import loss_from_config, mean_loss
-from tmunet.training.config import LossConfig, OptimizerConfig
 from tmunet.training.optimizer import build_optimizer
+from tmunet.training.train_config import LossConfig, OptimizerConfig
 from tmunet.training.weight_average import moving_average
 
 

@@ -39,14 +39,14 @@ def _mean_over_processes(x: Tensor) -> Tensor:
 
 
 class SyncedNorms(LayerSync):
-    """Gives Lightning's DDP the layer above in place of every BatchNorm2d."""
+    """Lightning's layer sync: replace every BatchNorm2d with `SyncedBatchNorm2d` under DDP."""
 
     def apply(self, model: nn.Module) -> nn.Module:
-        """Exchange the layers in place; parameters and buffers stay the same objects."""
+        """Replace the layers in place; parameters and buffers stay the same objects."""
         return _exchange(model, nn.BatchNorm2d, SyncedBatchNorm2d)
 
     def revert(self, model: nn.Module) -> nn.Module:
-        """Give back the plain layers."""
+        """Restore the BatchNorm2d layers."""
         return _exchange(model, SyncedBatchNorm2d, nn.BatchNorm2d)
 
 

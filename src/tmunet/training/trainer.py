@@ -10,9 +10,9 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 
 from tmunet.extras import require
 from tmunet.training.checkpoints import AtomicCheckpointIO
-from tmunet.training.config import TrainConfig
 from tmunet.training.run_folder import RunFolder
 from tmunet.training.sync_norm import SyncedNorms
+from tmunet.training.train_config import TrainConfig
 
 
 def build_trainer(config: TrainConfig, run: RunFolder, callbacks: Sequence[Callback], validates: bool) -> pl.Trainer:

@@ -24,7 +24,7 @@ EPSILON = 1e-6
 
 
 def wkv(decay: Tensor, bonus: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Read every token's surroundings: a mean of the values, weighted by keys and distance.
+    """Compute the bidirectional WKV attention: for each token a mean of the values, weighted by keys and distance.
 
     Time and memory are O(B T C). No Python loop over tokens or segments. Inside, everything is float32 (float64 for float64
     input) whatever the autocast type is. Keys may be of any size, since the largest one of a channel is taken out. The decay over

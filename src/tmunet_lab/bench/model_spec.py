@@ -1,4 +1,4 @@
-"""A network to measure: registry name, model_args, backend."""
+"""A network to measure: registry name, arguments, backend."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ def parse_model_spec(text: str) -> ModelSpec:
 
 
 def parse_model_specs(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
-    """Read several, each another one.
+    """Parse several model specs; none may be repeated.
 
     Raises:
         UsageError: one cannot be read, or occurs twice.

@@ -118,6 +118,6 @@ def memory_limit(limit: int | None) -> Iterator[None]:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell out-of-memory errors of torch from others; on the CPU they have no class."""
+    """Detect out-of-memory errors of torch; on the CPU they have no class."""
     signs = ("can't allocate memory", "bad_alloc", "out of memory", "could not create a primitive")
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(sign in str(error) for sign in signs)

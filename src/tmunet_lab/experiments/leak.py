@@ -14,10 +14,11 @@ from tmunet_lab.experiments.tables import ResultTable, TableBlock, TableRow
 RANDOM, GROUPED = "random", "grouped"
 
 MEANING = (
-    "A random split puts frames of one video, or images of one patient, on both sides: the test images are near-duplicates of "
+    "A random split puts frames of one video, or images of one patient, into both train and test: "
+    "the test images are near-duplicates of "
     "training images, and Dice overestimates how well a network generalizes (data leakage). A grouped split keeps groups and "
-    "near-duplicates on one side: its Dice is what to expect of a new patient. The test images of the two splits differ, and a "
-    "test side has few groups: part of a difference is that between easy and hard groups."
+    "near-duplicates in one subset: its Dice is what to expect of a new patient. The test images of the two splits differ, and a "
+    "test set has few groups: part of a difference is that between easy and hard groups."
 )
 
 SHARES = (

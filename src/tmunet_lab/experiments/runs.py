@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tmunet.config import from_mapping
-from tmunet.training.config import TrainConfig, read_recipe
 from tmunet.training.run_folder import RunFolder
+from tmunet.training.train_config import TrainConfig, read_recipe
 from tmunet_lab.experiments.data_sources import DataSource, find_data_source
 from tmunet_lab.experiments.plan import ExperimentPlan, PlannedNetwork, slug
 

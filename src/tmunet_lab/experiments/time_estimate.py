@@ -12,8 +12,8 @@ from tmunet.errors import TMUNetError
 from tmunet.model_config import ModelConfig
 from tmunet.text import pluralize
 from tmunet.training.activation_checkpointing import checkpoint_stages
-from tmunet.training.config import TrainConfig
 from tmunet.training.step import training_step
+from tmunet.training.train_config import TrainConfig
 from tmunet_lab.bench.bench_table import aligned
 from tmunet_lab.bench.timing import time_interleaved
 from tmunet_lab.experiments.run_status import InspectedRun, RunProgress, RunStatus

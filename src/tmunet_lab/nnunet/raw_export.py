@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from tqdm import tqdm
 
 from tmunet.data.dataset import Dataset
 from tmunet.data.io.images import Pixels, read_image, to_channels
@@ -19,6 +18,7 @@ from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json
 from tmunet.labels import IGNORE_LABEL
+from tmunet.progress import progress_bar
 from tmunet.text import pluralize
 
 _CHANNELS = {1: {"0": "gray"}, 3: {"0": "R", "1": "G", "2": "B"}}
@@ -143,7 +143,7 @@ def _write_cases(dataset: Dataset, folder: Path) -> tuple[int, int]:
         Image.fromarray(mask.astype(np.uint8)).save(labels[index])
         bar.update()
 
-    with tqdm(total=len(cases), desc="nnU-Net", unit="image", disable=None) as bar:
+    with progress_bar(total=len(cases), desc="nnU-Net", unit="image") as bar:
         faults = map_cases(cases, dataset.info, write)
     if not faults and {1, 3} <= {channels for channels, _ in kinds}:
         gray = [index for index, (channels, _) in enumerate(kinds) if channels == 1]
@@ -181,7 +181,7 @@ def _write_description(dataset: Dataset, folder: Path, channels: int) -> None:
         "numTraining": len(split.train) + len(split.val),
         "file_ending": ".png",
     }
-    known = {"reference": info.information.get("source"), "license": info.information.get("license")}
+    known = {"reference": info.information.get("source"), "licence": info.information.get("license")}
     write_json(folder / "dataset.json", content | {key: value for key, value in known.items() if value})
     if split.val:
         write_json(folder / "splits_final.json", [{"train": list(split.train), "val": list(split.val)}])

@@ -172,7 +172,7 @@ def test_of_many_classes_each_is_in_train(sizes, seed, count) -> None:
 def test_classes_that_share_their_groups_leave_the_last_side_out_and_not_train() -> None:
     groups = singletons("abcdefgh")
     triangle = {"a": ("x", "z"), "b": ("x", "y"), "c": ("y", "z")} | dict.fromkeys("defgh", ())
-    for seed in range(4):  # three classes on two of three groups each cannot all be on both sides
+    for seed in range(4):  # three classes on two of three groups each cannot all be in both bins
         split = grouped_split(groups, seed, (1, 0, 1), classes=triangle)
         assert all(having(split.train, triangle, kind) for kind in "xyz")
         assert sum(having(split.test, triangle, kind) > 0 for kind in "xyz") == 2

@@ -21,7 +21,7 @@ NAMES = st.lists(st.text(min_size=1, max_size=4), min_size=3, max_size=40, uniqu
 RATIOS = st.tuples(st.integers(1, 9), st.integers(0, 9), st.integers(0, 9))
 SEEDS = st.integers(0, 2**32)
 SIZES = st.lists(st.integers(1, 6), min_size=8, max_size=30)
-"""Numbers of cases of groups: none is larger than the train side of 7:1:2."""
+"""Numbers of cases of groups: none is larger than the train subset of 7:1:2."""
 
 
 @pytest.fixture(autouse=True, scope="module")

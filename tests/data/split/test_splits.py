@@ -83,7 +83,7 @@ def test_every_fault_is_in_one_error(tmp_path):
 @pytest.mark.parametrize("content", [{}, {"train": []}, {"train": [], "test": []}])
 def test_a_split_needs_a_case(tmp_path, content):
     (tmp_path / "split.json").write_text(json.dumps(content))
-    with pytest.raises(DataError, match="all sides are empty"):
+    with pytest.raises(DataError, match="all subsets are empty"):
         read_split(tmp_path / "split.json", ["a"])
 
 

@@ -17,8 +17,8 @@ from tmunet.data.dataset import open_dataset
 from tmunet.data.split.splits import write_split
 from tmunet.errors import InputError
 from tmunet.files import sha256, write_json, write_text
-from tmunet.training.config import TrainConfig, read_recipe
 from tmunet.training.run_folder import RunFolder
+from tmunet.training.train_config import TrainConfig, read_recipe
 from tmunet_lab.experiments.child import Verb, main
 
 

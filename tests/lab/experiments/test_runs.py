@@ -10,7 +10,7 @@ from tmunet.cli.evaluate import EvaluateConfig
 from tmunet.cli.parser import parse
 from tmunet.data.split.splits import fixed_splits, read_split
 from tmunet.errors import UsageError
-from tmunet.training.config import TrainConfig, read_recipe
+from tmunet.training.train_config import TrainConfig, read_recipe
 from tmunet_lab.experiments.data_sources import find_data_source
 from tmunet_lab.experiments.plan import PlannedNetwork, list_plans, read_plan
 from tmunet_lab.experiments.runs import evaluate_command, expand_plan, resume_command, train_command

@@ -30,7 +30,7 @@ class ClassCount:
     units: int | None = None
 
     def describe(self, where: str) -> str:
-        """Describe the absence of the class, from the places named by `where`, with its consequence."""
+        """Describe the absence of the class, from the subsets or folds named by `where`, with its consequence."""
         consequence = ", ".join(_CONSEQUENCE[side] for side in _CONSEQUENCE if side in self.absent)
         total = sum(self.images.values())
         if not total:
@@ -39,7 +39,7 @@ class ClassCount:
         return f"the class {self.name!r}, on {pluralize(total, 'image')}{within}, is absent from {where}: {consequence}"
 
     def __str__(self) -> str:
-        return self.describe(" and ".join(self.absent) or "no side")
+        return self.describe(" and ".join(self.absent) or "no subset")
 
 
 def count_classes(

@@ -4,13 +4,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from tqdm import tqdm
-
 from tmunet.data.cases import Case, DatasetInfo, natural_key
 from tmunet.data.io.masks import class_fractions
 from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.data.split.near_duplicates import SAME_SCENE, Signature, clusters, find_similar_pairs, signature
 from tmunet.errors import DataError
+from tmunet.progress import progress_bar
 
 _MAX_STRATA = 5  # of masks with foreground
 _MIN_CASES = 10  # in a stratum
@@ -80,7 +79,7 @@ def scan_cases(cases: Sequence[Case], info: DatasetInfo, where: str) -> DatasetS
     signatures: dict[str, Signature] = {}
     shares: dict[str, float] = {}
     present: dict[str, tuple[str, ...]] = {}
-    with tqdm(total=len(cases), desc="scan images", unit="image", disable=None) as bar:
+    with progress_bar(total=len(cases), desc="scan images", unit="image") as bar:
 
         def add(index: int, loaded: LoadedCase) -> None:
             name = cases[index].name

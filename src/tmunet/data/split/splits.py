@@ -83,7 +83,7 @@ def read_split(path: Path, names: Sequence[str], originals: Mapping[str, str] | 
                 side_of[name] = side
     faults += [f"{key}: {unknown_case(entry, names, number)}" for number, (key, entry) in enumerate(unknown)]
     if not side_of and not faults:
-        faults.append("all sides are empty; a split needs at least one case to train or test.")
+        faults.append("all subsets are empty; a split needs at least one case to train or test.")
     if faults:
         raise DataError(str(path), faults)
     return Split(*(tuple(name for name in side_of if side_of[name] == side) for side in ("train", "val", "test")))

@@ -21,7 +21,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import IO, cast
 from zipfile import ZipFile
 
-from tqdm import tqdm
+from tmunet.progress import progress_bar
 
 from tmunet.errors import InputError
 
@@ -69,8 +69,8 @@ class ArchiveError(InputError):
     """
 
     def __init__(self, kind: str, archive: Path, message: str) -> None:
-        self.kind, self.path = kind, archive
-        super().__init__(f"{archive}: {message}")
+        self.kind = kind
+        super().__init__(f"{archive}: {message}", path=archive)
 
 
 def has_archive_suffix(name: str) -> bool:
@@ -235,7 +235,7 @@ class _Meter:
 
 def _extract(archive: Path, target: Path, budget: ExtractionBudget) -> None:
     meter, total = _Meter(archive, target, budget), 0
-    with _members(archive, meter) as members, tqdm(desc=f"extract {archive.name}", unit=" files", disable=None) as bar:
+    with _members(archive, meter) as members, progress_bar(desc=f"extract {archive.name}", unit=" files") as bar:
         for member in members:
             path = meter.check_member(member)
             if not member.is_folder and not is_system_file(path):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tqdm import tqdm
+from tmunet.progress import progress_bar
 
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
 from tmunet.data.reader import palette_faults
@@ -157,7 +157,7 @@ def _convert_cases(plan: ImportPlan, source: SourceFiles, folder: Path) -> list[
         except InputError as error:
             return _faults_of(case.name, error)
 
-    bar = tqdm(total=len(plan.cases), desc=f"import {plan.facts.name}", unit="case", disable=None)
+    bar = progress_bar(total=len(plan.cases), desc=f"import {plan.facts.name}", unit="case")
     pool = ThreadPoolExecutor(min(_MAX_WORKERS, os.cpu_count() or 1))
     try:
         with bar:

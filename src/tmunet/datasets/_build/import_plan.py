@@ -1,4 +1,4 @@
-"""What an importer returns: the facts of the data set, and which files make which case."""
+"""Import plan of an importer: the facts of the data set, and which files make which case."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

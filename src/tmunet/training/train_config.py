@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tmunet.config import read_yaml, suggest
-from tmunet.data.config import AugmentConfig, Preprocess
+from tmunet.data.data_config import AugmentConfig, Preprocess
 from tmunet.errors import UsageError
 
 
@@ -124,7 +124,7 @@ class TrainConfig:
 
     @property
     def run_folder(self) -> Path:
-        """Where the run is written."""
+        """Path of the run folder."""
         data = Path(self.data).resolve()
         name = data.parent.name if data.suffix == ".json" else data.name
         name += f"-{Path(self.split).stem}" if self.split else ""
