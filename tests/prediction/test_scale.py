@@ -20,7 +20,7 @@ from tmunet.model_config import ModelConfig
 from tmunet.prediction.domain_shift import scale_factor
 from tmunet.prediction.folder import predict_files
 from tmunet.prediction.predictor import Predictor
-from tmunet.prediction.tiling import scaled_size
+from tmunet.prediction.sliding_window import scaled_size
 
 from ..small_models import bright_model
 

@@ -144,7 +144,7 @@ def _width(runs: "Sequence[PlannedRun]") -> int:
 
 def _check_fit(config: ReproduceConfig, plan: "ExperimentPlan") -> None:
     """Write empty pages, so that a mismatch with the paper's tables or a missing package is found before days of training."""
-    from tmunet_lab.experiments.pages import write_target
+    from tmunet_lab.experiments.write_tables import write_target
 
     with tempfile.TemporaryDirectory() as folder:
         write_target(config.target, plan, [], {}, {}, Path(folder), "", data_root=Path(config.data))
@@ -225,8 +225,8 @@ def _finish(
     command: str,
 ) -> int:
     """Write the pages, and print the summary."""
-    from tmunet_lab.experiments.pages import write_target
     from tmunet_lab.experiments.results import collect_results
+    from tmunet_lab.experiments.write_tables import write_target
 
     results, missing = collect_results(inspected, outcomes)
     files = write_target(

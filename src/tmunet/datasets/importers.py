@@ -1,4 +1,8 @@
-"""Registry of importers by data set name."""
+"""Registry of importers by data set name.
+
+To add one: a file in this folder with ``FACTS`` and ``plan`` (`udiat.py` is the shortest; the contract is in
+`_build/import_plan.py`) and a line below.
+"""
 
 import importlib
 import re
@@ -8,6 +12,7 @@ from typing import cast
 from tmunet.datasets._build.import_plan import DatasetFacts, Importer
 from tmunet.errors import UsageError
 
+# a name that `tmunet import` takes, and its module here; the last two are formats for any data
 _MODULES = {
     "CVC-ClinicDB": "cvc_clinicdb",
     "CVC-ColonDB": "cvc_colondb",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tmunet.data.training_stats import Intensity, Scale
 from tmunet.errors import TMUNetWarning
 from tmunet.model_config import ModelConfig
-from tmunet.prediction.tiling import Size, scaled_size
+from tmunet.prediction.sliding_window import Size, scaled_size
 from tmunet.text import pluralize
 
 MAX_SCALE_FACTOR = 1.5  # between the scale of an image and those of the training images

@@ -1,7 +1,7 @@
 """Inference pipeline: preprocess an image, run the network, postprocess its probabilities into a mask.
 
-The one place for channels, scale, normalization, test-time augmentation, sliding window and threshold; `Predictor`, evaluation,
-reports and export share it.
+The one place where channels, scale, normalization, test-time augmentation, sliding window (`sliding_window.py`) and threshold
+(`postprocess.py`) come together; `Predictor`, evaluation, reports and export share it.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from tmunet.errors import InputError, ModelError
 from tmunet.model_config import ModelConfig
 from tmunet.prediction.backends.sessions import Session
 from tmunet.prediction.postprocess import labels, probabilities
-from tmunet.prediction.tiling import Size, check_scaled_size, resample_to_training_scale, sliding_window
+from tmunet.prediction.sliding_window import Size, check_scaled_size, resample_to_training_scale, sliding_window
 from tmunet.prediction.tta import NO_TTA, Flips
 
 CPU = torch.device("cpu")

@@ -17,12 +17,12 @@ from tmunet.model import TrainedModel, check_size, load_model, serialize
 from tmunet.model_config import packaged_model as packaged_model
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.prediction.backends.names import TORCH, BackendName, Precision
-from tmunet.prediction.backends.onnx_graph import write_onnx
+from tmunet.prediction.backends.onnx_export import write_onnx
 from tmunet.prediction.backends.sessions import PACKAGES, Session, create_session, require_backend
 from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.pipeline import Image, Pipeline
 from tmunet.prediction.pipeline import Prediction as Prediction
-from tmunet.prediction.tiling import warn_unknown_scale
+from tmunet.prediction.sliding_window import warn_unknown_scale
 from tmunet.prediction.tta import NO_TTA, tta_flips
 from tmunet.prediction.validate import compare_logits, synthetic_images
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from tmunet.errors import BackendError, UsageError
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.prediction.backends.names import TORCH, BackendName, Precision
-from tmunet.prediction.backends.onnx_graph import write_onnx
+from tmunet.prediction.backends.onnx_export import write_onnx
 from tmunet.prediction.backends.precision import matmul_precision, require_precision
 from tmunet.prediction.backends.sessions import PACKAGES, create_session
 from tmunet.training.activation_checkpointing import checkpoint_stages

@@ -6,10 +6,10 @@ from typing import Any
 import yaml
 
 from tmunet.text import KINDS, pluralize, resampling_unit
+from tmunet_lab.experiments.build_tables import ResultTable, TableBlock
 from tmunet_lab.experiments.number_format import format_seeds, join_numbers
 from tmunet_lab.experiments.paper_values import PROTOCOL, SPLIT
 from tmunet_lab.experiments.plan import ExperimentPlan
-from tmunet_lab.experiments.tables import ResultTable, TableBlock
 
 
 def format_settings(values: dict[str, Any]) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from tmunet.data.cases import natural_key
+from tmunet_lab.experiments.build_tables import ResultTable, TableBlock
 from tmunet_lab.experiments.plan import ExperimentPlan
 from tmunet_lab.experiments.results import RunResult
-from tmunet_lab.experiments.tables import ResultTable, TableBlock
 
 PERCENTILES = (10, 50, 90)
 RULE = (

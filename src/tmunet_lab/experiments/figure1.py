@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tmunet.files import write_text
+from tmunet_lab.experiments.build_tables import ResultTable, TableBlock, TableRow
 from tmunet_lab.experiments.captions import block_title, interval_units, missing_notes
 from tmunet_lab.experiments.markdown import bullet_list, table_page
 from tmunet_lab.experiments.number_format import format_seeds, scale_metric
 from tmunet_lab.experiments.paper_values import MACHINE, PROTOCOL
-from tmunet_lab.experiments.tables import ResultTable, TableBlock, TableRow
 from tmunet_lab.plots import save, style
 
 if TYPE_CHECKING:

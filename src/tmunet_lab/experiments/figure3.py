@@ -14,6 +14,7 @@ from tmunet.data.dataset import Dataset
 from tmunet.files import write_text
 from tmunet.report.drawing import contour, reduce_lines, shrink
 from tmunet.visualize import COLORS, to_rgb8
+from tmunet_lab.experiments.build_tables import ResultTable, TableBlock
 from tmunet_lab.experiments.captions import block_title, missing_notes, training_conditions
 from tmunet_lab.experiments.case_selection import (
     RULE,
@@ -34,7 +35,6 @@ from tmunet_lab.experiments.markdown import (
 )
 from tmunet_lab.experiments.number_format import DASH, format_metric
 from tmunet_lab.experiments.results import RunResult
-from tmunet_lab.experiments.tables import ResultTable, TableBlock
 from tmunet_lab.experiments.verify import RerunPredictor, load_scored, open_scored
 from tmunet_lab.plots import save, style
 

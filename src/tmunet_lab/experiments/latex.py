@@ -3,9 +3,9 @@ r"""Write tables as LaTeX with booktabs: a `table` environment per block, two li
 import re
 
 from tmunet.metrics import get_protocol
+from tmunet_lab.experiments.build_tables import METRICS, MetricCell, ResultTable, TableBlock, TableRow
 from tmunet_lab.experiments.captions import block_notes, block_title, how_to_read
 from tmunet_lab.experiments.number_format import HEADINGS, format_metric, format_p, join_numbers
-from tmunet_lab.experiments.tables import METRICS, MetricCell, ResultTable, TableBlock, TableRow
 
 SIGNS = {
     "\\": r"\textbackslash{}",

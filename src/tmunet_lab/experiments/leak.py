@@ -7,9 +7,9 @@ from typing import Any
 
 from tmunet.data.json_object import read_json_object
 from tmunet.errors import InputError
+from tmunet_lab.experiments.build_tables import ResultTable, TableBlock, TableRow
 from tmunet_lab.experiments.markdown import escape, link, markdown_table
 from tmunet_lab.experiments.number_format import DASH, format_metric
-from tmunet_lab.experiments.tables import ResultTable, TableBlock, TableRow
 
 RANDOM, GROUPED = "random", "grouped"
 

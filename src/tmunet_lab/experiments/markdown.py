@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tmunet.metrics import get_protocol
+from tmunet_lab.experiments.build_tables import METRICS, MetricCell, ResultTable, TableBlock, TableRow
 from tmunet_lab.experiments.captions import block_notes, block_title, how_to_read, training_conditions
 from tmunet_lab.experiments.costs import NetworkCost
 from tmunet_lab.experiments.number_format import (
@@ -21,7 +22,6 @@ from tmunet_lab.experiments.number_format import (
 from tmunet_lab.experiments.paper_values import MACHINE, PaperRow
 from tmunet_lab.experiments.plan import ExperimentPlan
 from tmunet_lab.experiments.results import RunResult
-from tmunet_lab.experiments.tables import METRICS, MetricCell, ResultTable, TableBlock, TableRow
 
 
 def table_page(table: ResultTable, folder: Path, command: str, before: Sequence[str] = ()) -> str:

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from tmunet_lab.experiments.build_tables import METRICS, ResultTable, TableBlock, TableRow
 from tmunet_lab.experiments.captions import format_settings
 from tmunet_lab.experiments.markdown import relative_path
 from tmunet_lab.experiments.number_format import format_seeds, scale_metric, unit
-from tmunet_lab.experiments.tables import METRICS, ResultTable, TableBlock, TableRow
 
 COLUMNS = (
     "target", "network", "model", "model_args", "settings", "paper_row", "data", "split", "protocol", "metric", "unit", "paper",

@@ -8,7 +8,7 @@ import torch
 from tmunet.errors import BackendError, UsageError
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.prediction.backends import sessions as backends
-from tmunet.prediction.backends.onnx_graph import write_onnx
+from tmunet.prediction.backends.onnx_export import write_onnx
 from tmunet.prediction.backends.sessions import create_session
 from tmunet.registry import create_model
 from tmunet_lab.bench.bench_table import measurement_table

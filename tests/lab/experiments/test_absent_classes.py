@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tmunet.metrics import METRICS, UNSCORED, CaseScores, get_protocol, is_absent
+from tmunet_lab.experiments.build_tables import build_table
 from tmunet_lab.experiments.captions import block_notes
 from tmunet_lab.experiments.case_selection import select_cases
 from tmunet_lab.experiments.markdown import escape, table_page
 from tmunet_lab.experiments.results import RunResult
 from tmunet_lab.experiments.statistics import estimate_metrics, paired_p
-from tmunet_lab.experiments.tables import build_table
 from tmunet_lab.experiments.tidy_csv import tidy_rows
 
 from . import made_results

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 
+from tmunet_lab.experiments.build_tables import ResultTable, build_table
 from tmunet_lab.experiments.figure1 import (
     LARGEST,
     UNTIMED,
@@ -17,7 +18,6 @@ from tmunet_lab.experiments.figure1 import (
     figure_notes,
     write_figure1,
 )
-from tmunet_lab.experiments.tables import ResultTable, build_table
 
 from .made_results import COSTS, NETWORKS, all_results, plan, result
 

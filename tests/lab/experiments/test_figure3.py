@@ -28,9 +28,9 @@ from tmunet_lab.experiments.figure3 import (
     case_figure,
     draw_outlines,
 )
-from tmunet_lab.experiments.pages import write_target
 from tmunet_lab.experiments.plan import ExperimentPlan, PlannedNetwork
 from tmunet_lab.experiments.results import RunResult, read_scores
+from tmunet_lab.experiments.write_tables import write_target
 
 from ...small_models import random_model
 from .made_results import result

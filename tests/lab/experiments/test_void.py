@@ -12,8 +12,8 @@ import pytest
 
 from tmunet.data.split.splits import Split
 from tmunet.training.run_folder import RunFolder
-from tmunet_lab.experiments.pages import write_target
 from tmunet_lab.experiments.plan import read_plan
+from tmunet_lab.experiments.write_tables import write_target
 
 from .made_results import COSTS, all_results, plan
 

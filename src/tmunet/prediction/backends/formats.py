@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from tmunet.nn.input_size import InputSize
 from tmunet.prediction.backends.names import ExportFormat
-from tmunet.prediction.backends.onnx_graph import write_onnx
+from tmunet.prediction.backends.onnx_export import write_onnx
 from tmunet.prediction.backends.sessions import Session, load
 from tmunet.prediction.backends.torch_graph import export_graph
 

@@ -17,9 +17,9 @@ from tmunet.metrics import get_protocol
 from tmunet.text import KINDS, resampling_unit
 from tmunet_lab.experiments.latex import escape_latex
 from tmunet_lab.experiments.markdown import escape
-from tmunet_lab.experiments.pages import write_target
 from tmunet_lab.experiments.plan import ExperimentPlan, PlannedNetwork
 from tmunet_lab.experiments.results import RunResult
+from tmunet_lab.experiments.write_tables import write_target
 
 from .made_results import COSTS, NETWORKS, all_results, plan, result
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tmunet.errors import InputError, UsageError
+from tmunet_lab.experiments.build_tables import ResultTable, TableBlock, build_table, reference_network
 from tmunet_lab.experiments.plan import PlannedNetwork
 from tmunet_lab.experiments.statistics import holm, paired_p
-from tmunet_lab.experiments.tables import ResultTable, TableBlock, build_table, reference_network
 
 from .made_results import COSTS, NETWORKS, all_results, plan, result
 

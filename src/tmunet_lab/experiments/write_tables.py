@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tmunet.files import write_csv, write_text
+from tmunet_lab.experiments.build_tables import build_table
 from tmunet_lab.experiments.costs import NetworkCost
 from tmunet_lab.experiments.figure1 import write_figure1
 from tmunet_lab.experiments.figure3 import write_figure3
@@ -13,7 +14,6 @@ from tmunet_lab.experiments.markdown import table_page
 from tmunet_lab.experiments.plan import ExperimentPlan
 from tmunet_lab.experiments.results import RunResult
 from tmunet_lab.experiments.runs import RunKey
-from tmunet_lab.experiments.tables import build_table
 from tmunet_lab.experiments.tidy_csv import COLUMNS, tidy_rows
 
 
