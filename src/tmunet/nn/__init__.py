@@ -1,1 +1,1 @@
-"""TM-UNet as the paper has it, in plain torch. Read bottom up: gates, mlstm, xlstm, mstm, tmunet."""
+"""TM-UNet as in the paper (Eq. 1-8), in plain torch. Read bottom up: gates, mlstm, xlstm, mstm, tmunet."""
