@@ -97,7 +97,7 @@ def value_of(flag: str, arguments: Sequence[str]) -> str | None:
 
 
 def _expand(arguments: Sequence[str], switches: set[str]) -> list[str]:
-    """Short flags written long, and ``=true`` behind switches that stand alone."""
+    """Expand short flags to long ones, and add ``=true`` to switches that stand alone."""
     typed = [SHORT.get(argument, argument) for argument in arguments]
     for index, argument in enumerate(typed):
         if argument in switches and typed[index + 1 : index + 2] not in (["true"], ["false"]):

@@ -1,4 +1,4 @@
-"""Memory and threads of the process on the CPU. Only the command line sets them: a library leaves its process alone."""
+"""Set up memory and threads of the process on the CPU; only the command line does this, never the library."""
 
 import ctypes
 import os

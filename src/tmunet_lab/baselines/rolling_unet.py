@@ -156,7 +156,7 @@ def _upsample(x: Tensor) -> Tensor:
 
 
 def _initialize(module: nn.Module) -> None:
-    """As the authors do inside their blocks; everything outside keeps torch's own initialization."""
+    """Initialize as the authors' blocks; everything outside keeps torch's own initialization."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

@@ -1,4 +1,4 @@
-"""Look up the paper's figures (Tables 1, 2 and 3), from `paper.yaml`."""
+"""Look up the values of the paper (Tables 1, 2 and 3), from `paper.yaml`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -56,7 +56,7 @@ def write_onnx(network: nn.Module, images: Tensor, file: Path, sizes: InputSize 
 
 
 def _reason(error: BaseException) -> str:
-    """The first line of the innermost cause that says something."""
+    """Return the first line of the innermost cause that has a message."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
