@@ -1,6 +1,6 @@
 """Format the scores of an evaluation as a text table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tmunet.metrics import (
@@ -11,7 +11,7 @@ from tmunet.metrics import (
     mean_over_classes,
     scored_classes,
 )
-from tmunet.text import pluralize, resampling_unit
+from tmunet.text import pluralize, resampling_unit, table
 
 if TYPE_CHECKING:
     from tmunet.evaluation import Evaluation
@@ -47,7 +47,7 @@ def _scores(summary: Mapping[str, Any]) -> list[str]:
     left_out = f", left out of HD {summary['n_hd_left_out']}" if summary["n_hd_left_out"] else ""
     groups = summary["n_groups"]
     return [
-        _aligned(rows),
+        table(rows[1:], rows[0]),
         f"missed {summary['n_missed']}, false alarms {summary['n_false_alarm']}, "
         f"true negatives {summary['n_both_empty']}{left_out}",
         *_objects(summary),
@@ -80,13 +80,3 @@ def _over_classes(summaries: Mapping[str, Mapping[str, Any]]) -> str:
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [f"  {first:{widths[0]}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))]
-        )
-        for first, *cells in rows
-    )

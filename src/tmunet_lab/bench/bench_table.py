@@ -1,6 +1,6 @@
 """Tables of measurements for the terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 
 from tmunet.prediction.backends.names import TORCH
@@ -89,9 +89,3 @@ def _milliseconds(time: Quartiles | None) -> tuple[str, str]:
 
 def _number(value: float | None, unit: float, digits: int) -> str:
     return "-" if value is None else f"{value / unit:,.{digits}f}"
-
-
-def aligned(rows: Iterable[Sequence[str]]) -> str:
-    """Format a text table whose first row is the header, until experiments call `tmunet.text.table`."""
-    header, *body = rows
-    return table(body, header)

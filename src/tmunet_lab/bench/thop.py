@@ -74,9 +74,6 @@ def count_macs_thop(model: nn.Module, size: tuple[int, int] = (512, 512), in_cha
     return sum(counts)
 
 
-count_macs_by_hooks = count_macs_thop  # until the tests of experiments use the new name
-
-
 @contextmanager
 def hooked(model: nn.Module) -> Iterator[list[int]]:
     """Collect the thop count of each module call within the context."""

@@ -1,4 +1,4 @@
-"""Build tables of results beside the paper's values (`write_tables.py` writes them): a block per protocol, data set and split, with a row per network."""
+"""Build tables of results beside the paper's values, a block per protocol, data set and split; `write_tables.py` writes them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -10,11 +10,10 @@ import torch
 
 from tmunet.errors import TMUNetError
 from tmunet.model_config import ModelConfig
-from tmunet.text import pluralize
+from tmunet.text import pluralize, table
 from tmunet.training.activation_checkpointing import checkpoint_stages
 from tmunet.training.step import training_step
 from tmunet.training.train_config import TrainConfig
-from tmunet_lab.bench.bench_table import aligned
 from tmunet_lab.bench.timing import time_interleaved
 from tmunet_lab.experiments.run_status import InspectedRun, RunProgress, RunStatus
 from tmunet_lab.experiments.runs import PlannedRun
@@ -170,7 +169,7 @@ def estimate_table(estimates: Sequence[TimeEstimate], workers: int) -> str:
     reasons = dict.fromkeys(one.reason for one in estimates if one.reason)
     return "\n".join(
         [
-            aligned([("run", "status", "steps", "s/step", "time"), *rows]),
+            table(rows, ("run", "status", "steps", "s/step", "time")),
             "",
             f"{pluralize(len(estimates), 'run')}, training and validation {duration(total)}{shared}{left_out}. "
             "Loading, augmentation and evaluation come on top.",

@@ -90,7 +90,7 @@ def test_the_tool_counts_the_same(name: str, expected: int) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("tmunet_t", 115_630_080),
+        ("tmunet_t", 124_018_688),
         ("monai_basicunet", 5_534_908_416),
         ("monai_attentionunet", 3_608_563_712),
         ("monai_segresnet", 993_656_832),

@@ -9,7 +9,7 @@ import pytest
 from tmunet.files import write_json
 from tmunet.registry import create_model
 from tmunet_lab.bench.macs import count_macs, count_parameters
-from tmunet_lab.bench.thop import count_macs_by_hooks
+from tmunet_lab.bench.thop import count_macs_thop
 from tmunet_lab.experiments import costs as cost_module
 from tmunet_lab.experiments.costs import NetworkCost, count_costs, model_spec_of, time_costs
 from tmunet_lab.experiments.plan import PlannedNetwork
@@ -34,8 +34,8 @@ def bench_file(folder: Path, **changes: Any) -> None:
 
 def test_networks_are_counted_with_their_options_and_broken_ones_are_told() -> None:
     costs, reasons = count_costs(PLAN)
-    network = create_model("tmunet_t", model_args={"mstm": {"xlstm": False, "pooling": False, "dwconv": False}}).eval()
-    expected = count_parameters(network), count_macs(network), count_macs_by_hooks(network)
+    network = create_model("tmunet_t", mstm={"xlstm": False, "pooling": False, "dwconv": False}).eval()
+    expected = count_parameters(network), count_macs(network), count_macs_thop(network)
     assert costs == {"bare": NetworkCost(*expected, None, "")}
     assert list(reasons) == ["broken"]
     assert "'nonsense'" in reasons["broken"]
