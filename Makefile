@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test lint coverage nightly reproduce-smoke format clean
+.PHONY: help demo test lint coverage slow nightly reproduce-smoke format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,7 +14,8 @@ help:
 	@echo "make test     the fast tests (minutes)"
 	@echo "make lint     style and types"
 	@echo "make coverage the fast tests with the share of lines that they run"
-	@echo "make nightly  the slow tests"
+	@echo "make slow     the slow tests: end to end, several processes, every size (minutes)"
+	@echo "make nightly  those, and the longest"
 	@echo "make reproduce-smoke  all steps of 'tmunet reproduce' on the sample images (minutes)"
 	@echo "make format   put the code into the project's form"
 	@echo "make clean    remove the virtual environment; runs stay"
@@ -35,6 +36,9 @@ coverage: $(VENV)/.test
 	@$(BIN)/coverage run -m pytest --quiet --numprocesses auto --dist worksteal
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+slow: $(VENV)/.test
+	@$(BIN)/python -m pytest --quiet -m slow --numprocesses auto --dist worksteal
 
 nightly: $(VENV)/.test
 	@$(BIN)/python -m pytest --quiet -m "slow or nightly" --numprocesses auto --dist worksteal

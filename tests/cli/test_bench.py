@@ -28,6 +28,7 @@ def fast_product_and_same_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[N
 
 
 @linux
+@pytest.mark.slow
 def test_bench_prints_a_table_and_writes_files(tmunet: Run, tmp_path: Path) -> None:
     words = [
         "tmunet_t",

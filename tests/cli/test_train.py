@@ -45,6 +45,7 @@ def test_a_run_is_trained_scored_continued_and_not_overwritten(
     assert scores[0].read_text() == scores[1].read_text()
 
 
+@pytest.mark.slow
 def test_the_demo_continues_an_interrupted_run_and_leaves_a_finished_one(
     tmunet: Run,
     golden: Callable[..., None],

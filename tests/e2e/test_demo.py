@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tmunet.data.io.masks import read_mask
 
 
@@ -15,6 +17,7 @@ def demo(folder: Path, *flags: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_demo_trains_scores_predicts_and_reports_and_does_so_again(tmp_path: Path) -> None:
     first = demo(tmp_path, "--epochs=2")
     run = tmp_path / "runs" / "demo"
@@ -37,6 +40,7 @@ def test_the_demo_trains_scores_predicts_and_reports_and_does_so_again(tmp_path:
     assert "runs/demo-2" in again.replace("\\", "/")
 
 
+@pytest.mark.slow
 def test_an_interrupted_demo_is_continued(tmp_path: Path) -> None:
     demo(tmp_path, "--epochs=1")
     run = tmp_path / "runs" / "demo"

@@ -46,6 +46,7 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_plan_is_interrupted_resumed_reported_and_not_done_twice(
     make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -204,7 +204,7 @@ def test_threads_share_a_predictor() -> None:
         np.testing.assert_allclose(found, alone[place % len(images)], atol=1e-5)
 
 
-@pytest.mark.parametrize("backend", ["torch", "onnx"])
+@pytest.mark.parametrize("backend", ["torch", pytest.param("onnx", marks=pytest.mark.slow)])
 def test_another_process_gets_the_same_predictor(noise: Draw, backend: Any) -> None:
     predictor, image = Predictor(bright_model(), backend=backend, tta=True), noise(40, 48, 3)
     other = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))  # the only way on Windows and macOS

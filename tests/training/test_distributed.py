@@ -22,6 +22,7 @@ LAUNCHERS = {
 
 
 @pytest.mark.parametrize("launcher", ["lightning", pytest.param("torchrun", marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_two_processes_equal_one(launcher: str, make_dataset: Callable[..., Path], tmp_path: Path) -> None:
     data = make_dataset(train=8)
     # plain gradient steps of Adam's first epochs, large enough to move every weight, small enough not to amplify rounding

@@ -48,6 +48,7 @@ def test_a_split_that_leaks_trains_with_a_warning_that_names_the_number(make_dat
         assert provenance["leaks"]["test in train"] == expected
 
 
+@pytest.mark.slow
 def test_the_command_line_prints_the_warning_as_a_sentence(make_dataset: Make, tmp_path: Path) -> None:
     data = make_dataset(train=4)
     brighter(data, "case7", "case0")

@@ -34,6 +34,7 @@ def wait_for_rows(path: Path, rows: int) -> None:
         pytest.param(signal.SIGINT, marks=pytest.mark.slow),
     ],
 )
+@pytest.mark.slow
 def test_a_killed_run_continues_bit_for_bit(
     stop: signal.Signals, make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def rows(folder: Path) -> list[Measurement]:
     return measure(parse_model_specs(LABELS), PLAN, Conditions(exports=str(folder)), None)
 
 
+@pytest.mark.slow
 def test_every_engine_gives_the_logits_of_pytorch_in_the_same_turns(rows: list[Measurement], folder: Path) -> None:
     assert [(row.backend, row.batch) for row in rows] == [(e, b) for b in (1, 2) for e in ("torch", "onnx", "openvino")]
     for row in rows:
@@ -47,6 +48,7 @@ def test_every_engine_gives_the_logits_of_pytorch_in_the_same_turns(rows: list[M
     assert "torch where no backend is named" in measurement_table(rows, "tmunet_t")
 
 
+@pytest.mark.slow
 def test_a_process_of_its_own_runs_the_file_that_is_there(rows: list[Measurement], folder: Path) -> None:
     assert rows
     peak = measure_in_subprocess("tmunet_t@onnx", 64, 1, Conditions(exports=str(folder)))
@@ -79,6 +81,7 @@ def test_an_engine_that_computes_something_else_is_not_timed(
     assert row.note.startswith("not run: does not compute what PyTorch computes: a logit is off by")
 
 
+@pytest.mark.slow
 def test_lower_precision_says_how_far_it_is_off_or_that_there_is_none(folder: Path, rows: list[Measurement]) -> None:
     assert rows
     conditions = Conditions(precision="bfloat16", exports=str(folder))
