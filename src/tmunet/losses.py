@@ -51,7 +51,7 @@ class DiceCELoss(nn.Module):
             ce = F.cross_entropy(logits, labels, reduction="none")
             probability = torch.softmax(logits, dim=1)[:, 1:]
         mean_ce = (ce * valid).sum((1, 2)) / valid.sum((1, 2)).clamp(min=1)
-        losses = self.lambda_ce * mean_ce + self.lambda_dice * dice_loss(probability, truth, valid)  # (B,)
+        losses = self.lambda_ce * mean_ce + self.lambda_dice * dice_loss(probability, truth, valid)  # Eq. 9, (B,)
         return losses if self.reduction == "none" else mean_loss(losses, target)
 
 
