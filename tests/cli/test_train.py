@@ -74,7 +74,7 @@ def test_the_sample_is_a_data_set_with_all_sides() -> None:
     dataset = open_dataset(demo.sample_folder())
     assert all(dataset.subset(side) for side in ("train", "val", "test"))
     assert demo._verdict(0.9).startswith("Mean Dice 0.900: at least 0.85")
-    assert demo._verdict(0.5).startswith("Mean Dice 0.500: below the 0.85")
+    assert demo._verdict(0.5).startswith("Mean Dice 0.500: below 0.85")
 
 
 @pytest.mark.parametrize(
