@@ -82,6 +82,6 @@ def _verdict(dice: float) -> str:
     if dice >= GOAL:
         return f"Mean Dice {dice:.3f}: at least {GOAL:.2f}, as expected of this demo."
     return (
-        f"Mean Dice {dice:.3f}: below {GOAL:.2f}; random starts of the default settings gave 0.84 to 0.86, and fewer epochs give less. "
-        "The report shows the worst images first."
+        f"Mean Dice {dice:.3f}: below {GOAL:.2f}; random starts of the default settings gave 0.84 to 0.86, and fewer epochs "
+        "give less. The report shows the worst images first."
     )
