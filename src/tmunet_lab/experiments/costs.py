@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tmunet.config import flatten
 from tmunet.data.json_object import read_json_object
 from tmunet.errors import TMUNetError
 from tmunet_lab.bench.environment import machine
@@ -16,7 +17,6 @@ from tmunet_lab.bench.thop import hooked
 from tmunet_lab.experiments.child import run_in_child
 from tmunet_lab.experiments.plan import ExperimentPlan, PlannedNetwork
 from tmunet_lab.experiments.processes import ProcessGroup
-from tmunet_lab.experiments.runs import flatten
 
 SIZE = 512  # pixels, as in the paper
 FOLDER = "bench"

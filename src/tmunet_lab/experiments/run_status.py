@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from tmunet.config import to_dict
+from tmunet.config import flatten, to_dict
 from tmunet.data.json_object import read_json_object
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256
 from tmunet.model_config import CONFIG, WEIGHTS
-from tmunet_lab.experiments.runs import PlannedRun, flatten
+from tmunet_lab.experiments.runs import PlannedRun
 
 # paths may move: the split is compared by its hash, the recipe by its settings; the hardware is part of the run's provenance
 _NOT_COMPARED = ("data", "split", "out", "recipe", "device", "checkpointing")

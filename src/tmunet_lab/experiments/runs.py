@@ -1,12 +1,11 @@
 """Expand a plan into runs: data, settings, run folder, and the commands that train and score each."""
 
 import json
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tmunet.config import from_mapping
+from tmunet.config import deep_merge, flatten, from_mapping
 from tmunet.training.run_folder import RunFolder
 from tmunet.training.train_config import TrainConfig, read_recipe
 from tmunet_lab.experiments.data_sources import DataSource, find_data_source
@@ -135,31 +134,3 @@ def evaluate_command(run: PlannedRun, protocol: str) -> list[str]:
         f"--out={run.scores(protocol)}",
         "--allow-train-images",
     ]
-
-
-def deep_merge(*layers: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge nested settings; later layers take precedence.
-
-    >>> deep_merge({"preprocess": {"size": 512, "channels": 3}}, {"preprocess": {"size": 64}})
-    {'preprocess': {'size': 64, 'channels': 3}}
-    """
-    result: dict[str, Any] = {}
-    for layer in layers:
-        for key, value in layer.items():
-            below = result.get(key)
-            nested = isinstance(below, Mapping) and isinstance(value, Mapping)
-            result[key] = deep_merge(below or {}, value) if nested else value
-    return result
-
-
-def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Flatten nested settings to dotted names.
-
-    >>> dict(flatten({"epochs": 2, "preprocess": {"size": 64}}))
-    {'epochs': 2, 'preprocess.size': 64}
-    """
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from flatten(value, f"{prefix}{key}.")
-        else:
-            yield prefix + key, value
