@@ -76,6 +76,9 @@ class TrainConfig:
     """Name of the network; see `tmunet info`."""
     model_args: dict[str, Any] = field(default_factory=dict)
     """Settings of the network that differ from the named one, such as {refine: full}; see `create_model`."""
+    pretrained: Literal["imagenet"] | None = None
+    """Weights that the encoder starts from: imagenet, for networks that have them (tmunet_lite0 to 2, unet_lite0); null is fresh
+    weights."""
     seed: int = 0
     """Seed of weights, shuffling, augmentation and random split."""
     preprocess: Preprocess = field(default_factory=Preprocess)

@@ -8,7 +8,6 @@ of 32 channels and a first and last stage of one block at every size. Here witho
 import math
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}  # TensorFlow counts momentum the other way: 0.99
