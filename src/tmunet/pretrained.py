@@ -118,8 +118,12 @@ def rename(weights: Mapping[str, Tensor], encoder: EfficientNetLite) -> dict[str
     blocks = [name for name, module in encoder.named_modules() if isinstance(module, MBConv)]
     for number, block in enumerate(blocks):
         names |= {f"_blocks.{number}.{theirs}": f"{block}.{ours}" for theirs, ours in LAYERS.items()}
-    layers = ((*name.rsplit(".", 1), tensor) for name, tensor in weights.items())
-    return {f"{names[layer]}.{leaf}": tensor for layer, leaf, tensor in layers if layer not in CLASSIFIER}
+    renamed = {}
+    for name, tensor in weights.items():
+        layer, _, leaf = name.rpartition(".")
+        if layer not in CLASSIFIER:
+            renamed[f"{names[layer]}.{leaf}"] = tensor
+    return renamed
 
 
 def adapt_channels(kernels: Tensor, channels: int) -> Tensor:

@@ -30,7 +30,8 @@ class Preprocess:
             raise ValueError(f"Expected `channels` to be at least 1, but got {self.channels}.")
         if self.normalize == "imagenet" and self.channels not in (1, 3):
             raise ValueError(
-                f"Expected `normalize` to be 'image' or 'efficientnet_lite' for {pluralize(self.channels, 'channel')}: ImageNet has 3."
+                "Expected `normalize` to be 'image' or 'efficientnet_lite' for "
+                f"{pluralize(self.channels, 'channel')}: ImageNet has 3."
             )
 
 

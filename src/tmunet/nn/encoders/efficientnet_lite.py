@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-BATCH_NORM = {"eps": 1e-3, "momentum": 0.01}  # TensorFlow counts momentum the other way: 0.99
 STEM = 32  # channels, at every size
 
 
@@ -115,9 +114,7 @@ class MBConv(nn.Module):
         inner = in_channels * expansion
         self.expand = _conv_bn_relu6(in_channels, inner, 1) if expansion > 1 else nn.Identity()
         self.depthwise = _conv_bn_relu6(inner, inner, kernel, stride, groups=inner)
-        self.project = nn.Sequential(
-            nn.Conv2d(inner, out_channels, 1, bias=False), nn.BatchNorm2d(out_channels, **BATCH_NORM)
-        )
+        self.project = nn.Sequential(nn.Conv2d(inner, out_channels, 1, bias=False), _batch_norm(out_channels))
         self.residual = stride == 1 and in_channels == out_channels
 
     def forward(self, x: Tensor) -> Tensor:
@@ -149,7 +146,11 @@ def _conv_bn_relu6(in_channels: int, out_channels: int, kernel: int, stride: int
         if stride == 2
         else nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, groups=groups, bias=False)
     )
-    return nn.Sequential(conv, nn.BatchNorm2d(out_channels, **BATCH_NORM), nn.ReLU6(inplace=True))
+    return nn.Sequential(conv, _batch_norm(out_channels), nn.ReLU6(inplace=True))
+
+
+def _batch_norm(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)  # TensorFlow counts momentum the other way: 0.99
 
 
 def _scaled_channels(channels: int, width: float, divisor: int = 8) -> int:
