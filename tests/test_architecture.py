@@ -26,6 +26,7 @@ ORDER = (
     ("errors",),
     ("config", "extras", "device", "class_names"),
     ("nn", "losses", "metrics"),
+    ("pretrained",),
     ("data", "registry"),
     ("model_card", "model_config"),
     ("model", "datasets", "check"),
@@ -122,7 +123,7 @@ def test_the_order_sees_what_is_against_it() -> None:
         ("tmunet.losses", ("torch", "tmunet.labels")),
         ("tmunet.metrics", ("numpy", "scipy", "tmunet.metrics", "tmunet.errors")),
         ("tmunet.config", ("yaml", "tmunet.errors")),
-        ("tmunet.registry", ("torch", "tmunet.config", "tmunet.errors")),
+        ("tmunet.registry", ("torch", "tmunet.config", "tmunet.errors", "tmunet.pretrained")),
     ],
 )
 def test_a_package_imports_only(package: str, allowed: tuple[str, ...]) -> None:

@@ -27,7 +27,9 @@ configs = st.builds(
     split=st.none() | word,
     model_args=st.dictionaries(word, option, max_size=3),
     seed=st.integers(0, 2**32 - 1),
-    preprocess=st.builds(Preprocess, size=st.integers(32, 4096), normalize=st.sampled_from(["imagenet", "image"])),
+    preprocess=st.builds(
+        Preprocess, size=st.integers(32, 4096), normalize=st.sampled_from(["imagenet", "image", "efficientnet_lite"])
+    ),
     epochs=st.integers(1, 10_000),
     batch_size=st.integers(1, 64),
     loss=st.builds(LossConfig, cross_entropy=positive, dice=positive),
@@ -212,6 +214,8 @@ def test_the_recipe_paper_is_the_paper_and_nothing_else() -> None:
         "recipe": "paper",
         "model": "tmunet_t",
         "model_args": {},
+        "pretrained": None,
+        "freeze_encoder_batchnorm": False,
         "seed": 0,
         "preprocess": {"size": 512, "channels": 3, "normalize": "imagenet"},
         "epochs": 200,
@@ -220,6 +224,7 @@ def test_the_recipe_paper_is_the_paper_and_nothing_else() -> None:
         "optimizer": {
             "name": "adam",
             "learning_rate": 1e-4,
+            "encoder_learning_rate_factor": 1.0,
             "schedule": "exponential",
             "decay": 0.98,
             "warmup_epochs": 0.0,
@@ -261,7 +266,7 @@ def test_every_recipe_loads_and_leaves_the_run_to_the_user(name: str) -> None:
 
 
 def test_the_recipes_are_those_of_the_documentation() -> None:
-    assert {"demo", "nuclei", "paper", "strong"} <= set(list_recipes())
+    assert {"demo", "finetune", "nuclei", "paper", "strong"} <= set(list_recipes())
 
 
 def test_a_recipe_may_be_a_file_but_does_not_name_data(tmp_path: Path) -> None:

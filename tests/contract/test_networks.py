@@ -23,6 +23,10 @@ PINNED = {  # name: (parameters, multiply-accumulates of one 3 x 512 x 512 image
     "tmunet_t": (266_017, 525_388_032),
     "tmunet_s": (1_016_577, 1_786_855_936),
     "tmunet_b": (3_971_521, 6_508_823_552),
+    "tmunet_lite0": (3_143_033, 2_132_129_504),
+    "tmunet_lite1": (3_907_705, 2_744_858_336),
+    "tmunet_lite2": (4_547_305, 3_124_784_960),
+    "unet_lite0": (5_198_161, 11_528_615_648),
     "unet": (13_395_329, 123_681_636_352),
     "unet_classic": (31_037_633, 192_669_548_544),
     "nnunet": (46_323_111, 59_735_277_568),
@@ -64,7 +68,10 @@ def test_every_network_is_pinned() -> None:
     assert set(PINNED) == set(list_models())
 
 
-OTHER_SIZES = ("tmunet_s", "tmunet_b", "rolling_unet_m", "rolling_unet_l", "tmunet_released_s", "tmunet_released_b")
+OTHER_SIZES = (
+    *("tmunet_s", "tmunet_b", "tmunet_lite1", "tmunet_lite2"),
+    *("rolling_unet_m", "rolling_unet_l", "tmunet_released_s", "tmunet_released_b"),
+)
 
 
 def names(nightly: str = "") -> list[object]:

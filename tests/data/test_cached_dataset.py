@@ -70,6 +70,14 @@ def test_faults_of_all_cases_are_reported_at_once(make_dataset: Callable[..., Pa
     assert "case5" in faults[1]
 
 
+def test_normalization_for_efficientnet_lite_has_the_numbers_of_its_authors() -> None:
+    bytes_ = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    for channels in (1, 3, 5):
+        result = normalize(unit(bytes_.repeat(1, channels, 1, 1)), "efficientnet_lite")
+        expected = (np.arange(256).reshape(1, 1, 16, 16) - 127) / 128
+        np.testing.assert_allclose(result.numpy(), np.repeat(expected, channels, 1), atol=1e-6)
+
+
 def test_normalization_by_imagenet_and_by_the_image() -> None:
     images = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     expected = (images.numpy() - np.reshape(IMAGENET_MEAN, (3, 1, 1))) / np.reshape(IMAGENET_SD, (3, 1, 1))

@@ -62,7 +62,10 @@ def test_a_run_does_not_continue_under_other_names_of_its_labels(make_dataset: M
         resume(run.path)
 
 
-@pytest.mark.parametrize(("normalize", "brightness", "told"), [("imagenet", 0, 1), ("image", 0.1, 1), ("image", 0, 0)])
+@pytest.mark.parametrize(
+    ("normalize", "brightness", "told"),
+    [("imagenet", 0, 1), ("efficientnet_lite", 0, 1), ("image", 0.1, 1), ("image", 0, 0)],
+)
 def test_twelve_bits_in_sixteen_are_told_where_they_spoil_training(
     make_dataset: Make, tmp_path: Path, normalize: str, brightness: float, told: int
 ) -> None:

@@ -5,6 +5,8 @@ from typing import Literal
 
 from tmunet.text import pluralize
 
+Normalization = Literal["imagenet", "image", "efficientnet_lite"]
+
 MIN_SIZE = 32  # pixels; the deepest stage of a network has 1/32 of the resolution
 MAX_SIZE = 16_384  # pixels; a model file that asks for more is damaged or hostile
 
@@ -17,8 +19,9 @@ class Preprocess:
     """Images are resized to this many pixels in height and width (paper, section 3.1)."""
     channels: int = 3
     """Channels: 1 is gray, 3 is RGB; images with one are brought to the other."""
-    normalize: Literal["imagenet", "image"] = "imagenet"
-    """Subtract and divide by: mean and standard deviation of ImageNet, or of the image itself."""
+    normalize: Normalization = "imagenet"
+    """Subtract and divide by: mean and standard deviation of ImageNet, or of the image itself, or 127 and 128 (of 255) as the
+    pretrained weights of EfficientNet-Lite expect."""
 
     def __post_init__(self) -> None:
         if not MIN_SIZE <= self.size <= MAX_SIZE:
@@ -27,7 +30,8 @@ class Preprocess:
             raise ValueError(f"Expected `channels` to be at least 1, but got {self.channels}.")
         if self.normalize == "imagenet" and self.channels not in (1, 3):
             raise ValueError(
-                f"Expected `normalize` to be 'image' for {pluralize(self.channels, 'channel')}: ImageNet has 3."
+                "Expected `normalize` to be 'image' or 'efficientnet_lite' for "
+                f"{pluralize(self.channels, 'channel')}: ImageNet has 3."
             )
 
 

@@ -1,6 +1,6 @@
 """Preprocess images: channels, resize, scale to [0, 1], normalize. The same in training, evaluation and prediction."""
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from tmunet.data.data_config import Preprocess
+from tmunet.data.data_config import Normalization, Preprocess
 from tmunet.data.io.images import to_channels
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_SD = (0.229, 0.224, 0.225)
+EFFICIENTNET_LITE_MEAN, EFFICIENTNET_LITE_SD = 127 / 255, 128 / 255  # of every channel
 FLOOR = 1e-3 / 257  # of a standard deviation: a quarter of a gray level of 16 bits; an empty image stays empty
 
 
@@ -44,11 +45,23 @@ def unit(images: Tensor) -> Tensor:
     return images.to(torch.float32) / torch.iinfo(images.dtype).max
 
 
-def normalize(images: Tensor, by: Literal["imagenet", "image"]) -> Tensor:
-    """Normalize images (B, C, H, W) in [0, 1] to mean 0 and standard deviation 1: of ImageNet, or of each image."""
+def normalize(images: Tensor, by: Normalization) -> Tensor:
+    """Normalize images (B, C, H, W) in [0, 1]: to mean 0 and standard deviation 1, or by constants; see `Preprocess`."""
     if by == "image":
         sd, mean = torch.std_mean(images, dim=(1, 2, 3), keepdim=True)
         return (images - mean) / sd.clamp(min=FLOOR)
-    C = images.shape[1]
-    mean, sd = (images.new_tensor(values).reshape(1, 3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_SD))
-    return (images - mean) / sd if C == 3 else (images - mean.mean()) / sd.mean()
+    mean, sd = (images.new_tensor(values).reshape(1, -1, 1, 1) for values in constants(by, images.shape[1]))
+    return (images - mean) / sd
+
+
+def constants(by: Normalization, channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """What to subtract from images in [0, 1] and to divide by, one value for all channels or one for each.
+
+    >>> constants("imagenet", 1)
+    ((0.449,), (0.226,))
+    """
+    if by == "efficientnet_lite":
+        return (EFFICIENTNET_LITE_MEAN,), (EFFICIENTNET_LITE_SD,)
+    if channels == 3:
+        return IMAGENET_MEAN, IMAGENET_SD
+    return (sum(IMAGENET_MEAN) / 3,), (sum(IMAGENET_SD) / 3,)

@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
 
-from tmunet.data.preprocess import IMAGENET_MEAN, IMAGENET_SD
+from tmunet.data.data_config import Normalization
+from tmunet.data.preprocess import constants
 from tmunet.errors import BackendError, UsageError
 from tmunet.extras import require
 from tmunet.files import sha256, write_json
@@ -213,12 +214,11 @@ def _pipeline_metadata(config: ModelConfig, sizes: InputSize | None) -> dict[str
     }
 
 
-def _normalization(by: Literal["imagenet", "image"], channels: int) -> str | dict[str, list[float]]:
+def _normalization(by: Normalization, channels: int) -> str | dict[str, list[float]]:
     if by == "image":
         return by
-    if channels == 3:
-        return {"mean": list(IMAGENET_MEAN), "sd": list(IMAGENET_SD)}
-    return {"mean": [sum(IMAGENET_MEAN) / 3], "sd": [sum(IMAGENET_SD) / 3]}
+    mean, sd = constants(by, channels)
+    return {"mean": list(mean), "sd": list(sd)}
 
 
 def _validation_metadata(parity: Parity, agreement: Agreement | None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from tmunet.data.split.leakage import LeakReport
 from tmunet.data.training_stats import Intensity
 from tmunet.errors import InputError, TMUNetWarning
 from tmunet.labels import IGNORE_LABEL
+from tmunet.pretrained import NORMALIZE
 from tmunet.text import pluralize
 from tmunet.training.train_config import TrainConfig
 
@@ -27,9 +28,9 @@ def warn_low_intensity(dataset: Dataset, images: Sequence[Intensity], config: Tr
         config: how images are normalized and augmented.
     """
     dark = [image for image in images if image.is_dark]
-    brightness = config.augment.brightness
+    brightness, normalize = config.augment.brightness, config.preprocess.normalize
     effects = [
-        *(["they are nearly black where normalize is 'imagenet'"] if config.preprocess.normalize == "imagenet" else []),
+        *([f"they are nearly black where normalize is {normalize!r}"] if normalize != "image" else []),
         *([f"brightness changes by up to {brightness:g} of white"] if brightness > 0 else []),
     ]
     if dark and effects:
@@ -38,6 +39,16 @@ def warn_low_intensity(dataset: Dataset, images: Sequence[Intensity], config: Tr
             f"{dataset.folder}: {len(dark)} of {pluralize(len(images), 'training image')} have 16 bits, but no value above "
             f"{brightest:,} of 65,535: {' and '.join(effects)}. Stretch the values of all images by one rule, or train with "
             "--preprocess.normalize image --augment.brightness 0. `tmunet check` lists the images (small-range)."
+        )
+
+
+def warn_normalization(config: TrainConfig) -> None:
+    """Warn of images that are normalized in another way than those that the pretrained weights were learned on."""
+    if config.pretrained and config.preprocess.normalize != NORMALIZE:
+        _warn(
+            f"The pretrained weights were learned on images normalized as {NORMALIZE!r}, but preprocess.normalize is "
+            f"{config.preprocess.normalize!r}. Train with --preprocess.normalize {NORMALIZE}, or see which is better on your "
+            "validation images."
         )
 
 

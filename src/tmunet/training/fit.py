@@ -24,11 +24,18 @@ from tmunet.device import choose_device
 from tmunet.errors import DataError, InputError, InterruptedRunError, UsageError
 from tmunet.model import check_size, save_model
 from tmunet.model_config import ModelConfig
+from tmunet.pretrained import load_pretrained
 from tmunet.text import pluralize
 from tmunet.training.activation_checkpointing import checkpoint_stages
 from tmunet.training.callbacks import MetricsLog, ProgressBar, Throughput
 from tmunet.training.checkpoints import check_checkpoint, kept_weights
-from tmunet.training.data_checks import check_labels, warn_absent_classes, warn_leakage, warn_low_intensity
+from tmunet.training.data_checks import (
+    check_labels,
+    warn_absent_classes,
+    warn_leakage,
+    warn_low_intensity,
+    warn_normalization,
+)
 from tmunet.training.module import SegmentationModule
 from tmunet.training.run_folder import RunFolder
 from tmunet.training.train_config import TrainConfig
@@ -38,10 +45,11 @@ VALIDATION_BATCH = 8  # images; validation keeps no gradients, so its batch only
 
 
 def train(config: TrainConfig) -> RunFolder:
-    """Train from fresh weights into a new run folder.
+    """Train from fresh or pretrained weights into a new run folder.
 
     Raises:
         UsageError: the run folder exists already, or a setting does not fit.
+        MissingExtraError: the package with the pretrained weights is not installed.
         DataError: all faults of the data set, before the first epoch and before anything is written.
     """
     run = RunFolder(config.run_folder)
@@ -92,6 +100,8 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     )
     network = model_config.create_network()
     check_size(network, config.preprocess.size, "preprocess.size")
+    begun = resuming and run.last.exists()
+    origin = load_pretrained(network, config.pretrained) if config.pretrained and not begun else None
     if config.checkpointing:
         checkpoint_stages(network)
     module = SegmentationModule(network, config, train_cases.names, -(-len(train_cases) // config.batch_size))
@@ -103,14 +113,15 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     trainer = build_trainer(config, run, [log, ProgressBar(title), speed], validates=validates)
     if trainer.is_global_zero and not resuming:
         machine = {"device": _name_of(trainer.strategy.root_device), "threads": torch.get_num_threads()}
-        run.start(config, dataset, data_hash, leaks, {**machine, "processes": config.devices * config.nodes})
+        machine["processes"] = config.devices * config.nodes
+        run.start(config, dataset, data_hash, leaks, machine, origin)
     world = config.devices * config.nodes
     sampler: DistributedSampler[Batch] = DistributedSampler(
         train_cases, world, trainer.global_rank, shuffle=True, seed=config.seed
     )
     loader = _loader(train_cases, config.batch_size // world, sampler)
     validation = _loader(val_cases, VALIDATION_BATCH) if validates else None
-    _launch(trainer, module, loader, validation, run if resuming and run.last.exists() else None)
+    _launch(trainer, module, loader, validation, run if begun else None)
     if trainer.is_global_zero:
         network.load_state_dict(kept_weights(run.last if validation is None else run.best, module.device))
         provenance = run.describe(log.rows, config, speed.speed)
@@ -168,6 +179,7 @@ def _load_cases(
     leaks = find_leaks(dataset.split, {case.name: case.group for case in dataset.cases}, signatures)
     if _is_first_process():
         warn_low_intensity(dataset, loaded[0].intensities, config)
+        warn_normalization(config)
         warn_leakage(dataset, leaks)
     return loaded[0], loaded[1], loaded[2].present, leaks
 

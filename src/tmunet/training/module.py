@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import pytorch_lightning as pl
@@ -19,7 +19,7 @@ from tmunet.labels import IGNORE_LABEL
 from tmunet.losses import DiceCELoss, counts, loss_from_config, mean_loss
 from tmunet.metrics import EMPTY_POLICY, dice, presence
 from tmunet.prediction.postprocess import decide
-from tmunet.training.optimizer import build_optimizer, learning_rate_factor
+from tmunet.training.optimizer import build_optimizer, encoder_of, learning_rate_factor
 from tmunet.training.train_config import TrainConfig
 from tmunet.training.weight_average import moving_average
 
@@ -66,6 +66,20 @@ class SegmentationModule(pl.LightningModule):
         self.kept_weights: Weights = "raw" if self.average is None else "average"
         self.validation: dict[Weights, list[Validated]] = {}
         self.batch: tuple[str, ...] = ()  # names of the images of the step
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training mode, but for BatchNorm layers of the encoder that are frozen.
+
+        Raises:
+            UsageError: they shall be, and the network has no encoder.
+        """
+        super().train(mode)
+        if self.settings.freeze_encoder_batchnorm:
+            for module in encoder_of(self.network, "freeze_encoder_batchnorm").modules():
+                if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
+                    module.eval()
+        return self
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Scale to [0, 1], augment (in training) and normalize, on the device."""

@@ -74,9 +74,24 @@ class RunFolder:
         return folder
 
     def start(
-        self, config: TrainConfig, dataset: Dataset, data_hash: str, leaks: LeakReport, machine: Mapping[str, Any]
+        self,
+        config: TrainConfig,
+        dataset: Dataset,
+        data_hash: str,
+        leaks: LeakReport,
+        machine: Mapping[str, Any],
+        pretrained: Mapping[str, str] | None = None,
     ) -> None:
-        """Write settings, split and provenance before the first epoch; `machine` describes device and processes."""
+        """Write settings, split and provenance before the first epoch.
+
+        Args:
+            config: the settings.
+            dataset: with the split.
+            data_hash: of its training and validation images.
+            leaks: data leakage of the split.
+            machine: device and processes.
+            pretrained: where the weights come from that the training starts from; None is fresh weights.
+        """
         write_split(self.split, dataset.split)
         write_json(
             self.provenance,
@@ -89,6 +104,7 @@ class RunFolder:
                 "split_sizes": {side: len(names) for side, names in dataset.split.to_dict().items()},
                 "leaks": leaks.counts(),
                 "seed": config.seed,
+                **({} if pretrained is None else {"pretrained": dict(pretrained)}),
                 "machine": machine,
                 "versions": versions(),
             },

@@ -35,6 +35,8 @@ class OptimizerConfig:
     """Adam, or AdamW with decoupled weight decay."""
     learning_rate: float = 1e-4
     """Initial (exponential) or maximum (cosine) learning rate."""
+    encoder_learning_rate_factor: float = 1.0
+    """Factor on the learning rate of the encoder, below 1 where its weights are pretrained."""
     schedule: Literal["exponential", "cosine"] = "exponential"
     """Learning rate schedule: multiply by `decay` after every epoch, or decrease along a half cosine to zero."""
     decay: float = 0.98
@@ -52,6 +54,10 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"Expected `learning_rate` to be above 0, but got {self.learning_rate}.")
+        if not 0 < self.encoder_learning_rate_factor < math.inf:
+            raise ValueError(
+                f"Expected `encoder_learning_rate_factor` to be above 0, but got {self.encoder_learning_rate_factor}."
+            )
         if not (0 < self.decay <= 1 and self.warmup_epochs >= 0 and self.weight_decay >= 0):
             raise ValueError("Expected `decay` in (0, 1], and `warmup_epochs` and `weight_decay` to be at least 0.")
         if self.clip_norm is not None and not self.clip_norm > 0:
@@ -76,6 +82,12 @@ class TrainConfig:
     """Name of the network; see `tmunet info`."""
     model_args: dict[str, Any] = field(default_factory=dict)
     """Settings of the network that differ from the named one, such as {refine: full}; see `create_model`."""
+    pretrained: Literal["imagenet"] | None = None
+    """Weights that the encoder starts from: imagenet, for networks that have them (tmunet_lite0 to 2, unet_lite0); null is fresh
+    weights."""
+    freeze_encoder_batchnorm: bool = False
+    """Keep the running means and variances of the encoder's BatchNorm layers, and normalize by them in training too: for small
+    data sets and batches."""
     seed: int = 0
     """Seed of weights, shuffling, augmentation and random split."""
     preprocess: Preprocess = field(default_factory=Preprocess)

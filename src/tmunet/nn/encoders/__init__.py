@@ -1,0 +1,1 @@
+"""Encoders whose weights may be learned elsewhere: imports torch only; `tmunet.pretrained` loads the weights."""
