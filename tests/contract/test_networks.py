@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tmunet.macs import count_macs, count_parameters
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.registry import create_model, list_models
-from tmunet_lab.bench.macs import count_macs, count_parameters
 
 PINNED = {  # name: (parameters, multiply-accumulates of one 3 x 512 x 512 image)
     "tmunet_t": (266_017, 525_388_032),

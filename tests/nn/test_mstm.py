@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from tmunet.macs import count_macs, count_parameters
 from tmunet.nn.gates import ForgetGate
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.nn.mstm import MAX_LAYERS, MSTMBlock, MSTMConfig, MultiScalePooling
 from tmunet.nn.tmunet import TMUNet, TMUNetConfig
-from tmunet_lab.bench.macs import count_macs, count_parameters
 
 from . import oracle
 from .random_weights import as_arrays, randomized

@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import pytest
 
+from tmunet.macs import count_macs
 from tmunet.nn.tmunet import SIZES, TMUNet
-from tmunet_lab.bench.macs import count_macs
 
 # VmHWM is the peak of this program alone; ru_maxrss would start at the peak of the process that launched it.
 INFERENCE = """

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tmunet.macs import count_macs, count_parameters
 from tmunet.nn.mstm import MSTMConfig
 from tmunet.nn.tmunet import SIZES, ConvPoolStage, TMUNet, TMUNetConfig
-from tmunet_lab.bench.macs import count_macs, count_parameters
 
 from . import hand_count
 

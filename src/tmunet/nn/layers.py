@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tmunet.nn.kernels.layout import channels_last_gradient, permute_blocks
+
 BLOCK = 4  # channels that a block-diagonal projection mixes, as in Vision-LSTM
 
 
@@ -70,19 +72,29 @@ class BlockDiagonalLinear(nn.Module):
     Args:
         dim: channels d, a multiple of 4.
         outputs: number of outputs, 3 for q, k and v.
+        heads: heads NH that share the channels, D = d / NH each; a block may lie in two of them.
     """
 
-    def __init__(self, dim: int, outputs: int) -> None:
+    def __init__(self, dim: int, outputs: int, heads: int) -> None:
         super().__init__()
+        self.heads = heads
         self.weight = nn.Parameter(torch.empty(dim // BLOCK, BLOCK, outputs * BLOCK))  # a matrix for each block
         nn.init.normal_(self.weight, std=math.sqrt(2 / (5 * BLOCK)))  # as in xLSTM
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, d) -> (outputs, B, T, d)."""
+        """(B, T, d) -> (outputs, NH, B, T, D)."""
         B, T, d = x.shape
+        whole_blocks = d // self.heads % BLOCK == 0
+        NH = self.heads if whole_blocks else 1
         blocks = x.reshape(B * T, -1, BLOCK).transpose(0, 1)  # (d / 4, B T, 4)
-        y = torch.bmm(blocks, self.weight).reshape(d // BLOCK, B * T, -1, BLOCK)  # (d / 4, B T, outputs, 4)
-        return y.permute(2, 1, 0, 3).reshape(-1, B, T, d)
+        y = torch.bmm(blocks, self.weight).reshape(NH, -1, B * T, self.weight.shape[2] // BLOCK, BLOCK)
+        y = permute_blocks(y, 3, 0, 2, 1).reshape(-1, NH, B, T, d // NH)
+        return y if whole_blocks else split_heads(y[:, 0], self.heads)
+
+
+def split_heads(x: Tensor, heads: int) -> Tensor:
+    """Split channels into heads: (..., B, T, d) -> (..., NH, B, T, D)."""
+    return x.reshape(*x.shape[:-1], heads, -1).movedim(-2, -4).contiguous()
 
 
 def to_tokens(x: Tensor) -> Tensor:
@@ -97,4 +109,5 @@ def to_map(x: Tensor, H: int, W: int) -> Tensor:
 
 def upsample_like(x: Tensor, reference: Tensor) -> Tensor:
     """Upsample bilinearly to the height and width of `reference`: (B, C, h, w) -> (B, C, H, W)."""
-    return F.interpolate(x, (reference.shape[2], reference.shape[3]), mode="bilinear", align_corners=False)
+    y = F.interpolate(x, (reference.shape[2], reference.shape[3]), mode="bilinear", align_corners=False)
+    return channels_last_gradient(y)

@@ -93,14 +93,17 @@ class TMUNet(nn.Module):
 
 
 class ConvPoolStage(nn.Sequential):
-    """E1-E3: 3x3 convolution, BatchNorm, ReLU, max-pooling by 2: (B, C, H, W) -> (B, C', H/2, W/2)."""
+    """E1-E3: 3x3 convolution, BatchNorm, ReLU, max-pooling by 2: (B, C, H, W) -> (B, C', H/2, W/2).
+
+    Pooling comes before ReLU, which leaves ReLU a quarter of the map: the largest value is the same in either order.
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(
             nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
-            nn.ReLU(inplace=True),
             nn.MaxPool2d(2),
+            nn.ReLU(inplace=True),
         )
 
 

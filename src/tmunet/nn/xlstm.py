@@ -35,7 +35,7 @@ class MLSTMCell(nn.Module):
             raise ValueError(f"Expected `dim` to be a multiple of {heads} heads and of {BLOCK}, but got {dim}.")
         self.heads, self.forget_activation = heads, forget_gate
         self.chunk_size = chunk_size or default_chunk_size(dim // heads)
-        self.qkv = BlockDiagonalLinear(dim, outputs=3)
+        self.qkv = BlockDiagonalLinear(dim, outputs=3, heads=heads)
         self.input_gate = FullPrecisionLinear(dim, heads)
         self.forget_gate = FullPrecisionLinear(dim, heads)
         self.norm = HeadNorm(dim)
@@ -57,7 +57,7 @@ class MLSTMCell(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, d) -> (B, T, d)."""
-        q, k, v = split_heads(self.qkv(x), self.heads)  # (NH, B, T, D) each
+        q, k, v = self.qkv(x)  # (NH, B, T, D) each
         k = k / math.sqrt(k.shape[-1])
         i = self.input_gate(x).permute(2, 0, 1)  # i~ of Eq. 2 without r_i h_{t-1}, (NH, B, T)
         f = self.forget_gate(x).permute(2, 0, 1)  # f~ of Eq. 3, (NH, B, T)
@@ -93,11 +93,6 @@ class BidirectionalXLSTM(nn.Module):
         x2 = self.backward_mlstm(self.backward_linear(u).flip(1)).flip(1)  # Eq. 5, which prints Linear(x) for u
         y: Tensor = self.out_linear(x2 * self.forward_mlstm(x1)) + x  # Eq. 6
         return y
-
-
-def split_heads(x: Tensor, heads: int) -> Tensor:
-    """Split channels into heads: (..., B, T, d) -> (..., NH, B, T, D)."""
-    return x.reshape(*x.shape[:-1], heads, -1).movedim(-2, -4).contiguous()
 
 
 def default_chunk_size(D: int) -> int:

@@ -7,12 +7,12 @@ from statistics import fmean
 from tmunet.data.dataset import Dataset
 from tmunet.data.reader import load_case
 from tmunet.evaluation import Evaluation, predict_labels
+from tmunet.macs import count_macs, count_parameters
 from tmunet.prediction.predictor import Predictor
 from tmunet.report.evaluation_page import Report
 from tmunet.report.panels import ReportCase
 from tmunet.report.select import select_cases
 from tmunet.visualize import to_rgb8
-from tmunet_lab.bench.macs import count_macs, count_parameters
 
 
 def assemble(evaluation: Evaluation, predictor: Predictor, dataset: Dataset, metrics_csv: Path | None) -> Report:

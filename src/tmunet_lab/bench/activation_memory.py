@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from tmunet_lab.bench.fake_forward import fake_forward
+from tmunet.fake_forward import fake_forward
 
 
 def activation_memory(

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from tmunet.errors import BackendError
+from tmunet.macs import count_macs, count_parameters
 from tmunet.model import serialize
 from tmunet.nn.input_size import input_size_of
 from tmunet.prediction.backends.names import TORCH
 from tmunet.text import pluralize
 from tmunet_lab.bench.activation_memory import activation_memory
-from tmunet_lab.bench.macs import count_macs, count_parameters
 from tmunet_lab.bench.model_spec import ModelSpec
 from tmunet_lab.bench.peak_memory import LimitExceeded, MemoryProbe
 from tmunet_lab.bench.subprocess_probe import measure_in_subprocess

@@ -7,8 +7,8 @@ from pathlib import Path
 import yaml
 
 import tmunet_lab
+from tmunet.macs import count_macs
 from tmunet.text import table
-from tmunet_lab.bench.macs import count_macs
 from tmunet_lab.bench.model_spec import parse_model_spec
 from tmunet_lab.bench.thop import hooked
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from tmunet_lab.bench.fake_forward import fake_forward
+from tmunet.fake_forward import fake_forward
 
 Rule = Callable[[Any, Tensor, Tensor], int]  # module, its input, its output -> operations
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from tmunet.config import flatten
 from tmunet.data.json_object import read_json_object
 from tmunet.errors import TMUNetError
+from tmunet.macs import count_macs, count_parameters
 from tmunet_lab.bench.environment import machine
-from tmunet_lab.bench.macs import count_macs, count_parameters
 from tmunet_lab.bench.model_spec import ModelSpec, parse_model_spec
 from tmunet_lab.bench.thop import hooked
 from tmunet_lab.experiments.child import run_in_child

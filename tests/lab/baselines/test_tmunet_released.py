@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from tmunet.macs import count_macs
 from tmunet_lab.baselines.tmunet_released import (
     SIZES,
     ReleasedMSTMBlock,
@@ -17,7 +18,6 @@ from tmunet_lab.baselines.tmunet_released import (
     VisionLSTMLayer,
     mlstm_quadratic,
 )
-from tmunet_lab.bench.macs import count_macs
 
 from .recipes import Fingerprint, assert_fingerprint, assert_same, assert_taps, fill_b, picture, sequence, shape_digest
 

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from tmunet.macs import count_parameters
 from tmunet_lab.baselines import zigrir_mixing as zigrir_mix
 from tmunet_lab.baselines.zigrir import DEPTHS, WIDTHS, WORD_WIDTHS, InnerBlock, WordMerge, ZigRiR, ZigRiRConfig
 from tmunet_lab.baselines.zigrir_mixing import ChannelMix, SpatialMix, quad_shift, zigzag
-from tmunet_lab.bench.macs import count_parameters
 
 from .recipes import (
     Fingerprint,

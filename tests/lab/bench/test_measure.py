@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tmunet.errors import TMUNetWarning
+from tmunet.macs import count_macs, count_parameters
 from tmunet.model import serialize
 from tmunet_lab.bench.bench_files import write_measurements
 from tmunet_lab.bench.bench_table import measurement_table
 from tmunet_lab.bench.environment import machine, processor, run_environment
-from tmunet_lab.bench.macs import count_macs, count_parameters
 from tmunet_lab.bench.measure import Measurement, MeasurePlan, measure
 from tmunet_lab.bench.model_spec import parse_model_specs
 from tmunet_lab.bench.peak_memory import LimitExceeded, Peak

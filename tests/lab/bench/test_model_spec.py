@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from tmunet.errors import UsageError
+from tmunet.macs import count_parameters
 from tmunet.nn.tmunet import TMUNet
-from tmunet_lab.bench.macs import count_parameters
 from tmunet_lab.bench.model_spec import ModelSpec, parse_model_spec, parse_model_specs
 
 

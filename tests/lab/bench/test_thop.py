@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tmunet.macs import count_macs
 from tmunet.registry import create_model
-from tmunet_lab.bench.macs import count_macs
 from tmunet_lab.bench.thop import count_macs_thop
 
 SIZE = (10, 12)

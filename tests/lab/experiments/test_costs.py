@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tmunet.files import write_json
+from tmunet.macs import count_macs, count_parameters
 from tmunet.registry import create_model
-from tmunet_lab.bench.macs import count_macs, count_parameters
 from tmunet_lab.bench.thop import count_macs_thop
 from tmunet_lab.experiments import costs as cost_module
 from tmunet_lab.experiments.costs import NetworkCost, count_costs, model_spec_of, time_costs

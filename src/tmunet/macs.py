@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from tmunet_lab.bench.fake_forward import fake_forward
+from tmunet.fake_forward import fake_forward
 
 
 def count_parameters(model: nn.Module) -> int:
