@@ -2,8 +2,8 @@
 
     python tools/mutate.py --seed 17 --count 10 --workers 2
 
-Each mutant changes one operator, comparison, condition or number. First the tests that mirror its folder run, then, if it
-survives, all of them. The working tree is not touched.
+Each mutant changes one operator, comparison, condition or number. First the tests run that name its module, then, if it
+survives, those that mirror its folder, then all. The working tree is not touched.
 """
 
 import argparse
@@ -108,11 +108,25 @@ def mutants(path: Path) -> list[Mutant]:
     return found
 
 
+def stages(mutant: Mutant, mirror_only: bool) -> Iterator[list[str]]:
+    """The tests to run, the likeliest to fail first; an empty list stands for all."""
+    module = ".".join(mutant.path.with_suffix("").parts[1:])
+    mirror = Path("tests") / mutant.path.parts[2]
+    tests = [
+        path.relative_to(ROOT) for path in sorted((ROOT / "tests").rglob("test_*.py")) if module in path.read_text()
+    ]
+    yield [str(path) for path in sorted(tests, key=lambda path: mutant.path.stem not in path.stem)] or [str(mirror)]
+    yield [str(mirror)]
+    if not mirror_only:
+        yield []
+
+
 def survives(mutant: Mutant, tests: list[str], workers: int, copy: Path) -> bool:
     """Whether these tests pass with the mutant."""
     (copy / mutant.path).write_bytes(mutant.source)
-    environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-n", str(workers), *tests]
+    environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "xdist.plugin"]
+    command += ["--numprocesses", str(workers), *tests]
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     shutil.copy2(ROOT / mutant.path, copy / mutant.path)
     return done.returncode == 0
@@ -136,9 +150,8 @@ def main() -> int:
         copy = Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "runs", "__pycache__", ".*_cache"))
         for mutant in drawn.sample(sites, options.count):
-            mirror = f"tests/{mutant.path.parts[2]}"
-            survived = survives(mutant, [mirror], options.workers, copy) and (
-                options.mirror_only or survives(mutant, [], options.workers, copy)
+            survived = all(
+                survives(mutant, tests, options.workers, copy) for tests in stages(mutant, options.mirror_only)
             )
             alive += survived
             print("SURVIVED" if survived else "killed  ", mutant, flush=True)

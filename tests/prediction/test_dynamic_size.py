@@ -93,7 +93,7 @@ def test_the_script_of_a_file_for_one_size_takes_no_other(exported: Path, tmp_pa
     assert "--size: expected 32, the one size of this model; export with --size any, but got 48." in done.stderr
 
 
-@pytest.mark.parametrize("to", ["onnx", "torch"])
+@pytest.mark.parametrize("to", [pytest.param("onnx", marks=pytest.mark.slow), "torch"])
 @pytest.mark.parametrize("odd", [lambda side: side < 20, lambda side: side % 4 != 0, lambda side: side % 4 == 0])
 def test_a_network_that_branches_on_the_size_is_refused(to: str, odd: Callable[[int], bool], tmp_path: Path) -> None:
     with pytest.raises(

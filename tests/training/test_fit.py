@@ -25,6 +25,7 @@ from tmunet.training.run_folder import RunFolder
 from tmunet.training.train_config import TrainConfig, list_recipes, read_recipe
 from tmunet.training.trainer import build_trainer
 
+from .conftest import Trained
 from .runs import run_here, weights
 
 
@@ -33,11 +34,10 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_run_folder_holds_what_its_numbers_come_from(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
-    data = make_dataset()
-    run = run_here(data, tmp_path / "run", epochs=3, tensorboard=True, seed=5)
-    config = from_mapping(TrainConfig, read_yaml(run.config), where="test")
-    assert (config.epochs, config.seed, config.augment.zoom) == (3, 5, 1.2)
+def test_a_run_folder_holds_what_its_numbers_come_from(trained: Trained) -> None:
+    run = trained.run
+    settings = from_mapping(TrainConfig, read_yaml(run.config), where="test")
+    assert (settings.epochs, settings.seed, settings.augment.zoom) == (3, 5, 1.2)
     provenance = json.loads(run.provenance.read_text())
     split = read_split(run.split, [f"case{i}" for i in range(12)])
     assert provenance["split_sha256"] == split.sha256
@@ -52,14 +52,14 @@ def test_a_run_folder_holds_what_its_numbers_come_from(make_dataset: Callable[..
     assert run.best.is_file()
     assert run.last.is_file()
     assert list((run.path / "tensorboard").glob("events*"))
-    trained = load_model(run.path)
-    assert trained.config.provenance["seed"] == 5
-    assert trained.config.provenance["val_dice"] == max(float(row["val_dice"]) for row in rows)
-    assert trained.config.classes == ("background", "foreground")
+    config = load_model(run.path).config
+    assert config.provenance["seed"] == 5
+    assert config.provenance["val_dice"] == max(float(row["val_dice"]) for row in rows)
+    assert config.classes == ("background", "foreground")
 
 
-def test_the_kept_weights_are_those_of_the_best_epoch(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
-    run = run_here(make_dataset(), tmp_path / "run", epochs=3)
+def test_the_kept_weights_are_those_of_the_best_epoch(trained: Trained) -> None:
+    run = trained.run
     saved = torch.load(run.best, weights_only=True)
     prefix = {"average": "average.module.", "raw": "network."}[saved["kept_weights"]]
     for name, value in weights(run.path).items():

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
         if verb not in VERBS:
             from tmunet.config import suggest
 
-            raise UsageError(f"There is no verb {verb!r}.{suggest(verb, VERBS)}")
+            raise UsageError(f"There is no verb {verb!r}.{suggest(verb, VERBS)}", code="verb")
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, verb, warnings.showwarning)
             show_messages()

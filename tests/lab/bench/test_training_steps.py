@@ -20,7 +20,7 @@ def rows(*labels: str, checkpointing: bool = False) -> list[Measurement]:
     return measure(parse_model_specs(labels), PLAN, Conditions(training=True, checkpointing=checkpointing), None)
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("precision", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_a_call_trains(precision: str) -> None:
     (spec,) = parse_model_specs(["tmunet_t"])
     network = spec.create()

@@ -71,7 +71,7 @@ def write(folder: Path, plan: ExperimentPlan, results: list[RunResult]) -> list[
     )
 
 
-@pytest.mark.parametrize("protocol", ["strict", "paper"])
+@pytest.mark.parametrize("protocol", ["strict", pytest.param("paper", marks=pytest.mark.slow)])
 def test_predictions_are_made_again_and_have_the_dice_of_the_evaluation(
     make_dataset: Make, tmp_path: Path, protocol: str
 ) -> None:
