@@ -121,15 +121,18 @@ def stages(mutant: Mutant, mirror_only: bool) -> Iterator[list[str]]:
         yield []
 
 
-def survives(mutant: Mutant, tests: list[str], workers: int, copy: Path) -> bool:
-    """Whether these tests pass with the mutant."""
+def first_failure(mutant: Mutant, tests: list[str], workers: int, copy: Path) -> str | None:
+    """The test that notices the mutant; None if these tests pass."""
     (copy / mutant.path).write_bytes(mutant.source)
     environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "xdist.plugin"]
     command += ["--numprocesses", str(workers), *tests]
     done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True)
     shutil.copy2(ROOT / mutant.path, copy / mutant.path)
-    return done.returncode == 0
+    if done.returncode == 0:
+        return None
+    failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    return failed[0] if failed else f"exit code {done.returncode}"
 
 
 def main() -> int:
@@ -150,11 +153,12 @@ def main() -> int:
         copy = Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", "runs", "__pycache__", ".*_cache"))
         for mutant in drawn.sample(sites, options.count):
-            survived = all(
-                survives(mutant, tests, options.workers, copy) for tests in stages(mutant, options.mirror_only)
+            runs = (
+                first_failure(mutant, tests, options.workers, copy) for tests in stages(mutant, options.mirror_only)
             )
-            alive += survived
-            print("SURVIVED" if survived else "killed  ", mutant, flush=True)
+            failed = next((test for test in runs if test), None)
+            alive += failed is None
+            print("SURVIVED" if failed is None else f"killed by {failed}", mutant, sep="\n    ", flush=True)
     print(f"{options.count - alive} of {options.count} noticed (seed {options.seed}, of {len(sites)} places)")
     return int(alive > options.count / 10)
 

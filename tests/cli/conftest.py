@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tmunet.cli.main import main
+from tmunet.cli import main as main_module
+from tmunet.cli.main import show_error
+from tmunet.errors import TMUNetError
 from tmunet.model import save_model
 
 from ..small_models import random_model
@@ -18,24 +20,39 @@ from ..small_models import random_model
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command left behind."""
+    """What a command left behind: exit code, output, and the code and files of the error that ended it."""
 
     code: int
     out: str
     err: str
+    error: str | None = None
+    paths: tuple[Path, ...] = ()
 
 
 @pytest.fixture
-def tmunet(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+def tmunet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
     """Run `tmunet WORDS...` in this process."""
+    errors: list[TMUNetError] = []
+
+    def noted(verb: str, error: TMUNetError) -> int:
+        errors.append(error)
+        return show_error(verb, error)
+
+    monkeypatch.setattr(main_module, "show_error", noted)
 
     def call(*words: object) -> Answer:
         capsys.readouterr()
+        errors.clear()
         try:
-            code = main([str(word) for word in words])
+            code = main_module.main([str(word) for word in words])
         except SystemExit as end:  # how --help ends
             code = int(end.code or 0)
-        return Answer(code, *capsys.readouterr())
+        out, err = capsys.readouterr()
+        if not errors:
+            return Answer(code, out, err)
+        (error,) = errors
+        assert err.endswith(f"tmunet {words[0]}: {error}\n")
+        return Answer(code, out, err, error.code, error.paths)
 
     return call
 

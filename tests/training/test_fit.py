@@ -25,6 +25,7 @@ from tmunet.training.run_folder import RunFolder
 from tmunet.training.train_config import TrainConfig, list_recipes, read_recipe
 from tmunet.training.trainer import build_trainer
 
+from ..errors import coded
 from .conftest import Trained
 from .runs import run_here, weights
 
@@ -132,7 +133,7 @@ def test_a_gradient_that_is_not_finite_stops_before_it_reaches_the_weights(
 def test_an_image_alone_in_its_batch_is_too_little_for_the_deepest_norm(
     make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"the last of 9 images is alone in its batch of up to 4, and 32 pixels"):
+    with pytest.raises(InputError, check=coded("batch-of-one")):
         run_here(make_dataset(train=9), tmp_path / "run")
 
 
@@ -140,7 +141,7 @@ def test_without_validation_images_the_last_epoch_is_kept_or_the_run_refused(
     make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
     data = make_dataset(val=0)
-    with pytest.raises(InputError, match="no validation images"):
+    with pytest.raises(InputError, check=coded("no-validation")):
         run_here(data, tmp_path / "refused")
     run = run_here(data, tmp_path / "run", epochs=2, monitor="val_loss", optimizer={"ema_decay": None})
     state = torch.load(run.last, weights_only=True)["state_dict"]
@@ -152,11 +153,11 @@ def test_recipes_are_found_by_name_and_by_file_and_may_not_name_the_data(tmp_pat
     assert {"paper", "strong", "demo", "nuclei"} <= set(list_recipes())
     for name in list_recipes():
         from_mapping(TrainConfig, {**read_recipe(name), "data": "somewhere"}, where=name)
-    with pytest.raises(UsageError, match="Did you mean 'strong'"):
+    with pytest.raises(UsageError, check=coded("recipe")):
         read_recipe("stron")
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({"data": "elsewhere", "epochs": 2}))
-    with pytest.raises(UsageError, match="does not set 'data'"):
+    with pytest.raises(UsageError, check=coded("key", path)):
         read_recipe(str(path))
 
 
