@@ -54,7 +54,7 @@ def test_two_classes_are_read_exactly_or_refused(tmp_path, values):
     if set(values.flat) <= {0, 1} or set(values.flat) <= {0, 255}:
         np.testing.assert_array_equal(read_mask(tmp_path / "m.png", TWO), values > 0)
     else:
-        with pytest.raises(InputError, check=coded("ambiguous")):
+        with pytest.raises(InputError, check=coded("labels", tmp_path / "m.png")):
             read_mask(tmp_path / "m.png", TWO)
 
 
@@ -122,7 +122,7 @@ def test_a_mask_drawn_in_the_alpha_plane_is_not_read_as_empty(tmp_path):
     values = np.zeros((6, 8, 4), np.uint8)
     values[:, :, 3] = CHECKER * 255
     Image.fromarray(values).save(tmp_path / "m.png")
-    with pytest.raises(InputError, check=coded("transparent")):
+    with pytest.raises(InputError, check=coded("transparent", tmp_path / "m.png")):
         read_mask(tmp_path / "m.png", TWO)
 
 
@@ -189,7 +189,7 @@ def test_a_plane_of_16_bit_alpha_is_opaque_or_refused(tmp_path, png16, alpha, op
     if opaque:
         np.testing.assert_array_equal(read_mask(tmp_path / "m.png", TWO), CHECKER)
     else:
-        with pytest.raises(InputError, check=coded("transparent")):
+        with pytest.raises(InputError, check=coded("transparent", tmp_path / "m.png")):
             read_mask(tmp_path / "m.png", TWO)
 
 
