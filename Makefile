@@ -15,7 +15,7 @@ help:
 	@echo "make lint     style and types"
 	@echo "make coverage the fast tests with the share of lines that they run"
 	@echo "make slow     the slow tests: end to end, several processes, every size (minutes)"
-	@echo "make nightly  those, and the longest"
+	@echo "make nightly  all tests, the longest too, and ten times the random examples"
 	@echo "make reproduce-smoke  all steps of 'tmunet reproduce' on the sample images (minutes)"
 	@echo "make format   put the code into the project's form"
 	@echo "make clean    remove the virtual environment; runs stay"
@@ -41,7 +41,7 @@ slow: $(VENV)/.test
 	@$(BIN)/python -m pytest --quiet -m slow --numprocesses auto --dist worksteal
 
 nightly: $(VENV)/.test
-	@$(BIN)/python -m pytest --quiet -m "slow or nightly" --numprocesses auto --dist worksteal
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest --quiet -m "" --numprocesses auto --dist worksteal
 
 reproduce-smoke: $(VENV)/.demo
 	@$(BIN)/tmunet reproduce table1 --plan smoke --data src/tmunet --runs runs/reproduce-smoke --out runs/reproduce-smoke/pages

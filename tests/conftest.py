@@ -1,14 +1,21 @@
 """For every test: one thread, one seed, and data sets of bright discs on noise, which a network learns in seconds."""
 
+import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 
 from tmunet.files import write_json
+
+settings.register_profile("fast", max_examples=30, deadline=None)
+settings.register_profile("thorough", max_examples=300, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fast"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,30 +40,31 @@ def disc(side: int, random: np.random.Generator) -> np.ndarray:
     return (y - center[0]) ** 2 + (x - center[1]) ** 2 < (random.uniform(0.15, 0.3) * side) ** 2
 
 
+def write_discs(
+    folder: Path, train: int = 8, val: int = 2, test: int = 2, side: int = 48, name: str = "discs", classes: int = 2
+) -> Path:
+    """A data set folder of images and masks, with as many cases in each subset of its split as asked for."""
+    folder = folder / name
+    random = np.random.default_rng(7)
+    names = [f"case{i}" for i in range(train + val + test)]
+    for sub in ("images", "masks"):
+        (folder / sub).mkdir(parents=True)
+    for i, stem in enumerate(names):
+        mask = disc(side, random).astype(np.uint8) * (1 + i % (classes - 1))
+        color = np.stack([mask * 60, (mask > 0) * 150, 90 - mask * 30], axis=-1)
+        noise = random.integers(0, 60, (side, side, 3))
+        Image.fromarray((color + noise).clip(0, 255).astype(np.uint8)).save(folder / "images" / f"{stem}.png")
+        Image.fromarray(mask).save(folder / "masks" / f"{stem}.png")
+    write_json(
+        folder / "split.json",
+        {"train": names[:train], "val": names[train : train + val], "test": names[train + val :]},
+    )
+    if classes > 2:
+        write_json(folder / "dataset.json", {"name": name, "classes": ["background", *"abcdefg"[: classes - 1]]})
+    return folder
+
+
 @pytest.fixture
 def make_dataset(tmp_path: Path) -> Callable[..., Path]:
-    """A folder of images and masks, with as many cases in each subset of its split as asked for."""
-
-    def make(
-        train: int = 8, val: int = 2, test: int = 2, side: int = 48, name: str = "discs", classes: int = 2
-    ) -> Path:
-        folder = tmp_path / name
-        random = np.random.default_rng(7)
-        names = [f"case{i}" for i in range(train + val + test)]
-        for sub in ("images", "masks"):
-            (folder / sub).mkdir(parents=True)
-        for i, stem in enumerate(names):
-            mask = disc(side, random).astype(np.uint8) * (1 + i % (classes - 1))
-            color = np.stack([mask * 60, (mask > 0) * 150, 90 - mask * 30], axis=-1)
-            noise = random.integers(0, 60, (side, side, 3))
-            Image.fromarray((color + noise).clip(0, 255).astype(np.uint8)).save(folder / "images" / f"{stem}.png")
-            Image.fromarray(mask).save(folder / "masks" / f"{stem}.png")
-        write_json(
-            folder / "split.json",
-            {"train": names[:train], "val": names[train : train + val], "test": names[train + val :]},
-        )
-        if classes > 2:
-            write_json(folder / "dataset.json", {"name": name, "classes": ["background", *"abcdefg"[: classes - 1]]})
-        return folder
-
-    return make
+    """`write_discs` into the folder of the test."""
+    return partial(write_discs, tmp_path)

@@ -41,6 +41,7 @@ from tmunet.prediction.predictor import Predictor
 from tmunet.report import render
 from tmunet.report.build import assemble
 
+from .errors import coded
 from .small_models import THREE, random_model
 
 Make = Callable[..., Path]
@@ -226,9 +227,9 @@ def test_a_window_under_a_protocol_of_a_fixed_size_keeps_the_scale_of_training(m
 
 def test_an_empty_side_of_the_split_is_an_error(make_dataset: Make) -> None:
     dataset = open_dataset(make_dataset(test=0))
-    with pytest.raises(InputError, match="the split has no test images to score"):
+    with pytest.raises(InputError, check=coded("no-images", dataset.folder)):
         evaluate(Predictor(random_model()), dataset, "test", PROTOCOLS["strict"])
-    with pytest.raises(UsageError, match="'train', 'val' or 'test', but got 'tests'"):
+    with pytest.raises(UsageError, check=coded("subset")):
         evaluate(Predictor(random_model()), dataset, "tests", PROTOCOLS["strict"])
 
 

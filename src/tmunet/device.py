@@ -19,7 +19,7 @@ def choose_device(device: Device) -> torch.device:
     if device == "auto":
         return torch.device(next(name for name, found in there.items() if found))
     if device not in there:
-        raise UsageError(f"Expected `device` to be auto, cuda, mps or cpu, but got {device!r}.")
+        raise UsageError(f"Expected `device` to be auto, cuda, mps or cpu, but got {device!r}.", code="device")
     if not there[device]:
         raise UsageError(
             f"Expected `device` to be one that is there, but torch finds no {device}; choose auto or cpu.",

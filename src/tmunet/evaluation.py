@@ -63,7 +63,9 @@ class Evaluation:
         if all(case.outcome is Presence.IGNORED for found in scores for case in found.values()):
             raise InputError(
                 f"{dataset.folder}: expected {subset} images to score, but every pixel of {pluralize(len(cases), 'mask')} is "
-                "marked to be ignored. Draw the masks, or give another split."
+                "marked to be ignored. Draw the masks, or give another split.",
+                code="all-ignored",
+                path=dataset.folder,
             )
         groups = [case.group for case in cases]
         summaries = {
@@ -126,7 +128,9 @@ def evaluate(
     match_classes(predictor.config.classes, dataset.info.classes, dataset.folder)
     cases = dataset.subset(subset)
     if not cases:
-        raise InputError(f"{dataset.folder}: the split has no {subset} images to score.")
+        raise InputError(
+            f"{dataset.folder}: the split has no {subset} images to score.", code="no-images", path=dataset.folder
+        )
     images, shift = ScoredImages(predictor.fingerprint), DomainShift(predictor.config, predictor.tile_size)
     trained_on_this = predictor.config.provenance.get("split_sha256") == dataset.split.sha256
     known = allow_train_images or (subset == "train" and trained_on_this)
@@ -254,5 +258,7 @@ def check_contamination(dataset: Dataset, subset: str, seen: Mapping[str, int], 
         raise InputError(
             f"{dataset.folder}: data leakage: of {images}, the model was trained on {seen['train']} and "
             f"selected on {seen['val']}, so their scores do not estimate performance on new images. Score other images, with "
-            "the split of the model's own run, or accept it with --allow-train-images."
+            "the split of the model's own run, or accept it with --allow-train-images.",
+            code="leakage",
+            path=dataset.folder,
         )

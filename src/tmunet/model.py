@@ -93,11 +93,15 @@ def load_model(path: Path | str) -> TrainedModel:
         with torch.device("meta"):  # a hostile configuration allocates nothing before the shapes are compared
             network = config.create_network()
     except (UsageError, RuntimeError, TypeError) as error:  # the last two from sizes that no tensor can have
-        raise ModelError(f"{folder / CONFIG}: {str(error).splitlines()[0]}") from None
+        raise ModelError(
+            f"{folder / CONFIG}: {str(error).splitlines()[0]}", code="config", path=folder / CONFIG
+        ) from None
     try:
         weights = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
-        raise ModelError(f"{folder / WEIGHTS}: expected weights as safetensors, but: {error}") from None
+        raise ModelError(
+            f"{folder / WEIGHTS}: expected weights as safetensors, but: {error}", code="weights", path=folder / WEIGHTS
+        ) from None
     _check_fit(folder, network.state_dict(), weights)
     network.load_state_dict(weights, assign=True)
     return TrainedModel(network.eval().requires_grad_(False), config, read_fingerprint(folder / FINGERPRINT))
@@ -118,7 +122,8 @@ def check_size(network: nn.Module, side: int, setting: str) -> None:
     if not sizes.admits(side, side):
         raise UsageError(
             f"Expected `{setting}` to be a size that {type(network).__name__} takes ({sizes}), but got {side}; "
-            f"the next is {sizes.nearest(side, side)[0]}."
+            f"the next is {sizes.nearest(side, side)[0]}.",
+            code="size",
         )
 
 
@@ -130,5 +135,7 @@ def _check_fit(folder: Path, expected: Mapping[str, torch.Tensor], found: Mappin
         if describe(expected, name) != describe(found, name):
             raise ModelError(
                 f"{folder / WEIGHTS}: the tensor {name!r} does not fit {CONFIG}: "
-                f"expected {describe(expected, name)}, but found {describe(found, name)}."
+                f"expected {describe(expected, name)}, but found {describe(found, name)}.",
+                code="weights-fit",
+                path=folder / WEIGHTS,
             )

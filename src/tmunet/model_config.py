@@ -55,7 +55,8 @@ class ModelConfig:
         """Create the network with random weights."""
         if fixed := {"name", "in_channels", "num_classes"} & self.model_args.keys():
             raise UsageError(
-                f"model_args of {self.model}: Expected no {' nor '.join(sorted(fixed))}: data and classes say it."
+                f"model_args of {self.model}: Expected no {' nor '.join(sorted(fixed))}: data and classes say it.",
+                code="key",
             )
         return create_model(self.model, self.preprocess.channels, self.outputs, **self.model_args)
 
@@ -82,7 +83,9 @@ def find_model(path: Path) -> Path:
     )
     raise ModelError(
         f"{path}: expected a model folder ({CONFIG}, {WEIGHTS}) or a run folder with one in model/, but found {found}. "
-        "Training writes one into its run folder; checkpoints (.ckpt, .pt, .pth) are not loaded because they can hold code."
+        "Training writes one into its run folder; checkpoints (.ckpt, .pt, .pth) are not loaded because they can hold code.",
+        code="no-model",
+        path=path,
     )
 
 
@@ -96,14 +99,18 @@ def read_config(folder: Path) -> ModelConfig:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{path}: expected JSON, but: {error}") from None
+        raise ModelError(f"{path}: expected JSON, but: {error}", code="json", path=path) from None
     if not isinstance(values, dict) or values.get("format") != FORMAT:
         raise ModelError(
-            f"{path}: expected a model configuration of format {FORMAT}; was it written by another version?"
+            f"{path}: expected a model configuration of format {FORMAT}; was it written by another version?",
+            code="format",
+            path=path,
         )
     provenance = values.pop("provenance", {})  # any JSON, kept as it is: the parser would turn the text "007" into 7
     if not isinstance(provenance, dict):
-        raise ModelError(f"{path}: Expected `provenance` to be keys and values, but got {provenance!r}.")
+        raise ModelError(
+            f"{path}: Expected `provenance` to be keys and values, but got {provenance!r}.", code="type", path=path
+        )
     try:
         return replace(from_mapping(ModelConfig, values, where=str(path)), provenance=provenance)
     except UsageError as error:

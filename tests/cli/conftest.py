@@ -4,38 +4,57 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from torch import nn
 
-from tmunet.cli.main import main
+from tmunet.cli import main as main_module
+from tmunet.cli.main import show_error
+from tmunet.errors import TMUNetError
 from tmunet.model import save_model
+from tmunet_lab.bench.macs import count_macs
 
 from ..small_models import random_model
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a command left behind."""
+    """What a command left behind: exit code, output, and the code and files of the error that ended it."""
 
     code: int
     out: str
     err: str
+    error: str | None = None
+    paths: tuple[Path, ...] = ()
 
 
 @pytest.fixture
-def tmunet(capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
+def tmunet(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
     """Run `tmunet WORDS...` in this process."""
+    errors: list[TMUNetError] = []
+
+    def noted(verb: str, error: TMUNetError) -> int:
+        errors.append(error)
+        return show_error(verb, error)
+
+    monkeypatch.setattr(main_module, "show_error", noted)
 
     def call(*words: object) -> Answer:
         capsys.readouterr()
+        errors.clear()
         try:
-            code = main([str(word) for word in words])
+            code = main_module.main([str(word) for word in words])
         except SystemExit as end:  # how --help ends
             code = int(end.code or 0)
-        return Answer(code, *capsys.readouterr())
+        out, err = capsys.readouterr()
+        if not errors:
+            return Answer(code, out, err)
+        (error,) = errors
+        assert err.endswith(f"tmunet {words[0]}: {error}\n")
+        return Answer(code, out, err, error.code, error.paths)
 
     return call
 
@@ -82,3 +101,19 @@ def model(tmp_path: Path) -> Path:
     trained = random_model()
     save_model(tmp_path / "model", trained.network, trained.config)
     return tmp_path / "model"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def count_each_network_once() -> Iterator[None]:
+    """The MACs in reports are those of the same small networks again and again: two thirds of the time of `evaluate`."""
+    counted: dict[object, int] = {}
+
+    def count(network: nn.Module, *size: object) -> int:
+        key = (*size, *((name, tuple(value.shape)) for name, value in network.named_parameters()))
+        if key not in counted:
+            counted[key] = count_macs(network, *size)  # type: ignore[arg-type]
+        return counted[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tmunet.report.build.count_macs", count)
+        yield

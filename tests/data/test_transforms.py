@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmunet.data.data_config import AugmentConfig
@@ -31,7 +31,6 @@ def batch(count: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @given(st.integers(0, 2**32), st.integers(0, 10**4), st.integers(0, 10**6))
-@settings(max_examples=50, deadline=None)
 def test_the_same_numbers_draw_the_same_changes_within_their_bounds(seed: int, epoch: int, case: int) -> None:
     drawn = draw(EVERYTHING, 3, seed, epoch, case)
     assert drawn == draw(EVERYTHING, 3, seed, epoch, case)
@@ -69,7 +68,6 @@ def test_flips_and_quarter_turns_are_exact(turns: int, left_right: bool, up_down
 
 
 @given(st.integers(0, 500))
-@settings(max_examples=40, deadline=None)
 def test_image_and_mask_move_together_and_no_label_is_invented(case: int) -> None:
     y, x = np.mgrid[:48, :48]
     mask = torch.from_numpy((((y - 20) ** 2 + (x - 30) ** 2) < 140).astype(np.uint8) * 2)[None]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -33,7 +33,6 @@ corner = st.tuples(
 )
 
 
-@settings(max_examples=50)
 @given(st.lists(corner, min_size=3, max_size=9))
 def test_filling_agrees_with_the_winding_number_of_every_pixel_center(corners):
     polygon = np.array(corners)
@@ -61,7 +60,6 @@ def test_the_direction_and_the_first_corner_of_an_polygon_do_not_matter(polygon)
     assert np.array_equal(fill_polygon(np.roll(polygon, 3, axis=0), (H, W)), filled)
 
 
-@settings(max_examples=50)
 @given(st.lists(corner, min_size=3, max_size=7), st.integers(0, 5), st.integers(0, 5))
 def test_cutting_off_is_the_same_as_filling_a_larger_picture(corners, down, right):
     polygon = np.array(corners)
@@ -117,7 +115,6 @@ def test_the_mask_is_the_union_whatever_way_round_the_polygons_are_drawn(tmp_pat
     assert np.array_equal(drawn, expected)
 
 
-@settings(max_examples=50)
 @given(regions=st.lists(st.lists(corner, min_size=3, max_size=6), min_size=1, max_size=4))
 def test_the_bounding_boxes_change_nothing(tmp_path_factory, regions):
     path = tmp_path_factory.mktemp("xml") / "a.xml"
@@ -261,7 +258,6 @@ def test_a_hole_in_nothing_is_refused(tmp_path: Path) -> None:
 boxes = st.tuples(st.integers(-3, 20), st.integers(-3, 16), st.integers(1, 12), st.integers(1, 12))
 
 
-@settings(max_examples=50, deadline=None)
 @given(areas=st.lists(boxes, max_size=4), holes=st.lists(boxes, max_size=3))
 def test_holes_agree_with_whole_pictures(
     areas: list[tuple[int, int, int, int]], holes: list[tuple[int, int, int, int]]

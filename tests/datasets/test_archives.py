@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmunet.datasets._build.archives import ArchiveError, ExtractionBudget, extract
@@ -196,7 +196,6 @@ NAMES = st.lists(
 )
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.sampled_from(["zip", "tar"]), NAMES)
 def test_no_name_leads_out_of_the_target(kind, names):
     with tempfile.TemporaryDirectory() as folder:
@@ -288,7 +287,6 @@ def test_an_archive_that_was_cut_short_is_refused(tmp_path, kind):
             refused(archive, "damaged|format")
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.sampled_from(FORMATS), st.data())
 def test_damage_is_seen_or_does_no_harm(kind, data):
     with tempfile.TemporaryDirectory() as folder:

@@ -24,6 +24,7 @@ from tmunet.datasets._build.source import open_source
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256
 
+from ..errors import coded
 from . import small_set
 from .small_set import COMMAND, FACTS, SIZES, make_plan, make_source, run, tree
 
@@ -199,7 +200,7 @@ def test_every_fault_of_a_plan_is_reported_before_anything_is_written(origin, tm
 def test_a_finished_data_set_and_other_files_are_left_alone(origin, tmp_path):
     run(origin, tmp_path / "set")
     before = tree(tmp_path / "set")
-    with pytest.raises(UsageError, match=r"set: holds a data set already \(Small\)"):
+    with pytest.raises(UsageError, check=coded("exists")):
         run(origin, tmp_path / "set")
     assert tree(tmp_path / "set") == before
     (tmp_path / "other").mkdir()
@@ -222,14 +223,14 @@ def test_an_empty_folder_is_filled_and_keeps_its_hidden_files(origin, tmp_path):
 
 def test_a_destination_inside_the_source_is_refused(origin, tmp_path):
     source = open_source(origin, tmp_path / "staging")
-    with pytest.raises(UsageError, match="Expected a folder outside of"):
+    with pytest.raises(UsageError, check=coded("inside-source")):
         build(make_plan(source), source, origin / "new" / "set", COMMAND)
     assert not (origin / "new").exists()
 
 
 def test_a_destination_that_cannot_be_written_is_an_input_error(origin, tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(InputError, match="cannot be read or written"):
+    with pytest.raises(InputError, check=coded("unwritable")):
         run(origin, tmp_path / "file" / "set")
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
@@ -288,14 +288,12 @@ def test_the_counts_are_those_of_a_flood_fill(pairs):
 
 
 @given(small_objects(), st.integers(1, 8))
-@settings(deadline=None)
 def test_the_counts_are_those_of_a_flood_fill_for_many_small_objects(pair, smallest):
     assert count_objects(*pair) == counts_by_hand(*pair)
     assert count_objects(*pair, smallest) == counts_by_hand(*pair, smallest)
 
 
 @given(small_objects(), st.data())
-@settings(deadline=None)
 def test_an_object_taken_from_the_prediction_never_lowers_what_is_missed(pair, data):
     prediction, reference = pair
     assume(prediction.any())
@@ -308,7 +306,6 @@ def test_an_object_taken_from_the_prediction_never_lowers_what_is_missed(pair, d
 
 
 @given(small_objects())
-@settings(deadline=None)
 def test_the_masks_may_change_places(pair):
     there, back = count_objects(*pair), count_objects(*pair[::-1])
     assert (there.missed, there.false) == (back.false, back.missed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
@@ -61,7 +61,6 @@ def assert_no_better(metric, after, before):
 
 
 @given(st.lists(st.tuples(pairs(), st.booleans()), min_size=1, max_size=5), spacings)
-@settings(deadline=None, max_examples=60)
 def test_strict_an_erased_prediction_never_improves_anything(cases, spacing):
     before, after = [], []
     for (prediction, reference), erase in cases:
@@ -83,7 +82,6 @@ def test_strict_an_erased_prediction_never_improves_anything(cases, spacing):
 
 
 @given(partly_right(), spacings)
-@settings(deadline=None, max_examples=100)
 def test_strict_a_deleted_right_component_never_improves_anything(case, spacing):
     reference, prediction, component = case
     whole = strict(prediction, reference, spacing)
@@ -107,7 +105,6 @@ def test_paper_rewards_a_model_for_missing_what_it_finds_badly():
 
 
 @given(pairs(), spacings)
-@settings(deadline=None)
 def test_reference_and_prediction_may_change_places(pair, spacing):
     there, back = strict(*pair, spacing), strict(*pair[::-1], spacing)
     for metric in ("dice", "iou", "f1", "hd", "hd95"):
@@ -119,7 +116,6 @@ def test_reference_and_prediction_may_change_places(pair, spacing):
 
 @pytest.mark.parametrize("turn", [np.flipud, np.fliplr, np.transpose, lambda mask: np.rot90(mask, 2)])
 @given(pair=pairs(), spacing=spacings)
-@settings(deadline=None)
 def test_flips_and_transposes_change_nothing(turn, pair, spacing):
     turned_spacing = spacing[::-1] if turn is np.transpose else spacing
     before = strict(*pair, spacing)
@@ -130,7 +126,6 @@ def test_flips_and_transposes_change_nothing(turn, pair, spacing):
 
 
 @given(pairs(), spacings)
-@settings(deadline=None)
 def test_scores_keep_within_their_bounds(pair, spacing):
     scores = strict(*pair, spacing)
     assert all(0 <= getattr(scores, metric) <= 1 for metric in OVERLAPS)
@@ -142,7 +137,6 @@ def test_scores_keep_within_their_bounds(pair, spacing):
 
 
 @given(pairs(), spacings, st.floats(0.1, 10))
-@settings(deadline=None)
 def test_distances_grow_with_the_spacing_and_overlaps_do_not_feel_it(pair, spacing, factor):
     once = strict(*pair, spacing)
     scaled = strict(*pair, (factor * spacing[0], factor * spacing[1]))
@@ -152,14 +146,12 @@ def test_distances_grow_with_the_spacing_and_overlaps_do_not_feel_it(pair, spaci
 
 
 @given(pairs(), st.integers(1, 5))
-@settings(deadline=None)
 def test_background_around_the_image_changes_nothing_that_was_found(pair, margin):
     assume(pair[0].any() and pair[1].any())
     assert strict(*(np.pad(mask, margin) for mask in pair)) == strict(*pair)
 
 
 @given(shapes.flatmap(lambda shape: arrays(bool, shape)))
-@settings(deadline=None)
 def test_a_perfect_prediction_scores_perfectly(mask):
     scores = strict(mask, mask.copy())
     assert [getattr(scores, metric) for metric in METRICS] == [1.0] * 5 + [0.0] * 2

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmunet.nn import mlstm as mlstm_module
@@ -21,7 +21,6 @@ from .random_weights import randomized
 from .tokens import GATES, distance
 
 
-@settings(deadline=None, max_examples=40)
 @given(
     B=st.integers(1, 3),
     T=st.integers(1, 40),

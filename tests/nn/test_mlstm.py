@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -70,7 +70,6 @@ def test_the_recurrent_form_resumes_bit_for_bit(forget_gate: ForgetGate, T1: int
     assert all(torch.equal(a, b) for a, b in zip(resumed, last, strict=True))
 
 
-@settings(max_examples=40, deadline=None)
 @given(data=st.data(), T=st.integers(2, 40), forget_gate=st.sampled_from(GATES), seed=st.integers(0, 2**31))
 def test_no_output_depends_on_later_tokens(data: st.DataObject, T: int, forget_gate: ForgetGate, seed: int) -> None:
     chunk_size = data.draw(st.integers(1, T + 1), label="chunk size")

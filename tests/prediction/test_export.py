@@ -19,6 +19,7 @@ from tmunet.prediction.export_model import export_model
 from tmunet.prediction.postprocess import THRESHOLD
 from tmunet.prediction.predictor import Predictor, packaged_model
 
+from ..errors import coded
 from ..small_models import THREE, bright_model, colored_model
 from .exported import SAMPLE, run_exported
 
@@ -127,7 +128,7 @@ def test_a_file_that_computes_something_else_is_not_left(tmp_path: Path, monkeyp
 
 def test_a_folder_with_files_and_a_size_that_is_not_taken_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").write_text("precious")
-    with pytest.raises(UsageError, match="expected a new or empty folder"):
+    with pytest.raises(UsageError, check=coded("not-empty", tmp_path)):
         export_model(bright_model(), "torch", None, tmp_path)
     with pytest.raises(UsageError, match="Expected `size` to be a size"):
         export_model(load_model(packaged_model()), "torch", 31, tmp_path / "out")
@@ -147,7 +148,7 @@ def test_a_predictor_refuses_an_engine_that_computes_something_else(monkeypatch:
     wrong = colored_model().network
     monkeypatch.setattr(wrong, "bias", torch.nn.Parameter(torch.tensor([0.0, 0.1, 0.0])))
     monkeypatch.setattr(predictor_module, "write_onnx", lambda _, images, file: write(wrong, images, file))
-    with pytest.raises(BackendError, match="tmunet_t with the backend onnx: does not compute what PyTorch computes"):
+    with pytest.raises(BackendError, check=coded("wrong-output")):
         Predictor(colored_model(), backend="onnx")
 
 

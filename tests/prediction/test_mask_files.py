@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
@@ -22,7 +22,6 @@ def masks(draw: st.DrawFn) -> tuple[np.ndarray, list[str]]:
     return draw(arrays.arrays(np.uint8, shape, elements=st.integers(0, K - 1))), [f"class {k}" for k in range(K)]
 
 
-@settings(max_examples=60, deadline=None)
 @given(masks())
 def test_a_mask_is_read_back_exactly(drawn: tuple[np.ndarray, list[str]]) -> None:
     mask, classes = drawn

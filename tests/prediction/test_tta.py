@@ -47,6 +47,7 @@ def test_a_model_that_was_never_turned_takes_no_flips() -> None:
 
 def test_a_model_that_does_not_say_takes_all_with_a_warning() -> None:
     image = np.random.default_rng(1).integers(0, 256, (32, 32, 3), dtype=np.uint8)
-    with pytest.warns(TMUNetWarning):
+    with pytest.warns(TMUNetWarning) as told:
         predictor = Predictor(model(None), tta=True)
+    assert [warning.filename for warning in told] == [__file__]
     assert np.array_equal(predictor(image).probability, Predictor(random_model(), tta=True)(image).probability)

@@ -2,7 +2,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmunet.report.charts import TALLEST, axis, best_epoch, curves, strip
@@ -13,7 +13,6 @@ STATISTICS = {"mean": 0.5, "low": 0.4, "high": 0.6}
 numbers = st.floats(-1e6, 1e6, allow_subnormal=False).map(lambda value: round(value, 4))
 
 
-@settings(deadline=None)
 @given(numbers, numbers, st.booleans())
 def test_axis_covers_its_values_in_few_even_round_steps(one, other, whole):
     low, high = sorted((one, other))
@@ -29,7 +28,6 @@ def test_axis_covers_its_values_in_few_even_round_steps(one, other, whole):
     )
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=200))
 def test_every_image_is_one_dot_at_its_value_inside_the_strip(values):
     rows = [row_of(f"case {index}", "a", "found", value) for index, value in enumerate(values)]

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
 
@@ -23,7 +23,6 @@ def test_an_empty_mask_leaves_the_image_as_people_see_it(channels, dtype):
 
 
 @given(st.integers(1, 400), st.integers(1, 400), st.integers(1, 300))
-@settings(max_examples=40, deadline=None)
 def test_a_thumbnail_keeps_the_aspect_and_is_never_enlarged(height, width, longest):
     size = thumbnail(np.zeros((height, width, 1), np.uint8), np.zeros((height, width), np.uint8), longest).size
     factor = min(1, longest / max(height, width))
@@ -61,7 +60,6 @@ def test_ignored_pixels_are_veiled_and_have_no_outline():
 
 
 @given(st.integers(0, 199), st.integers(0, 299), st.integers(1, 200), st.integers(1, 300))
-@settings(deadline=None)
 def test_one_marked_pixel_is_seen_at_any_size(row, column, height, width):
     mask = np.zeros((200, 300), np.uint8)
     mask[row, column] = 3
@@ -72,7 +70,6 @@ def test_one_marked_pixel_is_seen_at_any_size(row, column, height, width):
 
 
 @given(st.integers(5, 90), st.integers(20, 200))
-@settings(deadline=None)
 def test_a_reduced_outline_is_not_torn(radius, longest):
     drawn = label_contours(disc(100, 100, radius, (200, 200)), (longest, longest)) > 0
     assert ndimage.label(drawn, np.ones((3, 3)))[1] == 1

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
@@ -49,7 +49,6 @@ def test_contour_separates_touching_classes():
     assert contour(labels)[2].astype(int).tolist() == [1, 0, 0, 1, 1, 0, 0, 1]
 
 
-@settings(deadline=None)
 @given(masks)
 def test_contour_is_every_labeled_pixel_with_a_different_neighbor(labels):
     padded = np.pad(labels, 1, constant_values=IGNORE_LABEL)
@@ -66,7 +65,6 @@ def test_error_map_of_each_pair_of_labels():
     assert [Pixel(code).name for code in error_map(truth, prediction)[0]] == expected
 
 
-@settings(deadline=None)
 @given(masks, masks)
 def test_errors_of_swapped_masks_swap_missed_and_false(one, other):
     one, other = one % IGNORE_LABEL, other % IGNORE_LABEL

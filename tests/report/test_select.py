@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmunet.errors import InputError
@@ -17,7 +17,6 @@ def mean_dice(table, case):
     return sum(values) / len(values)
 
 
-@settings(deadline=None, max_examples=40)
 @given(tables, st.integers(1, 5))
 def test_no_case_twice_and_no_place_left_empty(table, count):
     groups = select_cases(table, count)
@@ -28,7 +27,6 @@ def test_no_case_twice_and_no_place_left_empty(table, count):
     assert set(shown) <= scored
 
 
-@settings(deadline=None, max_examples=40)
 @given(tables, st.integers(1, 5))
 def test_worst_are_below_and_best_above_every_other_image(table, count):
     groups = select_cases(table, count)
@@ -41,7 +39,6 @@ def test_worst_are_below_and_best_above_every_other_image(table, count):
     assert [scores[case] for case in groups["best"]] == sorted((scores[case] for case in groups["best"]), reverse=True)
 
 
-@settings(deadline=None, max_examples=40)
 @given(tables, st.integers(1, 5), st.randoms())
 def test_the_order_of_rows_does_not_matter_beyond_rounding(table, count, random):
     rounded = [{**row, "dice": row["dice"] and round(row["dice"] * 64) / 64} for row in table]
@@ -50,7 +47,6 @@ def test_the_order_of_rows_does_not_matter_beyond_rounding(table, count, random)
     assert select_cases(single, count) == select_cases(shuffled, count)
 
 
-@settings(deadline=None, max_examples=40)
 @given(tables, st.integers(1, 5))
 def test_median_group_stands_in_the_middle_of_the_ranking(table, count):
     groups = select_cases(table, count)

@@ -11,8 +11,10 @@ import torch
 
 from tmunet.errors import ModelError
 from tmunet.training.checkpoints import AtomicCheckpointIO, check_checkpoint
+from tmunet.training.run_folder import RunFolder
 
-from .runs import recipe_file, run_here, start
+from .conftest import Trained
+from .runs import recipe_file, start
 
 
 def test_a_write_that_fails_leaves_the_old_checkpoint_and_no_litter(tmp_path: Path) -> None:
@@ -24,28 +26,27 @@ def test_a_write_that_fails_leaves_the_old_checkpoint_and_no_litter(tmp_path: Pa
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
 
 
-def test_checkpoints_load_without_executing_anything(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
-    run = run_here(make_dataset(), tmp_path / "run", epochs=1)
-    for path in (run.best, run.last):
-        assert torch.load(path, weights_only=True)["epoch"] == 0
+def test_checkpoints_load_without_executing_anything(trained: Trained) -> None:
+    best, last = (torch.load(path, weights_only=True)["epoch"] for path in (trained.run.best, trained.run.last))
+    assert 0 <= best <= last == 2
 
 
-def test_a_damaged_checkpoint_is_named(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
-    run = run_here(make_dataset(), tmp_path / "run", epochs=1)
+def test_a_damaged_checkpoint_is_named(copied_run: RunFolder) -> None:
+    run = copied_run
     run.last.write_bytes(run.last.read_bytes()[:5000])
-    with pytest.raises(ModelError, match=r"last.ckpt: the checkpoint is damaged; delete it"):
+    with pytest.raises(ModelError) as caught:
         check_checkpoint(run.last, averages=True)
+    assert (caught.value.code, caught.value.path) == ("damaged-checkpoint", run.last)
 
 
-def test_an_average_without_its_number_of_steps_is_not_continued(
-    make_dataset: Callable[..., Path], tmp_path: Path
-) -> None:
-    run = run_here(make_dataset(), tmp_path / "run", epochs=1)
+def test_an_average_without_its_number_of_steps_is_not_continued(copied_run: RunFolder) -> None:
+    run = copied_run
     state = torch.load(run.last, weights_only=True)
     del state["kept_weights"]  # as tmunet 0.1.0 wrote it
     torch.save(state, run.last)
-    with pytest.raises(ModelError, match=str(run.last)):
+    with pytest.raises(ModelError) as caught:
         check_checkpoint(run.last, averages=True)
+    assert (caught.value.code, caught.value.path) == ("old-checkpoint", run.last)
     check_checkpoint(run.last, averages=False)
 
 

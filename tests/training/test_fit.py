@@ -25,6 +25,8 @@ from tmunet.training.run_folder import RunFolder
 from tmunet.training.train_config import TrainConfig, list_recipes, read_recipe
 from tmunet.training.trainer import build_trainer
 
+from ..errors import coded
+from .conftest import Trained
 from .runs import run_here, weights
 
 
@@ -33,11 +35,10 @@ def rows_of(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_run_folder_holds_what_its_numbers_come_from(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
-    data = make_dataset()
-    run = run_here(data, tmp_path / "run", epochs=3, tensorboard=True, seed=5)
-    config = from_mapping(TrainConfig, read_yaml(run.config), where="test")
-    assert (config.epochs, config.seed, config.augment.zoom) == (3, 5, 1.2)
+def test_a_run_folder_holds_what_its_numbers_come_from(trained: Trained) -> None:
+    run = trained.run
+    settings = from_mapping(TrainConfig, read_yaml(run.config), where="test")
+    assert (settings.epochs, settings.seed, settings.augment.zoom) == (3, 5, 1.2)
     provenance = json.loads(run.provenance.read_text())
     split = read_split(run.split, [f"case{i}" for i in range(12)])
     assert provenance["split_sha256"] == split.sha256
@@ -52,14 +53,14 @@ def test_a_run_folder_holds_what_its_numbers_come_from(make_dataset: Callable[..
     assert run.best.is_file()
     assert run.last.is_file()
     assert list((run.path / "tensorboard").glob("events*"))
-    trained = load_model(run.path)
-    assert trained.config.provenance["seed"] == 5
-    assert trained.config.provenance["val_dice"] == max(float(row["val_dice"]) for row in rows)
-    assert trained.config.classes == ("background", "foreground")
+    config = load_model(run.path).config
+    assert config.provenance["seed"] == 5
+    assert config.provenance["val_dice"] == max(float(row["val_dice"]) for row in rows)
+    assert config.classes == ("background", "foreground")
 
 
-def test_the_kept_weights_are_those_of_the_best_epoch(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
-    run = run_here(make_dataset(), tmp_path / "run", epochs=3)
+def test_the_kept_weights_are_those_of_the_best_epoch(trained: Trained) -> None:
+    run = trained.run
     saved = torch.load(run.best, weights_only=True)
     prefix = {"average": "average.module.", "raw": "network."}[saved["kept_weights"]]
     for name, value in weights(run.path).items():
@@ -132,7 +133,7 @@ def test_a_gradient_that_is_not_finite_stops_before_it_reaches_the_weights(
 def test_an_image_alone_in_its_batch_is_too_little_for_the_deepest_norm(
     make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"the last of 9 images is alone in its batch of up to 4, and 32 pixels"):
+    with pytest.raises(InputError, check=coded("batch-of-one")):
         run_here(make_dataset(train=9), tmp_path / "run")
 
 
@@ -140,7 +141,7 @@ def test_without_validation_images_the_last_epoch_is_kept_or_the_run_refused(
     make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
     data = make_dataset(val=0)
-    with pytest.raises(InputError, match="no validation images"):
+    with pytest.raises(InputError, check=coded("no-validation")):
         run_here(data, tmp_path / "refused")
     run = run_here(data, tmp_path / "run", epochs=2, monitor="val_loss", optimizer={"ema_decay": None})
     state = torch.load(run.last, weights_only=True)["state_dict"]
@@ -152,11 +153,11 @@ def test_recipes_are_found_by_name_and_by_file_and_may_not_name_the_data(tmp_pat
     assert {"paper", "strong", "demo", "nuclei"} <= set(list_recipes())
     for name in list_recipes():
         from_mapping(TrainConfig, {**read_recipe(name), "data": "somewhere"}, where=name)
-    with pytest.raises(UsageError, match="Did you mean 'strong'"):
+    with pytest.raises(UsageError, check=coded("recipe")):
         read_recipe("stron")
     path = tmp_path / "mine.yaml"
     path.write_text(yaml.safe_dump({"data": "elsewhere", "epochs": 2}))
-    with pytest.raises(UsageError, match="does not set 'data'"):
+    with pytest.raises(UsageError, check=coded("key", path)):
         read_recipe(str(path))
 
 

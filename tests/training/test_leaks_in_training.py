@@ -18,7 +18,9 @@ from tmunet.files import write_json
 from tmunet.metrics import PROTOCOLS
 from tmunet.model import load_model
 from tmunet.prediction.predictor import Predictor
+from tmunet.training.run_folder import RunFolder
 
+from .conftest import Trained
 from .runs import run_here, start
 
 Make = Callable[..., Path]
@@ -62,17 +64,15 @@ def test_the_command_line_prints_the_warning_as_a_sentence(make_dataset: Make, t
     assert "TMUNetWarning" not in output
 
 
-def test_a_model_remembers_the_images_that_it_saw_by_their_pixels(make_dataset: Make, tmp_path: Path) -> None:
-    data = make_dataset()
-    trained = load_model(run_here(data, tmp_path / "run", epochs=1).path)
+def test_a_model_remembers_the_images_that_it_saw_by_their_pixels(trained: Trained) -> None:
+    data, fingerprint = trained.data, load_model(trained.run.path).fingerprint
     sides = open_dataset(data).split.to_dict()
-    for side, seen in (("train", trained.fingerprint.train), ("val", trained.fingerprint.val)):
+    for side, seen in (("train", fingerprint.train), ("val", fingerprint.val)):
         assert seen == {name: pixels_sha256(read_image(data / "images" / f"{name}.png")) for name in sides[side]}
 
 
-def test_what_was_seen_is_not_scored_as_test_unless_told(make_dataset: Make, tmp_path: Path) -> None:
-    data = make_dataset()
-    run = run_here(data, tmp_path / "run", epochs=1)
+def test_what_was_seen_is_not_scored_as_test_unless_told(trained: Trained, tmp_path: Path) -> None:
+    data, run = trained.data, trained.run
     other = tmp_path / "other"
     shutil.copytree(data, other)
     for sub in ("images", "masks"):  # other names, another format: the same pixels
@@ -98,8 +98,8 @@ def test_what_was_seen_is_not_scored_as_test_unless_told(make_dataset: Make, tmp
 
 
 @pytest.mark.parametrize("content", ['{"train": {}}', '{"train": {"a": 1}, "val": {}}', "[]", "{"])
-def test_a_damaged_list_of_seen_images_is_refused(make_dataset: Make, tmp_path: Path, content: str) -> None:
-    run = run_here(make_dataset(), tmp_path / "run", epochs=1)
+def test_a_damaged_list_of_seen_images_is_refused(copied_run: RunFolder, content: str) -> None:
+    run = copied_run
     (run.model / "training_fingerprint.json").write_text(content)
     with pytest.raises(InputError, match=r"training_fingerprint\.json"):
         load_model(run.path)

@@ -13,6 +13,7 @@ from tmunet.errors import DataError, UsageError
 from tmunet.training.fit import resume
 from tmunet.training.run_folder import RunFolder
 
+from ..errors import coded
 from .runs import recipe_file, run_here, same_weights, start, weights
 
 EPOCHS = 12
@@ -93,7 +94,7 @@ def test_an_existing_run_is_not_overwritten(make_dataset: Callable[..., Path], t
     data = make_dataset()
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="exists already"):
+    with pytest.raises(UsageError, check=coded("exists", tmp_path / "run")):
         run_here(data, tmp_path / "run")
-    with pytest.raises(UsageError, match="expected a run folder"):
+    with pytest.raises(UsageError, check=coded("no-run", tmp_path / "run")):
         resume(tmp_path / "run")

@@ -65,9 +65,17 @@ def fix(report: CheckReport, destination: Path) -> Fixed:
         InputError: a file cannot be read or written.
     """
     if destination.exists() or destination.is_symlink():
-        raise UsageError(f"Expected a new folder for the copy, but {destination} exists; choose another name.")
+        raise UsageError(
+            f"Expected a new folder for the copy, but {destination} exists; choose another name.",
+            code="exists",
+            path=destination,
+        )
     if destination.resolve().is_relative_to(report.folder.resolve()):
-        raise UsageError(f"Expected a folder outside the data set, but got {destination}; the data set is only read.")
+        raise UsageError(
+            f"Expected a folder outside the data set, but got {destination}; the data set is only read.",
+            code="inside-data",
+            path=destination,
+        )
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as temporary:
@@ -77,7 +85,11 @@ def fix(report: CheckReport, destination: Path) -> Fixed:
             write_text(target / NOTES, _notes(report, changes, left))
             target.rename(destination)
     except (OSError, shutil.Error) as error:
-        raise InputError(f"{destination}: the copy cannot be written: {error}. Nothing was left there.") from error
+        raise InputError(
+            f"{destination}: the copy cannot be written: {error}. Nothing was left there.",
+            code="unwritable",
+            path=destination,
+        ) from error
     return Fixed(destination, changes, left)
 
 

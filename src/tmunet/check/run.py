@@ -31,7 +31,11 @@ def check_dataset(data: Path, split: Path | None = None) -> CheckReport:
     images, masks = list_folder(data / "images"), list_folder(data / "masks")
     if not (data / "images").is_dir() and not (data / "masks").is_dir():
         reason = "it is no folder" if not data.is_dir() else "it holds neither"
-        raise InputError(f"{data}: expected a data set folder with images/ and masks/, but {reason}. Check the path.")
+        raise InputError(
+            f"{data}: expected a data set folder with images/ and masks/, but {reason}. Check the path.",
+            code="no-data",
+            path=data,
+        )
     info, findings = read_json_file("dataset-json", data / "dataset.json", lambda: read_dataset_info(data))
     findings += check_names(images, masks)
     tasks = _tasks(images, masks)

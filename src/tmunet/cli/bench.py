@@ -64,14 +64,19 @@ class BenchConfig:
 
     def __post_init__(self) -> None:
         if self.training and (self.growth or self.paper):
-            raise UsageError("Expected --training without --growth and --paper, which measure no training.")
+            raise UsageError(
+                "Expected --training without --growth and --paper, which measure no training.", code="flags"
+            )
         if self.growth and self.paper:
-            raise UsageError("Expected --growth or --paper, but got both.")
+            raise UsageError("Expected --growth or --paper, but got both.", code="flags")
         if self.growth and not self.memory:
-            raise UsageError("Expected --memory to be true with --growth, which stops at a limit of memory.")
+            raise UsageError(
+                "Expected --memory to be true with --growth, which stops at a limit of memory.", code="flags"
+            )
         if self.rounds < 1 or self.warm_up < 0:
             raise UsageError(
-                f"Expected at least 1 of `rounds` and 0 of `warm_up`, but got {self.rounds}, {self.warm_up}."
+                f"Expected at least 1 of `rounds` and 0 of `warm_up`, but got {self.rounds}, {self.warm_up}.",
+                code="value",
             )
 
 
@@ -164,7 +169,9 @@ def _conditions(config: BenchConfig) -> "Conditions":
     from tmunet_lab.bench.workload import Conditions
 
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise UsageError("Expected `device` to be one that is there, but torch finds no cuda; choose cpu.")
+        raise UsageError(
+            "Expected `device` to be one that is there, but torch finds no cuda; choose cpu.", code="device"
+        )
     return Conditions(
         device=config.device,
         precision=config.precision,
@@ -181,7 +188,8 @@ def _reference(named: str | None, labels: Sequence[str]) -> str:
         return REFERENCE if REFERENCE in labels else labels[0]
     if named not in labels:
         raise UsageError(
-            f"Expected `reference` to be one of the networks, but got {named!r}; add it: {', '.join(labels)}."
+            f"Expected `reference` to be one of the networks, but got {named!r}; add it: {', '.join(labels)}.",
+            code="value",
         )
     return named
 
@@ -190,7 +198,9 @@ def _numbers(name: str, typed: str) -> list[int]:
     """Positive numbers with commas between them."""
     words = [word.strip() for word in typed.split(",")]
     if not all(word.isdecimal() and int(word) for word in words) or len(set(words)) < len(words):
-        raise UsageError(f"Expected `{name}` to be different numbers above 0, with commas, but got {typed!r}.")
+        raise UsageError(
+            f"Expected `{name}` to be different numbers above 0, with commas, but got {typed!r}.", code="value"
+        )
     return [int(word) for word in words]
 
 

@@ -136,7 +136,9 @@ def _data_of(config: EvaluateConfig, run: "RunFolder | None") -> tuple[Path, Pat
     """Find the data set and split file from the flags, or from the run where they are not given."""
     split = Path(config.split) if config.split else None
     if run is None and config.data is None:
-        raise UsageError(f"{config.model} is no run folder, so it does not say which images to score; give --data.")
+        raise UsageError(
+            f"{config.model} is no run folder, so it does not say which images to score; give --data.", code="missing"
+        )
     if config.data is not None and (run is None or Path(config.data).resolve() != run.named_data().resolve()):
         return Path(config.data), split
     assert run is not None
@@ -162,11 +164,17 @@ def refuse_other_scores(folder: Path, protocol: str, facts: Mapping[str, Any]) -
         return  # interrupted before the summary was written
     content = read_json_object(summary) if summary.is_file() else {}
     if not isinstance(found := content.get("facts"), Mapping):
-        raise UsageError(f"{folder}: expected a new or empty folder, or one with scores; choose another with --out.")
+        raise UsageError(
+            f"{folder}: expected a new or empty folder, or one with scores; choose another with --out.",
+            code="not-empty",
+            path=folder,
+        )
     found = {**found, "protocol": content.get("protocol")}
     for what, expected in {"protocol": protocol, **facts}.items():
         if found.get(what, expected) != expected:
             raise UsageError(
                 f"{folder}: holds scores of another model, split, data set or setting: expected {what} "
-                f"{expected!s:.12}, but found {found[what]!s:.12}; choose another folder with --out."
+                f"{expected!s:.12}, but found {found[what]!s:.12}; choose another folder with --out.",
+                code="other-scores",
+                path=folder,
             )

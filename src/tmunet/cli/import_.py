@@ -91,11 +91,14 @@ def _folder_options(config: ImportConfig, name: str) -> "FolderOptions | None":
     }
     if name != "folders":
         if given:
-            raise UsageError(f"--{next(iter(given))} is for `tmunet import folders`; {name} has a fixed layout.")
+            raise UsageError(
+                f"--{next(iter(given))} is for `tmunet import folders`; {name} has a fixed layout.", code="flags"
+            )
         return None
     if config.images is None or config.masks is None:
         raise UsageError(
-            "Expected --images and --masks, such as --images 'scans/*.jpg' --masks 'labels/{name}_seg.png'."
+            "Expected --images and --masks, such as --images 'scans/*.jpg' --masks 'labels/{name}_seg.png'.",
+            code="missing",
         )
     classes = tuple(part.strip() for part in config.classes.split(","))
     title = given.pop("title", Path(config.destination).resolve().name)
@@ -112,7 +115,8 @@ def _values(text: str, classes: Sequence[str]) -> Mapping[int, int]:
         if not stored.isdecimal() or name not in classes or int(stored) in labels:
             raise UsageError(
                 f"Expected `values` to be pairs such as 0={classes[0]},128={classes[1]} with the classes {list(classes)}, "
-                f"each value once, but got {pair!r}."
+                f"each value once, but got {pair!r}.",
+                code="value",
             )
         labels[int(stored)] = classes.index(name)
     return labels

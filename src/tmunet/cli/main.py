@@ -46,15 +46,14 @@ def main(arguments: Sequence[str]) -> int:
         if verb not in VERBS:
             from tmunet.config import suggest
 
-            raise UsageError(f"There is no verb {verb!r}.{suggest(verb, VERBS)}")
+            raise UsageError(f"There is no verb {verb!r}.{suggest(verb, VERBS)}", code="verb")
         with warnings.catch_warnings():
             warnings.showwarning = partial(_show_warning, verb, warnings.showwarning)
             show_messages()
             code: int = importlib.import_module(f"tmunet.cli.{MODULES.get(verb, verb)}").run(rest)
         return code
     except TMUNetError as error:
-        print(f"tmunet {verb}: {error}", file=sys.stderr)
-        return error.exit_code
+        return show_error(verb, error)
     except BrokenPipeError:  # such as of `tmunet info | head`: nobody reads on
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as shells say it: 128 + SIGPIPE
@@ -64,6 +63,12 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         print(f"tmunet {verb}: interrupted.", file=sys.stderr)
         return 130
+
+
+def show_error(verb: str, error: TMUNetError) -> int:
+    """Print the message of an error; returns its exit code."""
+    print(f"tmunet {verb}: {error}", file=sys.stderr)
+    return error.exit_code
 
 
 def _describe(error: OSError) -> str:

@@ -97,7 +97,7 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     action, *rest = arguments
     if action not in ACTIONS:
-        raise UsageError(f"There is no action {action!r}.{suggest(action, ACTIONS)}")
+        raise UsageError(f"There is no action {action!r}.{suggest(action, ACTIONS)}", code="action")
     ACTIONS[action][1](rest)
     return 0
 

@@ -19,9 +19,11 @@ def check_output_path(file: str | Path, suffix: str, data: Path) -> Path:
     """
     path = Path(file)
     if path.suffix.lower() != suffix:
-        raise UsageError(f"Expected a file that ends in {suffix}, but got {str(file)!r}.")
+        raise UsageError(f"Expected a file that ends in {suffix}, but got {str(file)!r}.", code="suffix", path=path)
     if any(path.resolve().is_relative_to((data / part).resolve()) for part in ("images", "masks")):
-        raise UsageError(f"{path}: lies among the images and masks of {data}; choose another folder.", path=path)
+        raise UsageError(
+            f"{path}: lies among the images and masks of {data}; choose another folder.", path=path, code="among-images"
+        )
     return path
 
 

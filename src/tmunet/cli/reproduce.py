@@ -82,7 +82,11 @@ def run(arguments: Sequence[str]) -> int:
     from tmunet_lab.experiments.runs import expand_plan
 
     if not Path(config.data).is_dir():
-        raise UsageError(f"{config.data}: expected the folder of the data sets, but there is no such folder.")
+        raise UsageError(
+            f"{config.data}: expected the folder of the data sets, but there is no such folder.",
+            code="missing-data",
+            path=config.data,
+        )
     runs = expand_plan(plan, Path(config.data), Path(config.runs), config.device)
     inspected = inspect_runs(runs)
     _check_fit(config, plan)
@@ -134,7 +138,9 @@ def _cuda(config: ReproduceConfig) -> list[str]:
 
     found = cuda_devices(config.device)
     if config.device == "cuda" and not found and config.slurm is None:
-        raise UsageError("Expected `device` to be one that is there, but torch finds no cuda; choose cpu.")
+        raise UsageError(
+            "Expected `device` to be one that is there, but torch finds no cuda; choose cpu.", code="device"
+        )
     return found
 
 

@@ -34,7 +34,7 @@ class ShowConfig:
 
     def __post_init__(self) -> None:
         if not 1 <= self.count <= MAX_CASES:
-            raise UsageError(f"Expected `count` to be between 1 and {MAX_CASES}, but got {self.count}.")
+            raise UsageError(f"Expected `count` to be between 1 and {MAX_CASES}, but got {self.count}.", code="value")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -75,11 +75,15 @@ def _subset(dataset: "DatasetOverview", config: ShowConfig) -> "tuple[CaseOvervi
         if (Path(config.data) / "split.json").exists():
             raise DataError(config.data, dataset.faults)
         raise UsageError(
-            f"There is no split.json in {config.data}; leave out --subset, or make one: tmunet split {shlex.quote(config.data)}"
+            f"There is no split.json in {config.data}; leave out --subset, or make one: tmunet split {shlex.quote(config.data)}",
+            code="missing-split",
+            path=config.data,
         )
     names = frozenset(dataset.split.to_dict()[config.subset])
     if not names:
         raise UsageError(
-            f"The subset {config.subset!r} of {Path(config.data) / 'split.json'} holds no cases; show another one."
+            f"The subset {config.subset!r} of {Path(config.data) / 'split.json'} holds no cases; show another one.",
+            code="empty-subset",
+            path=Path(config.data) / "split.json",
         )
     return tuple(case for case in dataset.cases if case.case.name in names)

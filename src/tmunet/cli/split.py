@@ -94,7 +94,9 @@ def _check(config: SplitConfig, command: str) -> int:
         if field.name not in ("data", "split", "groups", "out") and getattr(config, field.name) != field.default
     ]
     if unused:
-        raise UsageError(f"--split checks an existing split, so --{unused[0]} does not fit; leave one of them out.")
+        raise UsageError(
+            f"--split checks an existing split, so --{unused[0]} does not fit; leave one of them out.", code="flags"
+        )
     out = Path(config.out) if config.out else None
     if out is not None:
         _refuse_existing(out)
@@ -124,7 +126,9 @@ def _ratios(text: str) -> tuple[float, float, float]:
     try:
         train, val, test = map(float, text.split(":"))
     except ValueError:
-        raise UsageError(f"Expected `ratios` to be three numbers such as 7:1:2, but got {text!r}.") from None
+        raise UsageError(
+            f"Expected `ratios` to be three numbers such as 7:1:2, but got {text!r}.", code="value"
+        ) from None
     return train, val, test
 
 
@@ -133,7 +137,9 @@ def _paths(config: SplitConfig) -> list[Path]:
     if config.folds is None:
         path = Path(config.out or Path(config.data) / "split.json")
         if path.suffix.lower() != ".json":
-            raise UsageError(f"Expected `out` to be a file that ends in .json, but got {path}.")
+            raise UsageError(
+                f"Expected `out` to be a file that ends in .json, but got {path}.", code="suffix", path=path
+            )
         _refuse_existing(path)
         _refuse_existing(_report_of(path))
         return [path]
@@ -145,7 +151,9 @@ def _paths(config: SplitConfig) -> list[Path]:
 def _refuse_existing(path: Path) -> None:
     if path.exists():
         raise UsageError(
-            f"{path}: exists already, and no split is overwritten; remove it, or write elsewhere with --out."
+            f"{path}: exists already, and no split is overwritten; remove it, or write elsewhere with --out.",
+            code="exists",
+            path=path,
         )
 
 
@@ -160,7 +168,9 @@ def _open(config: SplitConfig) -> "Dataset":
     data = Path(config.data)
     if data.suffix.lower() == ".json" and not data.is_dir():
         raise UsageError(
-            f"Expected a data set folder, but got {data}; to check that split: {data.parent} --split {data}"
+            f"Expected a data set folder, but got {data}; to check that split: {data.parent} --split {data}",
+            code="no-folder",
+            path=data,
         )
     dataset = open_dataset(data, Path(config.split) if config.split else None)
     if config.groups is None:

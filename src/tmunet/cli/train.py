@@ -18,9 +18,9 @@ def run(arguments: Sequence[str]) -> int:
     """Start a run from flags, or continue one with `--resume RUN`."""
     resumed = value_of("--resume", arguments)
     if resumed is None and "--resume" in arguments:
-        raise UsageError("Expected a run folder behind --resume: tmunet train --resume RUN")
+        raise UsageError("Expected a run folder behind --resume: tmunet train --resume RUN", code="missing")
     if resumed is not None and len(arguments) > 2:
-        raise UsageError("Expected nothing beside --resume RUN: a run continues with its own settings.")
+        raise UsageError("Expected nothing beside --resume RUN: a run continues with its own settings.", code="flags")
     if resumed is None:
         recipe = value_of("--recipe", arguments) or TrainConfig.recipe
         settings = read_recipe(recipe)

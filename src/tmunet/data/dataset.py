@@ -38,7 +38,7 @@ class Dataset:
         """
         sides = self.split.to_dict()
         if name not in sides:
-            raise UsageError(f"Expected `name` to be 'train', 'val' or 'test', but got {name!r}.")
+            raise UsageError(f"Expected `name` to be 'train', 'val' or 'test', but got {name!r}.", code="subset")
         names = frozenset(sides[name])
         return tuple(case for case in self.cases if case.name in names)
 
@@ -65,12 +65,16 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
     folder = data
     if data.suffix.lower() == ".json" and not data.is_dir():
         if split is not None:
-            raise UsageError(f"Expected one split file, but got two: `data` is {data} and `split` is {split}.")
+            raise UsageError(
+                f"Expected one split file, but got two: `data` is {data} and `split` is {split}.", code="two-splits"
+            )
         folder, split = data.parent, data
         if data.exists() and not (folder / "images").is_dir():
             raise UsageError(
                 f"{data}: expected a split file in the folder of its data set, but {folder} holds no images/; give the data set "
-                f"and the split by themselves: --data DATA --split {data}"
+                f"and the split by themselves: --data DATA --split {data}",
+                code="split-elsewhere",
+                path=data,
             )
     elif split is None and (folder / "split.json").exists():
         split = folder / "split.json"

@@ -51,7 +51,11 @@ def read_fingerprint(path: Path) -> TrainingFingerprint:
         return TrainingFingerprint()
     content = read_json_object(path)
     if content.keys() != {"train", "val"} or not all(_are_hashes(side) for side in content.values()):
-        raise InputError(f"{path}: expected the keys train and val with a hash for each case; copy it again.")
+        raise InputError(
+            f"{path}: expected the keys train and val with a hash for each case; copy it again.",
+            code="fingerprint",
+            path=path,
+        )
     return TrainingFingerprint(content["train"], content["val"])
 
 

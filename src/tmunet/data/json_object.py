@@ -17,13 +17,21 @@ def read_json_object(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text("utf-8-sig"), object_pairs_hook=_without_repeats)
     except OSError as error:
-        raise InputError(f"{path}: cannot be opened: {error.strerror}. Check the path and its permissions.") from error
+        raise InputError(
+            f"{path}: cannot be opened: {error.strerror}. Check the path and its permissions.",
+            code="unreadable",
+            path=path,
+        ) from error
     except RecursionError as error:
-        raise InputError(f"{path}: is nested too deeply to be a data set or split file.") from error
+        raise InputError(
+            f"{path}: is nested too deeply to be a data set or split file.", code="json", path=path
+        ) from error
     except ValueError as error:  # of the syntax, of the encoding, or a repeated key
-        raise InputError(f"{path}: is not valid JSON: {error}. Correct the file.") from error
+        raise InputError(f"{path}: is not valid JSON: {error}. Correct the file.", code="json", path=path) from error
     if not isinstance(content, dict):
-        raise InputError(f"{path}: expected a JSON object {{...}}, but found a {type(content).__name__}.")
+        raise InputError(
+            f"{path}: expected a JSON object {{...}}, but found a {type(content).__name__}.", code="json", path=path
+        )
     return content
 
 

@@ -57,7 +57,7 @@ class FilePattern:
 
     def __post_init__(self) -> None:
         if self.text.count("{name}") > 1:
-            raise UsageError(f"Expected {{name}} at most once in a pattern, but got {self.text!r}.")
+            raise UsageError(f"Expected {{name}} at most once in a pattern, but got {self.text!r}.", code="value")
 
     def name(self, path: PurePosixPath) -> str | None:
         """Give what ``{name}`` matches in a path, or None if the path does not match.
@@ -129,20 +129,26 @@ class FolderOptions:
         if "{name}" not in self.masks or suffix not in IMAGE_SUFFIXES:
             raise UsageError(
                 f"Expected `masks` to hold {{name}} and to end in one of {', '.join(sorted(IMAGE_SUFFIXES))}, "
-                f"such as 'labels/{{name}}.png', but got {self.masks!r}."
+                f"such as 'labels/{{name}}.png', but got {self.masks!r}.",
+                code="value",
             )
         if not self.name.strip():
-            raise UsageError("Expected `name` to be the name of the data set, but it is empty.")
+            raise UsageError("Expected `name` to be the name of the data set, but it is empty.", code="value")
         if not 2 <= len(set(self.classes)) == len(self.classes) <= 255 or not all(c.strip() for c in self.classes):
-            raise UsageError(f"Expected `classes` to be 2 to 255 different names, but got {list(self.classes)}.")
+            raise UsageError(
+                f"Expected `classes` to be 2 to 255 different names, but got {list(self.classes)}.", code="value"
+            )
         if self.threshold is not None and (self.values is not None or len(self.classes) != 2):
-            raise UsageError("Expected `threshold` for two classes and without `values`, but got more; leave it out.")
+            raise UsageError(
+                "Expected `threshold` for two classes and without `values`, but got more; leave it out.", code="flags"
+            )
         if self.threshold is not None and not 0 <= self.threshold <= 254:
-            raise UsageError(f"Expected `threshold` to be between 0 and 254, but got {self.threshold}.")
+            raise UsageError(f"Expected `threshold` to be between 0 and 254, but got {self.threshold}.", code="value")
         wrong = [label for label in (self.values or {}).values() if not 0 <= label < len(self.classes)]
         if wrong or self.values == {}:
             raise UsageError(
-                f"Expected `values` to give labels from 0 to {len(self.classes) - 1}, but got {dict(self.values or {})}."
+                f"Expected `values` to give labels from 0 to {len(self.classes) - 1}, but got {dict(self.values or {})}.",
+                code="value",
             )
 
 
@@ -166,7 +172,8 @@ def plan(source: SourceFiles, options: FolderOptions) -> ImportPlan:
     found = {key: name for key, name in matches.items() if key not in drawn}
     if matches and not found:
         raise UsageError(
-            f"Every file that fits `images`, {options.images!r}, fits `masks`, {options.masks!r}, as well."
+            f"Every file that fits `images`, {options.images!r}, fits `masks`, {options.masks!r}, as well.",
+            code="flags",
         )
     if not found:
         raise DatasetImportError(source.location, [_nothing_found(source, options, candidates)])

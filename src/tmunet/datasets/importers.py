@@ -47,7 +47,7 @@ def find_name(name: str) -> str:
         return plain[_plain(name)]
     close = get_close_matches(_plain(name), plain, n=1)
     suggestion = f"; did you mean {plain[close[0]]}?" if close else "."
-    raise UsageError(f"There is no importer {name!r}{suggestion} There are: {', '.join(_MODULES)}.")
+    raise UsageError(f"There is no importer {name!r}{suggestion} There are: {', '.join(_MODULES)}.", code="importer")
 
 
 def _plain(name: str) -> str:

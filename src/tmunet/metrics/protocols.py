@@ -416,5 +416,6 @@ def get_protocol(name: str) -> Protocol:
     nearest = get_close_matches(name, PROTOCOLS, n=1)
     raise UsageError(
         f"Expected `protocol` to be one of {', '.join(map(repr, PROTOCOLS))}, but got {name!r}. "
-        + (f"Did you mean {nearest[0]!r}?" if nearest else "The default is 'strict'.")
+        + (f"Did you mean {nearest[0]!r}?" if nearest else "The default is 'strict'."),
+        code="protocol",
     )

@@ -138,10 +138,15 @@ def export_model(
     if config.preprocess.channels not in (1, 3):
         raise BackendError(
             f"{config.model} as {to}: expected a model of 1 or 3 channels, which {SCRIPT} reads, but got "
-            f"one of {config.preprocess.channels}; use `tmunet predict`. Nothing was written."
+            f"one of {config.preprocess.channels}; use `tmunet predict`. Nothing was written.",
+            code="channels",
         )
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(f"{out}: expected a new or empty folder, but found files; choose another with -o.")
+        raise UsageError(
+            f"{out}: expected a new or empty folder, but found files; choose another with -o.",
+            code="not-empty",
+            path=out,
+        )
     packages = _require_packages(to, int8)
     config = replace(config, preprocess=replace(config.preprocess, size=side))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +158,7 @@ def export_model(
             request = ExportRequest(optimize_for_inference(trained.network), to, config, sizes, int8)
             model, parity, agreement = request.write(folder)
         except BackendError as error:
-            raise BackendError(f"{config.model} as {to}: {error}. Nothing was written.") from error
+            raise BackendError(f"{config.model} as {to}: {error}. Nothing was written.", code=error.code) from error
         files = sorted(folder.iterdir())
         script = resources.files("tmunet.prediction") / "standalone.py"
         (folder / SCRIPT).write_bytes(script.read_bytes())
@@ -183,7 +188,9 @@ def _require_packages(to: ExportFormat, int8: Sequence[Path]) -> list[str]:
     for package in packages:
         require(package, extra=to)
     if int8 and to != "openvino":
-        raise UsageError(f"Expected the format openvino for int8, but got {to}; use --format openvino.")
+        raise UsageError(
+            f"Expected the format openvino for int8, but got {to}; use --format openvino.", code="int8-format"
+        )
     if int8:
         require_nncf()
         packages.append("nncf")

@@ -38,7 +38,9 @@ def find_images(words: Sequence[str]) -> list[Path]:
         InputError: a word matches nothing, or two images would be written to one mask.
     """
     if not words:
-        raise UsageError("Expected images to predict: files, folders or patterns such as 'scans/*.png'.")
+        raise UsageError(
+            "Expected images to predict: files, folders or patterns such as 'scans/*.png'.", code="missing"
+        )
     found: dict[Path, Path] = {}  # two spellings of a path are one image
     named = {canonical_path(Path(word)) for word in words}
     for word in words:
@@ -48,7 +50,9 @@ def find_images(words: Sequence[str]) -> list[Path]:
             candidates = path.iterdir() if path.is_dir() else start.glob(str(path.relative_to(start)))
             shown = [c for c in sorted(candidates) if not c.name.startswith(".")]
         except ValueError as error:
-            raise InputError(f"{word}: expected a pattern such as 'scans/*.png', but: {error}") from None
+            raise InputError(
+                f"{word}: expected a pattern such as 'scans/*.png', but: {error}", code="pattern", path=word
+            ) from None
         images = [c for c in shown if c.suffix.lower() in IMAGE_SUFFIXES and c.is_file()]
         if path.is_file():
             images = [path]
@@ -56,7 +60,11 @@ def find_images(words: Sequence[str]) -> list[Path]:
             others = [c for c in shown if c not in images and canonical_path(c) not in named]
             warn_skipped_files(path, others, "a pattern such as '**/*.png' takes folders inside")
         if not images:
-            raise InputError(f"{word}: expected an image, a folder of images or a pattern, but found no image.")
+            raise InputError(
+                f"{word}: expected an image, a folder of images or a pattern, but found no image.",
+                code="no-image",
+                path=word,
+            )
         for image in images:
             found.setdefault(canonical_path(image), image)
     names = Counter(image.stem for image in found.values())
@@ -92,7 +100,7 @@ def predict_files(
         TMUNetWarning: once about all images with a domain shift.
     """
     if batch_size < 1:
-        raise UsageError(f"Expected `batch_size` to be at least 1, but got {batch_size}.")
+        raise UsageError(f"Expected `batch_size` to be at least 1, but got {batch_size}.", code="value")
     _check_manifest(out, predictor)
     waiting = [image for image in images if not _is_done(out, image, overlays)]
     faults: list[str] = []
@@ -155,10 +163,16 @@ def _check_manifest(out: Path, predictor: Predictor) -> None:
     if manifest.is_file():
         if read_json_object(manifest) != json.loads(json.dumps(settings)):
             raise InputError(
-                f"{out}: holds masks of another model or of other settings; choose another folder with -o."
+                f"{out}: holds masks of another model or of other settings; choose another folder with -o.",
+                code="other-masks",
+                path=out,
             )
     elif out.exists() and (out.is_file() or any(out.iterdir())):
         found = "a file" if out.is_file() else "other files"
-        raise InputError(f"{out}: expected a new or empty folder, but found {found}; choose another with -o.")
+        raise InputError(
+            f"{out}: expected a new or empty folder, but found {found}; choose another with -o.",
+            code="not-empty",
+            path=out,
+        )
     else:
         write_json(manifest, settings)

@@ -73,7 +73,9 @@ def quantize(model: Path, pipeline: Pipeline, images: Sequence[Path], out: Path)
     except TMUNetError:
         raise
     except Exception as error:  # NNCF raises any type
-        raise BackendError(f"NNCF cannot quantize it: {str(error).strip().splitlines()[0][:200]}") from error
+        raise BackendError(
+            f"NNCF cannot quantize it: {str(error).strip().splitlines()[0][:200]}", code="not-quantizable"
+        ) from error
 
 
 def left_in_float32(network: Any) -> list[str]:
@@ -81,6 +83,6 @@ def left_in_float32(network: Any) -> list[str]:
     operations = network.get_ordered_ops()
     convolutions = [one.get_friendly_name() for one in operations if one.get_type_name() == CONVOLUTION]
     if len(convolutions) < 2:
-        raise BackendError("has no convolution but the first: nothing is left for int8")
+        raise BackendError("has no convolution but the first: nothing is left for int8", code="not-quantizable")
     others = [one.get_friendly_name() for one in operations if one.get_type_name() not in (CONVOLUTION, *NO_ARITHMETIC)]
     return [convolutions[0], *others]

@@ -89,17 +89,19 @@ class Pipeline:
             try:
                 return self.load(array)
             except InputError as error:
-                raise InputError(f"{image}: {error}") from error
+                raise InputError(f"{image}: {error}", code=error.code) from error
         if not isinstance(image, np.ndarray):
             raise InputError(
                 f"Expected a file or a numpy array, but got {type(image).__name__}; for a Pillow image give "
-                "np.asarray(picture.convert('RGB'))."
+                "np.asarray(picture.convert('RGB')).",
+                code="type",
             )
         array = image
         if array.ndim not in (2, 3) or array.dtype not in (np.uint8, np.uint16) or 0 in array.shape:
             raise InputError(
                 "Expected an image array of shape (H, W) or (H, W, C) and type uint8 or uint16, "
-                f"but got {array.shape} and {array.dtype}."
+                f"but got {array.shape} and {array.dtype}.",
+                code="array",
             )
         if array.ndim == 2:
             array = array[..., None]
@@ -133,7 +135,10 @@ class Pipeline:
         with torch.inference_mode():
             total = torch.as_tensor(sum(probabilities(self.session(x.flip(axes))).flip(axes) for axes in self.flips))
         if not bool(torch.isfinite(total).all()):
-            raise ModelError("Expected finite probabilities, but the network gives others: its weights are damaged.")
+            raise ModelError(
+                "Expected finite probabilities, but the network gives others: its weights are damaged.",
+                code="not-finite",
+            )
         return total / len(self.flips)
 
     def postprocess(self, probability: Tensor, size: Size) -> Prediction:

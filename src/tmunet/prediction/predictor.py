@@ -67,12 +67,15 @@ class Predictor:
         precision: Precision = "float32",
     ) -> None:
         if tile_size is not None and tile_size < MIN_SIZE:
-            raise UsageError(f"Expected `tile_size` to be at least {MIN_SIZE} pixels, but got {tile_size}.")
+            raise UsageError(
+                f"Expected `tile_size` to be at least {MIN_SIZE} pixels, but got {tile_size}.", code="value"
+            )
         if tile_size is not None:
             require("monai.inferers", extra="monai")  # before the first image, not at it
         if precision not in get_args(Precision):
             raise UsageError(
-                f"Expected `precision` to be one of {', '.join(get_args(Precision))}, but got {precision!r}."
+                f"Expected `precision` to be one of {', '.join(get_args(Precision))}, but got {precision!r}.",
+                code="value",
             )
         trained = model if isinstance(model, TrainedModel) else load_model(DEFAULT_MODEL if model is None else model)
         self._side = tile_size or trained.config.preprocess.size
@@ -119,7 +122,9 @@ class Predictor:
             TMUNetWarning: once about all images with a domain shift.
         """
         if isinstance(images, np.ndarray | str | Path):
-            raise InputError("Expected a sequence of images, but got one; give [image], or call the predictor with it.")
+            raise InputError(
+                "Expected a sequence of images, but got one; give [image], or call the predictor with it.", code="type"
+            )
         loaded = [self.pipeline.load(image) for image in images]
         shift = DomainShift(self.config, self.tile_size)
         for number, (image, pixels) in enumerate(zip(images, loaded, strict=True), start=1):
@@ -150,6 +155,7 @@ class Predictor:
                 compare_logits(session, reference, synthetic_images(1, *example.shape[1:]))
         except BackendError as error:
             raise BackendError(
-                f"{self.config.model} with the backend {self.backend}: {error}. Use the backend {TORCH}."
+                f"{self.config.model} with the backend {self.backend}: {error}. Use the backend {TORCH}.",
+                code=error.code,
             ) from error
         return session

@@ -55,7 +55,8 @@ def check_scaled_size(size: Size, scale: Scale) -> None:
     if height * width > MAX_PIXELS:
         raise InputError(
             f"Expected at most {MAX_PIXELS:,} pixels, but at the scale of training the image has {height:,} x {width:,}; "
-            "cut it into tiles, or predict it without a sliding window."
+            "cut it into tiles, or predict it without a sliding window.",
+            code="too-large",
         )
 
 

@@ -36,6 +36,7 @@ def tta_flips(turns: Turns | None) -> Flips:
     if flips == NO_TTA:
         raise UsageError(
             "Expected a model trained with flips for `tta` (test-time augmentation), but this one was trained without; leave "
-            "`tta` out."
+            "`tta` out.",
+            code="no-flips",
         )
     return flips

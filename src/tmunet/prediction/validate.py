@@ -62,15 +62,18 @@ def compare_logits(session: Session, reference: Session, images: Tensor, toleran
         found = session(images)
     except Exception as error:  # each runtime has other types
         reason = str(error).strip().splitlines()[-1][:200]
-        raise BackendError(f"does not run {where}: {reason}") from error
+        raise BackendError(f"does not run {where}: {reason}", code="not-run") from error
     if found.shape != expected.shape:
-        raise BackendError(f"gives {tuple(found.shape)} instead of {tuple(expected.shape)} {where}")
+        raise BackendError(
+            f"gives {tuple(found.shape)} instead of {tuple(expected.shape)} {where}", code="wrong-output"
+        )
     difference = float((found - expected).abs().max() / expected.abs().max().clamp(min=1))
     same = (decide(found) == decide(expected)).float().mean().item()
     if not (difference <= tolerance and same >= MIN_SAME_LABELS):  # also true for NaN
         raise BackendError(
             f"does not compute what PyTorch computes: {where} expected logits within {tolerance:g} and {MIN_SAME_LABELS:.2%} "
-            f"equal labels, but found {difference:.1e} and {same:.3%}"
+            f"equal labels, but found {difference:.1e} and {same:.3%}",
+            code="wrong-output",
         )
     return Parity(difference, same)
 
@@ -86,7 +89,7 @@ def compare_masks(session: Session, reference: Session, images: Iterable[Tensor]
         logits, int8 = reference(image), session(image)
         for name, values in (("PyTorch", logits), ("int8", int8)):
             if not bool(values.isfinite().all()):  # NaN would become background
-                raise BackendError(f"gives logits in {name} that are not finite")
+                raise BackendError(f"gives logits in {name} that are not finite", code="not-finite")
         expected, found = decide(logits)[0].numpy(), decide(int8)[0].numpy()
         same.append(float(np.mean(expected == found)))
         scores.append(_mean_dice(expected, found, max(2, logits.shape[1])))
@@ -95,7 +98,8 @@ def compare_masks(session: Session, reference: Session, images: Iterable[Tensor]
         raise BackendError(
             f"loses too much in int8: expected masks with a Dice of {MIN_INT8_DICE} to those of PyTorch and "
             f"{MIN_INT8_SAME_LABELS:.0%} equal labels, but found {agreement.dice:.4f} and {agreement.same_labels:.3%} on "
-            f"{agreement.images} images; give more and more typical images, or leave --int8 out"
+            f"{agreement.images} images; give more and more typical images, or leave --int8 out",
+            code="int8-accuracy",
         )
     return agreement
 

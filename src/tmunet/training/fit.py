@@ -63,7 +63,10 @@ def train(config: TrainConfig) -> RunFolder:
     choose_device(config.device)  # an error of ours before one of Lightning's
     dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
     if not dataset.split.train:
-        raise InputError(f"{config.split or config.data}: expected a split with images to train, but train is empty.")
+        raise InputError(
+            f"{config.split or config.data}: expected a split with images to train, but train is empty.",
+            code="no-training",
+        )
     return _fit(replace(config, precision=_precision(config)), dataset, run)
 
 
@@ -152,7 +155,8 @@ def _launch(
         raise InputError(
             f"Training: BatchNorm needs more than one value a channel, but the last of {len(module.names)} images is alone in "
             f"its batch of up to {batch}, and {size} pixels leave one value of it in the deepest stage. Choose a larger "
-            "--preprocess.size, or another --batch-size."
+            "--preprocess.size, or another --batch-size.",
+            code="batch-of-one",
         ) from error
     except SystemExit:  # how Lightning ends after Ctrl-C and SIGTERM
         raise InterruptedRunError(

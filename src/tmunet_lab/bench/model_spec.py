@@ -62,17 +62,23 @@ def parse_model_spec(text: str) -> ModelSpec:
     network, at, backend = text.rpartition("@")
     network, backend = (network, backend) if at else (text, TORCH)
     if backend not in get_args(BackendName):
-        raise UsageError(f"{text}: Expected @{', @'.join(get_args(BackendName))} or nothing, but got {at}{backend}.")
+        raise UsageError(
+            f"{text}: Expected @{', @'.join(get_args(BackendName))} or nothing, but got {at}{backend}.", code="backend"
+        )
     name, colon, rest = network.partition(":")
     model_args: dict[str, Any] = {}
     for part in COMMA_OUTSIDE_BRACKETS.split(rest) if colon else ():
         key, equals, value = part.partition("=")
         if not key or not equals or key in model_args:
-            raise UsageError(f"{text}: Expected NAME:ARG=VALUE,ARG=VALUE, each argument once, but got {part!r}.")
+            raise UsageError(
+                f"{text}: Expected NAME:ARG=VALUE,ARG=VALUE, each argument once, but got {part!r}.", code="value"
+            )
         try:
             model_args[key] = yaml.safe_load(value)
         except yaml.YAMLError:
-            raise UsageError(f"{text}: Expected a value as in YAML for {key!r}, but got {value!r}.") from None
+            raise UsageError(
+                f"{text}: Expected a value as in YAML for {key!r}, but got {value!r}.", code="value"
+            ) from None
     return ModelSpec(name, model_args, text, cast(BackendName, backend))
 
 
@@ -84,5 +90,5 @@ def parse_model_specs(texts: Sequence[str]) -> tuple[ModelSpec, ...]:
     """
     twice = sorted({text for text in texts if texts.count(text) > 1})
     if twice:
-        raise UsageError(f"Expected each network once, but got {', '.join(twice)} twice.")
+        raise UsageError(f"Expected each network once, but got {', '.join(twice)} twice.", code="repeated")
     return tuple(parse_model_spec(text) for text in texts)

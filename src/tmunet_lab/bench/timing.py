@@ -65,7 +65,9 @@ def time_interleaved(
         UsageError: `rounds` is below 1 or `warm_up` below 0.
     """
     if rounds < 1 or warm_up < 0:
-        raise UsageError(f"Expected at least 1 of `rounds` and 0 of `warm_up`, but got {rounds} and {warm_up}.")
+        raise UsageError(
+            f"Expected at least 1 of `rounds` and 0 of `warm_up`, but got {rounds} and {warm_up}.", code="value"
+        )
     times: dict[str, list[float]] = {name: [] for name in calls}
     spent = dict.fromkeys(calls, 0.0)
     names = list(calls)

@@ -50,13 +50,16 @@ class Conditions:
 
     def __post_init__(self) -> None:
         if self.threads < 1:
-            raise UsageError(f"Expected `threads` to be at least 1, but got {self.threads}.")
+            raise UsageError(f"Expected `threads` to be at least 1, but got {self.threads}.", code="value")
         if self.memory_limit <= 0 or self.seconds <= 0:
             raise UsageError(
-                f"Expected the limits to be above 0, but got {self.memory_limit} bytes and {self.seconds} seconds."
+                f"Expected the limits to be above 0, but got {self.memory_limit} bytes and {self.seconds} seconds.",
+                code="value",
             )
         if self.checkpointing and not self.training:
-            raise UsageError("Expected `training` with `checkpointing`: a prediction keeps no activations.")
+            raise UsageError(
+                "Expected `training` with `checkpointing`: a prediction keeps no activations.", code="flags"
+            )
         require_precision(self.precision, torch.device(self.device))
 
     def synchronize(self) -> None:
@@ -107,9 +110,9 @@ def inference(
 
 def _training(network: nn.Module, images: Tensor, conditions: Conditions, backend: BackendName) -> Callable[[], Tensor]:
     if backend not in (TORCH, "compile"):
-        raise BackendError(f"{backend} does not train")
+        raise BackendError(f"{backend} does not train", code="no-training")
     if backend == "compile" and conditions.checkpointing:
-        raise BackendError("compile does not take activation checkpointing")
+        raise BackendError("compile does not take activation checkpointing", code="checkpointing")
     masks = (torch.rand(images[:, 0].shape, generator=torch.Generator().manual_seed(1)) < 0.5).to(images.device)
     if backend == "compile":
         network.compile(dynamic=False)

@@ -167,7 +167,9 @@ def build_table(
     for result in results:
         key = (result.protocol, result.network, result.data, result.split, result.seed)
         if key in by_key:
-            raise InputError(f"Expected one result for {key}, but got two: {by_key[key].run} and {result.run}.")
+            raise InputError(
+                f"Expected one result for {key}, but got two: {by_key[key].run} and {result.run}.", code="repeated"
+            )
         by_key[key] = result
     blocks = [
         _block(target, plan, by_key, missing, protocol, data, split)
@@ -179,7 +181,11 @@ def build_table(
     table = ResultTable(target, plan, reference_network(plan), blocks, dict(costs), printed)
     unplanned = [result for result in results if not any(result is known for known in table.results)]
     if unplanned:
-        raise UsageError(f"{unplanned[0].run}: expected a run of the plan {plan.title!r}, but it has no such run.")
+        raise UsageError(
+            f"{unplanned[0].run}: expected a run of the plan {plan.title!r}, but it has no such run.",
+            code="unplanned",
+            path=unplanned[0].run,
+        )
     return table
 
 

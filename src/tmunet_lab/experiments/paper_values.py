@@ -48,7 +48,7 @@ def paper_row(table: str, row: str) -> PaperRow | None:
     """
     rows = paper_tables()[table]
     if row and row not in rows:
-        raise UsageError(f"The paper's {table} has no row {row!r}.{suggest(row, rows)}")
+        raise UsageError(f"The paper's {table} has no row {row!r}.{suggest(row, rows)}", code="row")
     return rows[row] if row else None
 
 

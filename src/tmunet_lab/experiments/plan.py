@@ -109,7 +109,7 @@ def plan_of(target: str) -> str:
     'table1'
     """
     if target not in list_targets():
-        raise UsageError(f"There is no target {target!r}.{suggest(target, list_targets())}")
+        raise UsageError(f"There is no target {target!r}.{suggest(target, list_targets())}", code="target")
     return _PLAN_OF.get(target, target)
 
 
@@ -122,7 +122,9 @@ def read_plan(plan: str) -> ExperimentPlan:
     if Path(plan).suffix in (".yaml", ".yml"):
         return _build(read_yaml(Path(plan)), plan)
     if plan not in list_plans():
-        raise UsageError(f"There is no plan {plan!r}, nor a YAML file of that name.{suggest(plan, list_plans())}")
+        raise UsageError(
+            f"There is no plan {plan!r}, nor a YAML file of that name.{suggest(plan, list_plans())}", code="plan"
+        )
     with resources.as_file(_plans() / f"{plan}.yaml") as packaged:
         return _build(read_yaml(packaged), f"plan {plan}")
 
@@ -144,13 +146,17 @@ def _build(values: Mapping[str, Any], where: str) -> ExperimentPlan:
     """Check each network by itself first, so that an error names it."""
     for key in values:
         if key not in known_keys(ExperimentPlan):
-            raise UsageError(f"{where}: There is no setting {key!r}.{suggest(str(key), known_keys(ExperimentPlan))}")
+            raise UsageError(
+                f"{where}: There is no setting {key!r}.{suggest(str(key), known_keys(ExperimentPlan))}", code="key"
+            )
     networks = values.get("networks", {})
     if not isinstance(networks, Mapping):
-        raise UsageError(f"{where}: Expected `networks` to be labels and networks, but got {networks!r}.")
+        raise UsageError(f"{where}: Expected `networks` to be labels and networks, but got {networks!r}.", code="type")
     for label, network in networks.items():
         if not isinstance(label, str) or not isinstance(network, Mapping):
-            raise UsageError(f"{where}: Expected a label and the keys of a network, but got {label!r}: {network!r}.")
+            raise UsageError(
+                f"{where}: Expected a label and the keys of a network, but got {label!r}: {network!r}.", code="type"
+            )
         from_mapping(PlannedNetwork, network, f"{where}: {label}")
     return from_mapping(ExperimentPlan, values, where)
 

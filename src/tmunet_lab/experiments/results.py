@@ -97,7 +97,8 @@ def known_groups(results: Sequence[RunResult]) -> dict[str, str]:
             if other != group:
                 raise InputError(
                     f"{first.run} and {result.run}: expected the same groups of images to compare their scores, but found {case} "
-                    f"in {other!r} and in {group!r}; evaluate both with one dataset.json."
+                    f"in {other!r} and in {group!r}; evaluate both with one dataset.json.",
+                    code="not-comparable",
                 )
     return {case: group for case, (group, _) in known.items()}
 

@@ -62,7 +62,9 @@ def inspect_run(run: PlannedRun) -> RunProgress:
         epochs = _epochs(run)
     elif folder.path.is_dir() and (unexpected := _unexpected_files(run)):
         raise UsageError(
-            f"{folder.path}: expected a run folder, but found {unexpected[0]} and no {folder.config.name}; move it."
+            f"{folder.path}: expected a run folder, but found {unexpected[0]} and no {folder.config.name}; move it.",
+            code="not-empty",
+            path=folder.path,
         )
     weights = _weights_sha256(run)
     if weights is not None:
@@ -112,13 +114,17 @@ def check_same_run(run: PlannedRun) -> None:
         if expected != there and not (key == "precision" and expected == "auto"):  # a run records what auto resolved to
             raise UsageError(
                 f"{run.folder.path}: the folder holds a run with other settings: expected {key} = {expected!r} as planned, "
-                f"but found {there!r}; {move}."
+                f"but found {there!r}; {move}.",
+                code="other-settings",
+                path=run.folder.path,
             )
     split = run.folder.read_provenance()["split_sha256"]
     if run.source.sha256 and split != run.source.sha256:
         raise UsageError(
             f"{run.folder.path}: the folder holds a run with another split: expected SHA-256 {run.source.sha256[:12]} as in "
-            f"{run.source.split}, but found {split[:12]}; {move}."
+            f"{run.source.split}, but found {split[:12]}; {move}.",
+            code="other-split",
+            path=run.folder.path,
         )
 
 

@@ -74,7 +74,9 @@ def _executor(settings: Mapping[str, Any], folder: Path) -> Any:
         executor = AutoExecutor(folder=folder, cluster=cluster)
         executor.update_parameters(**parameters)
     except Exception as error:  # of many kinds, from asserts to missing programs
-        raise UsageError(f"slurm: submitit does not take these settings on this machine: {error}") from None
+        raise UsageError(
+            f"slurm: submitit does not take these settings on this machine: {error}", code="slurm"
+        ) from None
     return executor
 
 

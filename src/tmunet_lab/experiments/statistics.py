@@ -56,7 +56,8 @@ def check_comparable(results: Sequence[RunResult]) -> None:
             if first != other:
                 raise InputError(
                     f"{results[0].run} and {result.run}: expected the same {what} to compare their scores, but found {first} and "
-                    f"{other}; score both under one protocol, on the test images of one split."
+                    f"{other}; score both under one protocol, on the test images of one split.",
+                    code="not-comparable",
                 )
 
 

@@ -78,7 +78,10 @@ class RerunPredictor:
         if abs(found - expected) > (TOLERANCE if on_cpu else TOLERANCE_GPU):
             raise InputError(
                 f"{self.result.run}: expected the prediction of {case} to have the Dice of the evaluation, {expected:.6f}, but "
-                f"found {found:.6f}. The images, the model or the machine are not those that were scored; evaluate the run again."
+                f"found {found:.6f}. The images, the model or the machine are not those that were "
+                "scored; evaluate the run again.",
+                code="other-model",
+                path=self.result.run,
             )
         return mask
 
@@ -94,7 +97,9 @@ def open_scored(result: RunResult, data_root: Path) -> Dataset:
     if dataset.split.sha256 != result.split_sha256:
         raise InputError(
             f"{result.run / 'split.json'}: expected the split that was scored, {result.split_sha256[:12]}, but found "
-            f"{dataset.split.sha256[:12]}; evaluate the run again."
+            f"{dataset.split.sha256[:12]}; evaluate the run again.",
+            code="other-split",
+            path=result.run / "split.json",
         )
     return dataset
 

@@ -28,7 +28,11 @@ def source_sha256(workspace: Workspace, name: str) -> str:
     """
     known = read_json_object(workspace.sources).get(name)
     if not isinstance(known, str):
-        raise InputError(f"{workspace.sources}: expected the hash of the image {name!r}; train in a new folder.")
+        raise InputError(
+            f"{workspace.sources}: expected the hash of the image {name!r}; train in a new folder.",
+            code="no-hash",
+            path=workspace.sources,
+        )
     return known
 
 

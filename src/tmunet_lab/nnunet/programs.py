@@ -186,7 +186,7 @@ class Resources:
 
     def __post_init__(self) -> None:
         if self.processes is not None and self.processes < 1:
-            raise UsageError(f"Expected `processes` to be at least 1, but got {self.processes}.")
+            raise UsageError(f"Expected `processes` to be at least 1, but got {self.processes}.", code="value")
 
     @property
     def workers(self) -> str:

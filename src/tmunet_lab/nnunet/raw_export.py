@@ -90,7 +90,9 @@ def write_nnunet(dataset: Dataset, destination: Path, number: int) -> RawDataset
             written.rename(folder)
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written: {error.strerror}. Check the disk and its permissions."
+            f"{folder}: cannot be written: {error.strerror}. Check the disk and its permissions.",
+            code="unwritable",
+            path=folder,
         ) from error
     sizes = {side: len(names) for side, names in dataset.split.to_dict().items()}
     left_out = len(dataset.cases) - sum(sizes.values())
@@ -99,10 +101,14 @@ def write_nnunet(dataset: Dataset, destination: Path, number: int) -> RawDataset
 
 def _check_number(destination: Path, number: int) -> None:
     if not 1 <= number <= 999:
-        raise UsageError(f"Expected `number` to be between 1 and 999, but got {number}.")
+        raise UsageError(f"Expected `number` to be between 1 and 999, but got {number}.", code="value")
     taken = sorted(destination.glob(f"Dataset{number:03d}_*"))
     if taken:
-        raise UsageError(f"{taken[0]} is there already, and nnU-Net takes a number once; choose another number.")
+        raise UsageError(
+            f"{taken[0]} is there already, and nnU-Net takes a number once; choose another number.",
+            code="exists",
+            path=taken[0],
+        )
 
 
 def _unfit_names(dataset: Dataset) -> list[str]:

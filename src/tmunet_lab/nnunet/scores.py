@@ -49,7 +49,9 @@ def score_masks(
     """
     cases, classes = dataset.subset("test"), dataset.info.classes
     if not cases:
-        raise InputError(f"{dataset.folder}: the split has no test images to score.")
+        raise InputError(
+            f"{dataset.folder}: the split has no test images to score.", code="no-images", path=dataset.folder
+        )
     images = ScoredImages(fingerprint)
     scores: list[dict[str, CaseScores]] = []
 

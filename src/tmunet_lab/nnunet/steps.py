@@ -33,7 +33,9 @@ def _write_raw(workspace: Workspace, dataset: Dataset) -> RawDataset:
         if not dataset.subset(side):
             raise InputError(
                 f"{dataset.folder}: the split has no {side} images. nnU-Net would choose its own instead of the val ones, "
-                "and there would be nothing to score without test ones. Make a split with: tmunet split"
+                "and there would be nothing to score without test ones. Make a split with: tmunet split",
+                code="no-images",
+                path=dataset.folder,
             )
     faults: list[str] = []
     fingerprint = TrainingFingerprint(_hashes(dataset, "train", faults), _hashes(dataset, "val", faults))
@@ -87,7 +89,9 @@ def _fit(workspace: Workspace, resources: Resources, programs: Programs) -> None
     if workspace.checkpoint is None:
         raise InputError(
             f"nnUNetv2_train ended without an error, but there is no {result / 'checkpoint_final.pth'}; see "
-            f"{workspace.log('train')}."
+            f"{workspace.log('train')}.",
+            code="no-checkpoint",
+            path=result / "checkpoint_final.pth",
         )
 
 
@@ -104,7 +108,9 @@ def predict(workspace: Workspace, resources: Resources) -> int:
     if workspace.checkpoint is None or workspace.dataset_folder is None:
         raise InputError(
             f"{workspace.folder}: the training is not finished: there is no checkpoint_final.pth. Repeat the call of "
-            "`tmunet nnunet train` that began it; it goes on where it stopped."
+            "`tmunet nnunet train` that began it; it goes on where it stopped.",
+            code="not-finished",
+            path=workspace.folder,
         )
     if all(is_current(workspace, case.name) for case in cases):
         resources.show("Skipped: all masks exist.")

@@ -149,7 +149,8 @@ def make_record(
     """
     if trainers is not None and not trainers.is_dir():
         raise UsageError(
-            f"Expected `trainers` to be a folder of Python files with trainer classes, but got {trainers}."
+            f"Expected `trainers` to be a folder of Python files with trainer classes, but got {trainers}.",
+            code="value",
         )
 
     def absolute(path: Path | None) -> str | None:
@@ -190,15 +191,23 @@ def begin(folder: Path, record: Record) -> Workspace:
         if other:
             raise UsageError(
                 f"{folder}: another training was begun here: asked for is {', '.join(other)}. "
-                "Choose another folder, or repeat the call that began it."
+                "Choose another folder, or repeat the call that began it.",
+                code="other-training",
+                path=folder,
             )
     elif folder.is_file() or (folder.is_dir() and {path.name for path in folder.iterdir()} - {"environment"}):
-        raise InputError(f"{folder}: expected a new folder or a workspace, but found other files; choose another.")
+        raise InputError(
+            f"{folder}: expected a new folder or a workspace, but found other files; choose another.",
+            code="not-empty",
+            path=folder,
+        )
     try:
         write_json(folder / RECORD, to_dict(record))
     except OSError as error:
         raise InputError(
-            f"{folder}: cannot be written: {error.strerror}. Check the path and its permissions."
+            f"{folder}: cannot be written: {error.strerror}. Check the path and its permissions.",
+            code="unwritable",
+            path=folder,
         ) from error
     return Workspace(folder, record)
 
@@ -215,11 +224,15 @@ def open_workspace(folder: Path, environment: Path | None = None) -> Workspace:
     """
     path = folder / RECORD
     if not path.is_file():
-        raise InputError(f"{folder}: is no workspace of nnU-Net. Begin one with: tmunet nnunet train DATA {folder}")
+        raise InputError(
+            f"{folder}: is no workspace of nnU-Net. Begin one with: tmunet nnunet train DATA {folder}",
+            code="no-workspace",
+            path=folder,
+        )
     try:
         record = from_mapping(Record, read_json_object(path), str(path))
     except UsageError as error:
-        raise InputError(f"{error} The file was changed; begin a new workspace.") from None
+        raise InputError(f"{error} The file was changed; begin a new workspace.", code="changed", path=path) from None
     return Workspace(folder, record if environment is None else replace(record, environment=str(environment)))
 
 
@@ -240,5 +253,6 @@ def _check_split(workspace: Workspace, split: Split) -> None:
         raise InputError(
             f"{workspace.record.data}: the split is not the one that {workspace.folder} was trained on: expected its hash "
             f"to be {workspace.record.split_sha256[:12]}..., but found {split.sha256[:12]}.... Put the split back, or "
-            "train in a new folder."
+            "train in a new folder.",
+            code="other-split",
         )

@@ -1,4 +1,3 @@
-import re
 import warnings
 
 import numpy as np
@@ -9,6 +8,8 @@ from PIL import Image
 
 from tmunet.data.io.images import IMAGE_SUFFIXES, decode_image, read_image, to_channels
 from tmunet.errors import InputError
+
+from ...errors import coded
 
 # The sides of the picture on which row 0 and column 0 of the file lie (EXIF 2.32, tag 0x0112).
 SIDES = {
@@ -160,7 +161,7 @@ def test_the_limit_of_pillow_neither_warns_nor_stops(tmp_path, random_values, mo
 def test_an_animation_is_refused(tmp_path, random_values):
     frames = [Image.fromarray(random_values(5, 5)) for _ in range(3)]
     frames[0].save(tmp_path / "a.png", save_all=True, append_images=frames[1:])
-    with pytest.raises(InputError, match=r"a\.png: .*\b3 frames"):
+    with pytest.raises(InputError, check=coded("several-images", tmp_path / "a.png")):
         read_image(tmp_path / "a.png")
 
 
@@ -186,9 +187,9 @@ def test_what_is_no_image_is_named(tmp_path, content, message):
 
 
 def test_missing_files_and_folders_are_named(tmp_path):
-    with pytest.raises(InputError, match=r"nowhere\.png: .*No such file"):
+    with pytest.raises(InputError, check=coded("unreadable", tmp_path / "nowhere.png")):
         read_image(tmp_path / "nowhere.png")
-    with pytest.raises(InputError, match=re.escape(str(tmp_path))):
+    with pytest.raises(InputError, check=coded("unreadable", tmp_path)):
         read_image(tmp_path)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tmunet.data.split import assign as assignment
@@ -118,7 +118,6 @@ def test_the_images_of_each_class_follow_the_ratios_as_near_as_whole_images_can(
 
 
 @given(SIZES, SEEDS, SEEDS, st.integers(1, 2))
-@settings(max_examples=60, deadline=None)
 def test_one_and_two_classes_are_on_every_side_if_they_have_groups_enough(sizes, seed, order, count) -> None:
     groups = groups_of(sizes)
     classes = on_groups(groups, seed, count)
@@ -138,7 +137,6 @@ def test_one_and_two_classes_are_on_every_side_if_they_have_groups_enough(sizes,
 
 @given(st.lists(st.integers(1, 4), min_size=12, max_size=30), SEEDS, st.integers(1, 2), st.integers(2, 5))
 @example([1] * 12, 0, 2, 5)
-@settings(max_examples=60, deadline=None)
 def test_a_class_with_as_many_groups_as_folds_is_in_every_test(sizes, seed, count, folds) -> None:
     groups = groups_of(sizes)
     classes = on_groups(groups, seed, count)
@@ -155,7 +153,6 @@ def test_a_class_with_as_many_groups_as_folds_is_in_every_test(sizes, seed, coun
 
 
 @given(SIZES, SEEDS, st.integers(3, 8))
-@settings(max_examples=40, deadline=None)
 def test_of_many_classes_each_is_in_train(sizes, seed, count) -> None:
     groups = groups_of(sizes)
     classes = on_groups(groups, seed, count)

@@ -9,6 +9,8 @@ from tmunet.data.split.splits import Split
 from tmunet.data.split.strategies import cross_validation, grouped_split, official_split, random_split, singletons
 from tmunet.errors import UsageError
 
+from ...errors import coded
+
 
 def scan(cases: int = 30) -> DatasetScan:
     """Cases of three-case groups; every tenth has an empty mask, and the last two are one picture."""
@@ -52,7 +54,7 @@ def test_a_plan_that_does_not_fit_is_refused():
         SplitPlan(ratios=(0, 1, 1))
     with pytest.raises(UsageError, match=r"`folds` .* 0"):
         SplitPlan(folds=0)
-    with pytest.raises(UsageError, match="`official`"):
+    with pytest.raises(UsageError, check=coded("missing")):
         make_splits(SplitPlan("official"), scan())
 
 

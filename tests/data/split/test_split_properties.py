@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from tmunet.data.split import assign as assignment
@@ -48,7 +48,6 @@ def test_a_random_split_depends_on_the_set_and_the_seed_alone(names, seed, order
     assert random_split(names, seed) == random_split(shuffled + shuffled[:1], seed)
 
 
-@settings(max_examples=50, deadline=None)
 @given(st.integers(3, 120), SEEDS, SEEDS)
 def test_a_stratified_random_split_keeps_the_sizes_exact_and_the_strata_balanced(count, seed, order):
     names = [f"case{n}" for n in range(count)]
@@ -64,7 +63,6 @@ def test_a_stratified_random_split_keeps_the_sizes_exact_and_the_strata_balanced
             assert abs(found[stratum] - len(side) * number / count) < 2
 
 
-@settings(max_examples=50, deadline=None)
 @given(SIZES, SEEDS, SEEDS, st.booleans())
 def test_a_grouped_split_is_a_partition_of_whole_groups(sizes, seed, order, stratified):
     groups = groups_of(sizes)
@@ -75,7 +73,6 @@ def test_a_grouped_split_is_a_partition_of_whole_groups(sizes, seed, order, stra
     assert grouped_split(shuffled(groups, order), seed, strata=strata) == split
 
 
-@settings(max_examples=50, deadline=None)
 @given(SIZES, SEEDS, st.booleans())
 def test_no_side_is_too_large_by_a_unit_and_none_is_empty(sizes, seed, stratified):
     groups = groups_of(sizes)
@@ -94,7 +91,6 @@ def test_largest_remainder_is_less_than_one_off(count, ratios):
     assert all(abs(size - Fraction(count * ratio, sum(ratios))) < 1 for size, ratio in zip(sizes, ratios, strict=True))
 
 
-@settings(max_examples=50, deadline=None)
 @given(SIZES, SEEDS, SEEDS, st.integers(2, 3))
 def test_every_case_is_tested_once_over_the_folds(sizes, seed, order, folds):
     assume(max(sizes) <= -(-sum(sizes) // folds))  # the next test has groups that fit no fold
@@ -115,7 +111,6 @@ def test_every_case_is_tested_once_over_the_folds(sizes, seed, order, folds):
 
 @given(SIZES, SEEDS, st.integers(2, 3))
 @example([1, 1, 1, 1, 1, 1, 1, 5], 0, 3)
-@settings(max_examples=50, deadline=None)
 def test_folds_of_an_official_split_validate_each_case_once_and_keep_the_test(sizes, seed, folds):
     groups, test = groups_of(sizes), ("held 1", "held 2")
     if max(sizes) > -(-sum(sizes) // folds):

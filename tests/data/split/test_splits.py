@@ -3,19 +3,20 @@ import json
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tmunet.data.split.splits import Split, read_split, write_split
 from tmunet.data.split.strategies import random_split
 from tmunet.errors import DataError, InputError
 
+from ...errors import coded
+
 NAMES = st.lists(st.text(min_size=1, max_size=4), min_size=3, max_size=40, unique=True)
 SEEDS = st.integers(0, 2**32)
 
 
 @given(NAMES, SEEDS, SEEDS)
-@settings(max_examples=40, deadline=None)
 def test_the_hash_depends_on_every_name_and_on_no_order(names, seed, order):
     split = random_split(names, seed)
     rng = random.Random(order)
@@ -32,7 +33,7 @@ def test_the_hash_can_be_computed_by_hand():
 
 @pytest.mark.parametrize("sides", [(("a", "a"), (), ()), (("a",), ("a",), ()), (("a",), (), ("b", "b"))])
 def test_no_case_stands_twice(sides):
-    with pytest.raises(InputError, match=r"more than once: (a|b)"):
+    with pytest.raises(InputError, check=coded("repeated")):
         Split(*sides)
 
 

@@ -8,6 +8,8 @@ from tmunet.macs import count_parameters
 from tmunet.nn.tmunet import TMUNet
 from tmunet_lab.bench.model_spec import ModelSpec, parse_model_spec, parse_model_specs
 
+from ...errors import coded
+
 
 def test_a_name_alone() -> None:
     assert parse_model_spec("unet") == ModelSpec("unet", {}, "unet")
@@ -59,7 +61,7 @@ def test_a_network_that_cannot_be_is_named(text: str, message: str) -> None:
 
 
 def test_each_network_once() -> None:
-    with pytest.raises(UsageError, match="each network once, but got unet twice"):
+    with pytest.raises(UsageError, check=coded("repeated")):
         parse_model_specs(["unet", "ulite", "unet"])
 
 

@@ -30,6 +30,12 @@ def rows() -> list[ComparedFlops]:
     return compare()
 
 
+@pytest.mark.parametrize("name", ["ulite", "tinyunet", "tmunet_released_t"])
+def test_the_tool_counts_the_same_on_small_networks(name: str) -> None:
+    assert count_macs_thop(create_model(name)) == TOOL[name]
+
+
+@pytest.mark.slow
 def test_the_tool_counts_the_same_on_the_authors_code(rows: list[ComparedFlops]) -> None:
     found = {row.printed.network: row.macs_thop for row in rows}
     assert {name: found[name] for name in TOOL} == TOOL
@@ -38,10 +44,12 @@ def test_the_tool_counts_the_same_on_the_authors_code(rows: list[ComparedFlops])
     )  # each layer once; the tool itself counts the package's twice and more
 
 
+@pytest.mark.slow
 def test_seven_of_the_papers_figures_follow_from_hooks(rows: list[ComparedFlops]) -> None:
     assert {row.printed.network for row in rows if row.reproduced} == REPRODUCED
 
 
+@pytest.mark.slow
 def test_the_table_says_every_figure_and_what_does_not_follow(rows: list[ComparedFlops]) -> None:
     text = paper_table(rows)
     lines = text.splitlines()

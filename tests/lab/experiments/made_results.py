@@ -1,5 +1,7 @@
 """Results as runs leave them, with scores that are made up but summarized by the real protocols."""
 
+import copy
+import functools
 import hashlib
 import math
 from pathlib import Path
@@ -57,6 +59,13 @@ def scores_of(values: list[float | None]) -> list[CaseScores]:
     ]
 
 
+@functools.cache
+def _summary(protocol: str, scores: tuple[CaseScores, ...], groups: tuple[str | None, ...] | None) -> dict[str, Any]:
+    """Bootstraps take most of the time of these tests."""
+    summary: dict[str, Any] = get_protocol(protocol).summarize(scores, groups=groups).to_dict()
+    return summary
+
+
 def result(
     folder: Path,
     network: str,
@@ -88,7 +97,9 @@ def result(
     content = {
         "protocol": protocol,
         "facts": {**known, **facts},
-        "classes": {"foreground": get_protocol(protocol).summarize(scores, groups=groups).to_dict()},
+        "classes": {
+            "foreground": copy.deepcopy(_summary(protocol, tuple(scores), None if groups is None else tuple(groups)))
+        },
         "per_image": [
             {
                 "case": f"frame {index}",

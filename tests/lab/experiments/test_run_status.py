@@ -16,6 +16,7 @@ from tmunet_lab.experiments.run_status import RunStatus, inspect_run, inspect_ru
 from tmunet_lab.experiments.runner import ExecutionStatus, RunOutcome, execute_run
 from tmunet_lab.experiments.runs import PlannedRun
 
+from ...errors import coded
 from .small_plans import calls
 
 MakeRuns = Callable[..., list[PlannedRun]]
@@ -64,7 +65,7 @@ def test_scores_of_other_weights_or_without_their_report_do_not_count(make_runs:
 def test_a_run_with_other_settings_is_refused(make_runs: MakeRuns, changes: dict[str, object], message: str) -> None:
     run, _ = make_runs()
     do(run)
-    with pytest.raises(UsageError, match="other settings") as caught:
+    with pytest.raises(UsageError, check=coded("other-settings")) as caught:
         inspect_runs(make_runs(**changes))
     assert message in str(caught.value)
     assert str(run.folder.path) in str(caught.value)
@@ -90,7 +91,7 @@ def test_another_split_is_refused(make_runs: MakeRuns, tmp_path: Path) -> None:
     do(run)
     split = json.loads((tmp_path / "discs" / "split.json").read_text())
     write_json(tmp_path / "discs" / "split.json", {**split, "train": split["train"][1:]})
-    with pytest.raises(UsageError, match="a run with another split: expected SHA-256"):
+    with pytest.raises(UsageError, check=coded("other-split")):
         inspect_runs(make_runs())
 
 
@@ -100,7 +101,7 @@ def test_a_folder_of_something_else_is_refused_and_a_run_killed_at_its_start_beg
     write_text(run.folder.split, "{}")
     assert inspect_run(run).status == PENDING
     write_text(run.folder.path / "notes.txt", "mine")
-    with pytest.raises(UsageError, match=r"expected a run folder, but found notes.txt"):
+    with pytest.raises(UsageError, check=coded("not-empty")):
         inspect_run(run)
     (run.folder.path / "notes.txt").unlink()
     assert do(run) == DONE

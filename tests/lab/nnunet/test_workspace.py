@@ -11,6 +11,8 @@ from tmunet.errors import InputError, UsageError
 from tmunet.files import write_json
 from tmunet_lab.nnunet.workspace import Record, Workspace, begin, make_record, open_workspace
 
+from ...errors import coded
+
 Make = Callable[..., Path]
 
 
@@ -41,17 +43,17 @@ def test_a_folder_of_other_files_is_not_taken(begun: Workspace, tmp_path: Path) 
     thesis.mkdir()
     (thesis / "chapter.tex").write_text("x")
     for folder in (thesis, thesis / "chapter.tex"):
-        with pytest.raises(InputError, match="expected a new folder or a workspace, but found other files"):
+        with pytest.raises(InputError, check=coded("not-empty")):
             begin(folder, begun.record)
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, check=coded("unwritable")):
         begin(thesis / "chapter.tex" / "below", begun.record)
 
 
 def test_no_workspace_and_a_damaged_one_are_named(begun: Workspace, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"is no workspace of nnU-Net\. Begin one with: tmunet nnunet train DATA"):
+    with pytest.raises(InputError, check=coded("no-workspace")):
         open_workspace(tmp_path)
     write_json(begun.folder / "workspace.json", {"data": "x", "trainr": "y"})
-    with pytest.raises(InputError, match=r"workspace\.json.*The file was changed; begin a new workspace\."):
+    with pytest.raises(InputError, check=coded("changed")):
         open_workspace(begun.folder)
 
 
@@ -93,5 +95,5 @@ def test_a_split_that_changed_is_refused(begun: Workspace) -> None:
     assert begun.open_dataset().folder == data
     sides = begun.open_dataset().split.to_dict()
     write_json(data / "split.json", {**sides, "train": sides["test"], "test": sides["train"]})
-    with pytest.raises(InputError, match=r"the split is not the one that .* was trained on"):
+    with pytest.raises(InputError, check=coded("other-split")):
         begun.open_dataset()

@@ -70,11 +70,17 @@ def check_size(path: Path, width: int, height: int, channels: int = 1) -> None:
         InputError: there is no pixel, more than `MAX_PIXELS`, or more values than four channels of that.
     """
     if width < 1 or height < 1 or channels < 1:
-        raise InputError(f"{path}: declares {width} x {height} pixels of {channels} channels; it holds no image.")
+        raise InputError(
+            f"{path}: declares {width} x {height} pixels of {channels} channels; it holds no image.",
+            code="no-pixels",
+            path=path,
+        )
     if width * height > MAX_PIXELS or width * height * channels > 4 * MAX_PIXELS:
         raise InputError(
             f"{path}: expected at most {MAX_PIXELS:,} pixels (of up to 4 channels), but its header declares "
-            f"{width:,} x {height:,} of {channels}; cut it into tiles or scale it down first."
+            f"{width:,} x {height:,} of {channels}; cut it into tiles or scale it down first.",
+            code="too-large",
+            path=path,
         )
 
 
@@ -106,7 +112,11 @@ def decode_with_pillow(path: Path, kind: PillowFormat) -> DecodedImage:
         check_size(path, *image.size)
         frames = getattr(image, "n_frames", 1)
         if frames > 1:
-            raise InputError(f"{path}: expected one image, but it holds {frames} frames; save the one you need.")
+            raise InputError(
+                f"{path}: expected one image, but it holds {frames} frames; save the one you need.",
+                code="several-images",
+                path=path,
+            )
         rawmode = str(image.tile[0].args) if kind == "PNG" and image.tile else ""
         if kind == "BMP":
             _keep_palette(file, image)
@@ -124,7 +134,9 @@ def _from_pillow(path: Path, image: ImageFile) -> DecodedImage:
     if mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "RGBa", "RGBX") and not mode.startswith("I;16"):
         raise InputError(
             f"{path}: its pixels are of the kind {mode!r}; expected gray, RGB or palette of 8 or 16 bits. "
-            "Convert it first."
+            "Convert it first.",
+            code="color-model",
+            path=path,
         )
     stored = np.asarray(image)
     planes = stored.reshape(*stored.shape[:2], -1).astype(stored.dtype.newbyteorder("="), copy=False)
@@ -204,7 +216,11 @@ def _check_one_picture(path: Path, file: TiffFile, page: TiffPage) -> None:
     # ImageJ may describe a stack by one page and a number in its metadata.
     count = max(len(file.pages), int((file.imagej_metadata or {}).get("images", 1)), page.imagedepth)
     if count > 1:
-        raise InputError(f"{path}: expected one image, but it is a stack of {count} pages; save each page as a file.")
+        raise InputError(
+            f"{path}: expected one image, but it is a stack of {count} pages; save each page as a file.",
+            code="several-images",
+            path=path,
+        )
 
 
 def _check_samples(path: Path, page: TiffPage) -> None:
@@ -214,12 +230,16 @@ def _check_samples(path: Path, page: TiffPage) -> None:
         found = kind.name if kind is not None and kind.kind not in "bu" else f"{bits} bits a sample"
         raise InputError(
             f"{path}: expected unsigned values of 8 or 16 bits (or 1 bit), but found {found}; scale the "
-            "values to 0 to 65535 yourself and save them as uint16: only you know their range."
+            "values to 0 to 65535 yourself and save them as uint16: only you know their range.",
+            code="value-type",
+            path=path,
         )
     if page.photometric not in _AS_STORED and (page.photometric not in _BY_PILLOW or bits != 8):
         raise InputError(
             f"{path}: its color model (photometric interpretation {int(page.photometric)}, {bits} bits) is "
-            "not gray, RGB, palette, or CMYK or YCbCr of 8 bits; convert it to RGB first."
+            "not gray, RGB, palette, or CMYK or YCbCr of 8 bits; convert it to RGB first.",
+            code="color-model",
+            path=path,
         )
 
 
@@ -232,7 +252,9 @@ def _check_stored(path: Path, page: TiffPage, size: int) -> None:
     if outside or missing or sum(page.databytecounts) * 8 < bits:
         raise InputError(
             f"{path}: the file is cut short or damaged: it does not hold all the pixels that its header "
-            "declares; copy it again from its source."
+            "declares; copy it again from its source.",
+            code="damaged",
+            path=path,
         )
 
 
@@ -240,7 +262,11 @@ def _tiff_with_pillow(path: Path, page: TiffPage) -> DecodedImage:
     compression = getattr(page.compression, "name", page.compression)
     # Pillow reduces 16-bit color to 8 bits, and does not invert 16-bit gray.
     if page.bitspersample == 16 and (page.samplesperpixel > 1 or _is_inverted(page)):
-        raise InputError(f"{path}: 16-bit TIFF with the compression {compression} cannot be decoded; {_INSTALL}.")
+        raise InputError(
+            f"{path}: 16-bit TIFF with the compression {compression} cannot be decoded; {_INSTALL}.",
+            code="compression",
+            path=path,
+        )
     try:
         return replace(decode_with_pillow(path, "TIFF"), inverted=_is_inverted(page))
     except InputError:
@@ -249,7 +275,9 @@ def _tiff_with_pillow(path: Path, page: TiffPage) -> DecodedImage:
         reason = " ".join(str(error).split())
         raise InputError(
             f"{path}: TIFF with the compression {compression} cannot be decoded ({reason}). If the file is "
-            f"sound, {_INSTALL}."
+            f"sound, {_INSTALL}.",
+            code="compression",
+            path=path,
         ) from error
 
 

@@ -73,7 +73,9 @@ def _colored(path: Path, indices: NDArray[np.generic], palette: NDArray[np.uint8
     if index.max() >= len(palette):
         raise InputError(
             f"{path}: the palette has {len(palette)} colors, but a pixel asks for number {index.max()}; "
-            "the file is damaged: save it anew."
+            "the file is damaged: save it anew.",
+            code="palette",
+            path=path,
         )
     gray = bool((palette == palette[:, :1]).all())
     return palette[:, :1][index] if gray else palette[index]
@@ -97,7 +99,7 @@ def to_channels(image: Pixels, channels: int) -> Pixels:
     [[[76]]]
     """
     if image.ndim != 3:
-        raise InputError(f"Expected `image` to have the shape (H, W, C), but got {image.shape}.")
+        raise InputError(f"Expected `image` to have the shape (H, W, C), but got {image.shape}.", code="shape")
     found = image.shape[2]
     if found == channels:
         return image
@@ -109,7 +111,8 @@ def to_channels(image: Pixels, channels: int) -> Pixels:
         return luma
     raise InputError(
         f"Expected an image of {pluralize(channels, 'channel')}, but got {found}: only gray "
-        "and RGB are turned into each other. Choose the channels yourself and save them."
+        "and RGB are turned into each other. Choose the channels yourself and save them.",
+        code="channels",
     )
 
 
@@ -124,7 +127,9 @@ def decode_image(path: Path) -> DecodedImage:
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(
             f"{path}: cannot be decoded as {kind} ({reason}). The file is cut short or damaged: copy it "
-            "again from its source, or open it in an image program and save it anew."
+            "again from its source, or open it in an image program and save it anew.",
+            code="damaged",
+            path=path,
         ) from error
 
 
@@ -134,13 +139,21 @@ def image_format(path: Path) -> ImageFormat:
         with path.open("rb") as file:
             start = file.read(8)
     except OSError as error:
-        raise InputError(f"{path}: cannot be opened: {error.strerror}. Check the path and its permissions.") from error
+        raise InputError(
+            f"{path}: cannot be opened: {error.strerror}. Check the path and its permissions.",
+            code="unreadable",
+            path=path,
+        ) from error
     if not start:
-        raise InputError(f"{path}: the file is empty (0 bytes); copy it again from its source.")
+        raise InputError(
+            f"{path}: the file is empty (0 bytes); copy it again from its source.", code="empty", path=path
+        )
     for magic, kind in _FIRST_BYTES.items():
         if start.startswith(magic):
             return kind
     raise InputError(
         f"{path}: expected a PNG, JPEG, BMP or TIFF image, but the file begins with {start!r}; "
-        "convert it to one of these formats."
+        "convert it to one of these formats.",
+        code="format",
+        path=path,
     )

@@ -51,9 +51,11 @@ def read_mask_and_legend(
 ) -> tuple[NDArray[np.uint8], Legend | None]:
     """Read a mask as `read_mask` does, with the legend of its palette, or None without a palette."""
     if not 2 <= len(classes) <= 255:
-        raise UsageError(f"Expected `classes` to be 2 to 255 names, but got {len(classes)}.")
+        raise UsageError(f"Expected `classes` to be 2 to 255 names, but got {len(classes)}.", code="value")
     if ignore_label not in (None, IGNORE_LABEL):
-        raise UsageError(f"Expected `ignore_label` to be {IGNORE_LABEL} or None, but got {ignore_label!r}.")
+        raise UsageError(
+            f"Expected `ignore_label` to be {IGNORE_LABEL} or None, but got {ignore_label!r}.", code="value"
+        )
     decoded = decode_image(path)
     labels = to_labels(path, decoded, classes, ignore_label)
     return labels, legend(decoded, labels)
@@ -69,7 +71,7 @@ def to_labels(
     """
     stored = stored_values(path, decoded)
     if reason := find_ambiguity(decoded, classes, ignore_label):
-        raise InputError(f"{path}: {reason}. {AMBIGUOUS_HINT}")
+        raise InputError(f"{path}: {reason}. {AMBIGUOUS_HINT}", code="ambiguous", path=path)
     counts = np.bincount(stored.ravel())
     values = np.flatnonzero(counts)
     if len(classes) == 2 and ignore_label is None:
@@ -80,7 +82,9 @@ def to_labels(
         return stored.astype(np.uint8)
     hint = advice(values.tolist(), classes, ignore_label)
     raise InputError(
-        f"{path}: expected {expected_values(classes, ignore_label)}, but found {histogram(counts)}. {hint}"
+        f"{path}: expected {expected_values(classes, ignore_label)}, but found {histogram(counts)}. {hint}",
+        code="labels",
+        path=path,
     )
 
 
@@ -94,18 +98,24 @@ def stored_values(path: Path, decoded: DecodedImage) -> StoredValues:
     if decoded.inverted:
         raise InputError(
             f"{path}: this TIFF declares that 0 is white (MinIsWhite), and some programs write that without "
-            "turning the values round, so it is unclear which pixels are foreground; save the mask as PNG."
+            "turning the values round, so it is unclear which pixels are foreground; save the mask as PNG.",
+            code="inverted",
+            path=path,
         )
     if alpha is not None and alpha.min() < np.iinfo(alpha.dtype).max:
         raise InputError(
             f"{path}: the mask has transparent pixels, so its labels may be in the colors or in the alpha "
-            "plane; save it as a gray image without alpha."
+            "plane; save it as a gray image without alpha.",
+            code="transparent",
+            path=path,
         )
     if (pixels != pixels[:, :, :1]).any():
         different = int((pixels != pixels[:, :, :1]).any(axis=2).sum())
         raise InputError(
             f"{path}: expected one label for each pixel, but the {pixels.shape[2]} color channels differ in "
-            f"{different:,} pixels; map the colors to labels yourself and save a gray or palette PNG."
+            f"{different:,} pixels; map the colors to labels yourself and save a gray or palette PNG.",
+            code="colors",
+            path=path,
         )
     levels = gray_levels(decoded)
     return pixels[:, :, 0] if levels is None else levels

@@ -111,14 +111,16 @@ def _check_groups(groups: Sequence[Sequence[str]], bins: int, most: int) -> None
     if len(groups) < bins:
         raise InputError(
             f"{rule}: expected at least {bins} groups for {bins} subsets or folds, but {cases} cases make "
-            f"{len(groups)}. Add cases of other groups, ask for fewer subsets or folds, or give finer groups."
+            f"{len(groups)}. Add cases of other groups, ask for fewer subsets or folds, or give finer groups.",
+            code="few-groups",
         )
     largest = max(groups, key=len)
     if len(largest) > most:
         raise InputError(
             f"{rule}: expected at most {most} cases in a group, the size of the largest subset or fold, but "
             f"{len(largest)} of {cases} are ({', '.join(largest[:3])} ...). Ask for a larger subset or for fewer folds, add "
-            "cases of other groups, or give finer groups."
+            "cases of other groups, or give finer groups.",
+            code="large-group",
         )
 
 

@@ -30,9 +30,15 @@ def read_groups(path: Path, names: Sequence[str]) -> dict[str, str]:
             table.fieldnames = columns
             rows = [(table.line_num, row) for row in table]
     except OSError as error:
-        raise InputError(f"{path}: cannot be opened: {error.strerror}. Check the path and its permissions.") from error
+        raise InputError(
+            f"{path}: cannot be opened: {error.strerror}. Check the path and its permissions.",
+            code="unreadable",
+            path=path,
+        ) from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: is not a CSV table in UTF-8: {error}. Save it as CSV with commas.") from error
+        raise InputError(
+            f"{path}: is not a CSV table in UTF-8: {error}. Save it as CSV with commas.", code="csv", path=path
+        ) from error
     missing = [column for column in ("case", "group") if column not in columns]
     if missing:
         found = ",".join(columns) or "an empty file"

@@ -69,7 +69,7 @@ def make_splits(plan: SplitPlan, scan: DatasetScan, official: Split | None = Non
     balance = (scan.strata, scan.to_balance) if plan.stratified else (None, None)
     if plan.kind == "official":
         if official is None:
-            raise UsageError("Expected `official` to be a split for the kind 'official', but got None.")
+            raise UsageError("Expected `official` to be a split for the kind 'official', but got None.", code="missing")
         if plan.folds is None:
             return (official_split(official, scan.clusters, plan.seed, plan.ratios, *balance),)
         rest = restrict(scan.clusters, official.train + official.val)

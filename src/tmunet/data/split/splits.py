@@ -36,7 +36,10 @@ class Split:
     def __post_init__(self) -> None:
         repeated = [name for name, count in Counter(self.train + self.val + self.test).items() if count > 1]
         if repeated:
-            raise InputError(f"Expected each case once in a split, but got more than once: {', '.join(repeated[:5])}.")
+            raise InputError(
+                f"Expected each case once in a split, but got more than once: {', '.join(repeated[:5])}.",
+                code="repeated",
+            )
 
     def to_dict(self) -> dict[str, list[str]]:
         """Return the content of a split file."""
@@ -120,7 +123,9 @@ def read_official_split(folder: Path, names: Sequence[str]) -> Split:
     if not path.exists():
         raise UsageError(
             f"{folder}: has no official split: there is no {OFFICIAL_SPLIT} in it. Of the data sets that `tmunet import` knows, "
-            "MoNuSeg, ISIC 2018, GlaS and some editions of Kvasir-SEG come with one. Make one: --kind grouped."
+            "MoNuSeg, ISIC 2018, GlaS and some editions of Kvasir-SEG come with one. Make one: --kind grouped.",
+            code="no-official-split",
+            path=folder,
         )
     return read_split(path, names)
 

@@ -41,7 +41,8 @@ def random_split(
     if len(shuffled) < 3:
         raise InputError(
             f"Expected at least 3 cases to split, but got {len(shuffled)}. Add cases, or say yourself where each belongs, in a "
-            'split file such as {"train": ["a"], "test": ["b"]}.'
+            'split file such as {"train": ["a"], "test": ["b"]}.',
+            code="few-cases",
         )
     if strata is not None or classes is not None:
         return grouped_split(singletons(shuffled), seed, ratios, strata, classes)
@@ -107,14 +108,15 @@ def check_ratios(ratios: Sequence[float]) -> None:
     """Raise a `UsageError` unless the ratios are three numbers with train above 0 and the others not below."""
     if not (len(ratios) == 3 and ratios[0] > 0 and all(0 <= ratio < float("inf") for ratio in ratios)):
         raise UsageError(
-            f"Expected `ratios` to be three shares with train above 0, such as (7, 1, 2), but got {ratios}."
+            f"Expected `ratios` to be three shares with train above 0, such as (7, 1, 2), but got {ratios}.",
+            code="value",
         )
 
 
 def check_folds(folds: int) -> None:
     """Raise a `UsageError` for fewer than 2 folds."""
     if folds < 2:
-        raise UsageError(f"Expected `folds` to be at least 2, but got {folds}.")
+        raise UsageError(f"Expected `folds` to be at least 2, but got {folds}.", code="value")
 
 
 def singletons(names: Iterable[str]) -> Groups:

@@ -82,18 +82,16 @@ def check_destination(destination: Path, location: Path) -> None:
         UsageError: it holds a data set or other files, or is inside of the source.
     """
     if location.is_dir() and destination.resolve().is_relative_to(location.resolve()):
-        raise UsageError(f"Expected a folder outside of {location}, but got {destination}; give another.")
+        raise UsageError(f"Expected a folder outside of {location}, but got {destination}; give another.", code="inside-source", path=destination)
     if (destination / "dataset.json").exists():
         raise UsageError(
             f"{destination}: holds a data set already ({read_dataset_info(destination).name}); give another folder, or remove "
-            "this one."
-        )
+            "this one.", code="exists", path=destination)
     if destination.exists() and not destination.is_dir():
-        raise UsageError(f"{destination}: expected a folder for the data set, but it is a file; give another.")
+        raise UsageError(f"{destination}: expected a folder for the data set, but it is a file; give another.", code="not-a-folder", path=destination)
     if destination.is_dir() and any(not path.name.startswith(".") for path in destination.iterdir()):
         raise UsageError(
-            f"{destination}: expected a new or empty folder for the data set, but it holds other files; give another."
-        )
+            f"{destination}: expected a new or empty folder for the data set, but it holds other files; give another.", code="not-empty", path=destination)
 
 
 @contextmanager
@@ -116,8 +114,7 @@ def _temporary_folder(destination: Path) -> Iterator[Path]:
     except OSError as error:
         raise InputError(
             f"{error.filename or destination}: cannot be read or written: {error.strerror}. Check its permissions and the free "
-            "disk, then run the same command again."
-        ) from error
+            "disk, then run the same command again.", code="unwritable", path=error.filename or destination) from error
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -139,7 +136,7 @@ def _build(
     groups = {case.name: case.group for case in plan.cases}
     cases, faults = find_cases(folder)
     if faults or {case.name for case in cases} != groups.keys():  # such as by a second import that runs into the same folder
-        raise InputError(f"{destination}: temporary files of this import were removed; run the same command again.")
+        raise InputError(f"{destination}: temporary files of this import were removed; run the same command again.", code="interrupted", path=destination)
     _move(folder, destination)
     cases, _ = find_cases(destination)
     grouped = tuple(replace(case, group=groups[case.name]) for case in cases)

@@ -55,6 +55,6 @@ class CudaGraph:
             raise
         except RuntimeError as error:
             raise BackendError(
-                f"cannot be recorded as a CUDA graph: {str(error).strip().splitlines()[0][:200]}"
+                f"cannot be recorded as a CUDA graph: {str(error).strip().splitlines()[0][:200]}", code="not-run"
             ) from error
         self._images, self._logits, self._graph = fixed, logits, graph

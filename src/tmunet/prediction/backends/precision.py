@@ -39,4 +39,6 @@ def require_precision(precision: Precision, device: torch.device) -> None:
         BackendError: it does not.
     """
     if precision == "tf32" and device.type != "cuda":
-        raise BackendError(f"tf32 is arithmetic of CUDA devices, and this is {device.type}; take float32 or bfloat16")
+        raise BackendError(
+            f"tf32 is arithmetic of CUDA devices, and this is {device.type}; take float32 or bfloat16", code="precision"
+        )

@@ -54,15 +54,16 @@ def create_session(
         return _compiled(optimize_for_inference(network), images.device, precision)
     if backend == "cudagraph":
         if images.device.type != "cuda":
-            raise BackendError(f"cudagraph runs on CUDA devices only, and this is {images.device.type}")
+            raise BackendError(f"cudagraph runs on CUDA devices only, and this is {images.device.type}", code="device")
         return CudaGraph(_pytorch(optimize_for_inference(network), images.device, precision))
     if backend not in LOADERS or file is None:
         raise UsageError(
             "Expected `backend` to be torch, compile, cudagraph, onnx or openvino, the last two with a file, "
-            f"but got {backend!r}."
+            f"but got {backend!r}.",
+            code="value",
         )
     if images.device.type != "cpu":
-        raise BackendError(f"{backend} runs on the CPU only here")
+        raise BackendError(f"{backend} runs on the CPU only here", code="device")
     return load(backend, file, threads, precision)
 
 
@@ -104,14 +105,16 @@ def _compiled(network: nn.Module, device: torch.device, precision: Precision) ->
         try:
             return compiled(images)
         except torch._dynamo.exc.TorchDynamoException as error:
-            raise BackendError(f"cannot be compiled: {str(error).strip().splitlines()[0][:200]}") from error
+            raise BackendError(
+                f"cannot be compiled: {str(error).strip().splitlines()[0][:200]}", code="not-run"
+            ) from error
 
     return run
 
 
 def _onnxruntime(file: Path, threads: int, precision: Precision) -> Session:
     if precision != "float32":
-        raise BackendError("onnx runs float32 only")
+        raise BackendError("onnx runs float32 only", code="precision")
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -119,7 +122,7 @@ def _onnxruntime(file: Path, threads: int, precision: Precision) -> Session:
     try:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its error classes are not public
-        raise BackendError(f"onnxruntime does not take its file: {str(error)[:200]}") from error
+        raise BackendError(f"onnxruntime does not take its file: {str(error)[:200]}", code="file") from error
     (name,) = (one.name for one in session.get_inputs())
 
     def run(images: Tensor) -> Tensor:
@@ -140,7 +143,9 @@ def _openvino(file: Path, threads: int, precision: Precision) -> Session:
         core = openvino.Core()
         model = core.compile_model(core.read_model(file), "CPU", settings)
     except Exception as error:  # RuntimeError, or a class that is not public
-        raise BackendError(f"OpenVINO does not take its file: {str(error).strip().splitlines()[-1][:200]}") from error
+        raise BackendError(
+            f"OpenVINO does not take its file: {str(error).strip().splitlines()[-1][:200]}", code="file"
+        ) from error
 
     def run(images: Tensor) -> Tensor:
         request = model.create_infer_request()  # the model's default request is shared by all threads

@@ -27,7 +27,9 @@ def dynamic_sizes(network: nn.Module) -> InputSize:
     """
     sizes = input_size_of(network)
     if sizes.only is not None:
-        raise BackendError(f"cannot take images of any size: the network was built for a {sizes}; leave --size out")
+        raise BackendError(
+            f"cannot take images of any size: the network was built for a {sizes}; leave --size out", code="one-size"
+        )
     return sizes
 
 
