@@ -10,7 +10,7 @@ measure() { # FOLDER ARGUMENTS...
   tmunet bench "${@:2}" --device cuda --sizes 512 --seconds 8 --out "$out/$1" | tee "$out/$1/bench.txt"
 }
 
-every=(tmunet_{t,s,b} ulite tinyunet rolling_unet_{s,l} unet zigrir nnunet tmunet_released_{t,b})
+every=(tmunet_{t,s,b} ulite unext{,_s} mkunet tinyunet rolling_unet_{s,l} unet zigrir nnunet tmunet_released_{t,b})
 measure graph "${every[@]/%/@cudagraph}" --batches 1,4,16,64 --precision bfloat16 --memory=false --reference tmunet_b@cudagraph
 measure bfloat16 "${every[@]}" --batches 1,4,16,64 --precision bfloat16 --memory=false
 measure training tmunet_{t,s,b} tmunet_released_{t,b} tinyunet ulite unet --batches 16 --precision bfloat16 --training

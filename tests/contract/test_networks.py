@@ -37,6 +37,13 @@ PINNED = {  # name: (parameters, multiply-accumulates of one 3 x 512 x 512 image
     "rolling_unet_s": (1_783_185, 8_280_866_816),
     "rolling_unet_m": (7_098_401, 32_869_187_584),
     "rolling_unet_l": (28_324_929, 130_968_190_976),
+    "unext": (1_471_921, 2_248_015_872),
+    "unext_s": (253_561, 396_918_784),
+    "mkunet_t": (27_384, 198_130_640),
+    "mkunet_s": (93_050, 416_633_920),
+    "mkunet": (315_566, 1_110_323_968),
+    "mkunet_m": (1_150_166, 3_533_843_968),
+    "mkunet_l": (3_758_118, 12_258_871_808),
     "zigrir": (24_568_424, 11_042_553_856),
     "tmunet_released_t": (388_561, 3_188_267_776),
     "tmunet_released_s": (1_476_513, 7_144_093_184),
@@ -45,6 +52,7 @@ PINNED = {  # name: (parameters, multiply-accumulates of one 3 x 512 x 512 image
     "monai_attentionunet": (1_987_705, 10_657_464_320),
     "monai_segresnet": (395_121, 3_934_257_152),
 }
+MKUNET = ("unused_heads.",)
 ROLLING_UNET = ("encoder4.1.unused_norm.", "bottleneck.1.unused_norm.", "decoder4.0.unused_norm.")
 ZIGRIR = (
     "idle_",
@@ -56,6 +64,7 @@ DEAD = {  # name: how the names of parameters begin that the original owns and n
     "rolling_unet_s": ROLLING_UNET,
     "rolling_unet_m": ROLLING_UNET,
     "rolling_unet_l": ROLLING_UNET,
+    **dict.fromkeys(("mkunet_t", "mkunet_s", "mkunet", "mkunet_m", "mkunet_l"), MKUNET),
     "zigrir": ZIGRIR,
     "tmunet_released_t": TMUNET_RELEASED,
     "tmunet_released_s": TMUNET_RELEASED,
@@ -73,6 +82,7 @@ def test_every_network_is_pinned() -> None:
 OTHER_SIZES = (
     *("tmunet_s", "tmunet_b", "tmunet_lite1", "tmunet_lite2"),
     *("rolling_unet_m", "rolling_unet_l", "tmunet_released_s", "tmunet_released_b"),
+    *("unext_s", "mkunet_t", "mkunet_s", "mkunet_m", "mkunet_l"),
 )
 WIDE = ("unet", "unet_classic")
 NARROW = {f"{name}, narrow": name for name in WIDE}

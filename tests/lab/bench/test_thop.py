@@ -80,6 +80,8 @@ def test_a_subclass_is_free() -> None:
         ("unet_classic", 218_951_057_408),
         ("rolling_unet_s", 8_409_317_376),
         ("rolling_unet_m", 33_126_088_704),
+        ("unext", 2_292_088_832),  # 0.573 G at 256 x 256, the paper's 0.57
+        ("unext_s", 415_334_400),
     ],
 )
 def test_the_tool_counts_the_same(name: str, expected: int) -> None:

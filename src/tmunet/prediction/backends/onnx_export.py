@@ -11,6 +11,7 @@ from tmunet.errors import BackendError
 from tmunet.extras import require
 from tmunet.files import write_bytes
 from tmunet.nn.input_size import InputSize
+from tmunet.prediction.backends.onnx_rewrite import rewrite_for_runtimes
 from tmunet.prediction.backends.torch_graph import export_graph
 
 INPUT, OUTPUT = "images", "logits"
@@ -47,7 +48,9 @@ def write_onnx(network: nn.Module, images: Tensor, file: Path, sizes: InputSize 
                 dynamic_shapes=({0: torch.export.Dim.DYNAMIC},) if sizes is None else None,
             )
             assert program is not None
-            content = program.model_proto.SerializeToString()
+            model = program.model_proto
+            rewrite_for_runtimes(model)
+            content = model.SerializeToString()
     except BackendError:
         raise
     except Exception as error:  # the exporter raises any type
