@@ -31,6 +31,7 @@ ORDER = (
     ("model", "datasets", "check"),
     ("hub", "prediction"),
     ("evaluation", "training"),
+    ("evaluate_predictions",),
     ("report", "api"),
     ("cli",),
 )

@@ -1,4 +1,4 @@
-"""`tmunet evaluate`: score a trained model against reference masks."""
+"""`tmunet evaluate`: score a trained model, or the masks of any program, against reference masks."""
 
 import shlex
 import sys
@@ -16,16 +16,22 @@ from tmunet.errors import UsageError
 from tmunet.prediction.backends.names import TORCH, BackendName, Precision
 
 if TYPE_CHECKING:
+    from tmunet.evaluation import Evaluation
     from tmunet.prediction.predictor import Predictor
     from tmunet.training.run_folder import RunFolder
+
+OF_A_MODEL = ("tile_size", "tta", "allow_train_images")  # flags that do not go with --predictions
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
-    """Score a trained model on images with reference masks."""
+    """Score a trained model, or masks that any program wrote, on images with reference masks."""
 
-    model: str
+    model: str | None = None
     """Run folder or model folder."""
+    predictions: str | None = None
+    """Folder of masks of any program to score instead of a model: NAME.png for the image NAME, at its size, with the labels of
+    the data set."""
     data: str | None = None
     """Data set folder or its split file; by default what the run was trained on."""
     split: str | None = None
@@ -54,13 +60,20 @@ class EvaluateConfig:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise ValueError(f"Expected `seed` not to be below 0, but got {self.seed}.")
+        if (self.model is None) == (self.predictions is None):
+            raise ValueError(
+                "Expected either --model, to predict and score, or --predictions FOLDER, to score masks that are there."
+            )
+        if self.predictions is not None and (unused := [name for name in OF_A_MODEL if getattr(self, name)]):
+            flags = ", ".join(f"--{name.replace('_', '-')}" for name in unused)
+            raise ValueError(f"Expected no {flags} beside --predictions: it changes how a model predicts.")
 
 
 def run(arguments: Sequence[str]) -> int:
     """Score, write per_image.csv, summary.json and report.html, and print the table."""
     config = parse(EvaluateConfig, arguments, "evaluate")
     prepare_process()
-    print(evaluate_and_report(config).text)
+    print((evaluate_and_report(config) if config.predictions is None else score_and_report(config)).text)
     return 0
 
 
@@ -85,6 +98,7 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     from tmunet.training.run_folder import RunFolder
     from tmunet.versions import versions
 
+    assert config.model is not None
     protocol = get_protocol(config.protocol)
     model = find_model(Path(config.model))
     run = RunFolder(model.parent) if (model.parent / "config.yaml").is_file() else None
@@ -122,8 +136,42 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     evaluation.write(folder)
     metrics = run.metrics if run and run.metrics.is_file() else None
     write_report(folder / "report.html", assemble(evaluation, predictor, dataset, metrics))
+    return Scored(_shown(evaluation, folder), mean_over_classes(evaluation.summaries, "dice"))
+
+
+def score_and_report(config: EvaluateConfig) -> Scored:
+    """Score the masks of a folder, write scores and report, and return the score table."""
+    from tmunet.data.dataset import open_dataset
+    from tmunet.evaluate_predictions import evaluate_predictions, open_masks
+    from tmunet.metrics import get_protocol, mean_over_classes
+    from tmunet.report import write_report
+    from tmunet.report.build import assemble
+    from tmunet.versions import versions
+
+    assert config.predictions is not None
+    if config.data is None:
+        raise UsageError(
+            f"{config.predictions} does not say which images its masks are of; give --data.", code="missing"
+        )
+    protocol = get_protocol(config.protocol)
+    dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, unsplit="test")
+    masks = open_masks(Path(config.predictions), dataset, config.subset)
+    name = f"{file_name(masks.path.resolve().name)}-{_name(config, dataset.info.name)}"
+    folder = Path(config.out or Path("evaluation") / name)
+    sides = {"split_sha256": dataset.split.sha256, "subset": config.subset}
+    refuse_other_scores(folder, protocol.name, {"predictions": str(masks.path), **sides})
+    facts = {"command": shlex.join(["tmunet", *sys.argv[1:]]), "versions": versions()}
+    evaluation = evaluate_predictions(masks, dataset, config.subset, protocol, config.seed, facts)
+    hashes = {key: evaluation.facts[key] for key in ("images_sha256", "predictions_sha256")}
+    refuse_other_scores(folder, protocol.name, hashes)
+    evaluation.write(folder)
+    write_report(folder / "report.html", assemble(evaluation, masks, dataset))
+    return Scored(_shown(evaluation, folder), mean_over_classes(evaluation.summaries, "dice"))
+
+
+def _shown(evaluation: "Evaluation", folder: Path) -> str:
     files = f"Scores: {folder / 'per_image.csv'}, {folder / 'summary.json'}\nReport: {folder / 'report.html'}"
-    return Scored(f"{score_table(evaluation)}\n\n{files}", mean_over_classes(evaluation.summaries, "dice"))
+    return f"{score_table(evaluation)}\n\n{files}"
 
 
 def _window_scale(predictor: "Predictor") -> list[float] | None:
