@@ -23,10 +23,10 @@ from tmunet.metrics.bootstrap import NOT_THERE, Groups, Statistics, Summary, che
 from tmunet.metrics.functional import (
     MIN_OBJECT_PIXELS,
     OBJECT_COLUMNS,
-    Mask,
+    MaskLike,
     ObjectCounts,
     Spacing,
-    check_pair,
+    as_masks,
     check_spacing,
     confusion,
     count_objects,
@@ -113,7 +113,7 @@ EMPTY_POLICY: Mapping[Presence, EmptyRow] = MappingProxyType(
 """Scores of images with an empty mask; the code and the documentation read this table."""
 
 
-def presence(preds: Mask, target: Mask) -> Presence:
+def presence(preds: MaskLike, target: MaskLike) -> Presence:
     """Determine which of two masks ``(H, W)`` show an object.
 
     Raises:
@@ -125,7 +125,7 @@ def presence(preds: Mask, target: Mask) -> Presence:
         <Presence.MISSED: 'missed'>
 
     """
-    check_pair(preds, target)
+    preds, target = as_masks(preds, target)
     if target.any():
         return Presence.BOTH if preds.any() else Presence.MISSED
     return Presence.FALSE_ALARM if preds.any() else Presence.NEITHER
@@ -201,7 +201,7 @@ class Protocol(ABC):
 
     @abstractmethod
     def score(
-        self, *, preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+        self, *, preds: MaskLike, target: MaskLike, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
     ) -> CaseScores:
         """Score one class of one image.
 
@@ -302,9 +302,10 @@ class StrictProtocol(Protocol):
     )
 
     def score(
-        self, *, preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+        self, *, preds: MaskLike, target: MaskLike, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
     ) -> CaseScores:
         """See :meth:`Protocol.score`."""
+        preds, target = as_masks(preds, target)
         outcome = presence(preds, target)
         if outcome in EMPTY_POLICY:
             row = EMPTY_POLICY[outcome]
@@ -349,9 +350,10 @@ class PaperProtocol(Protocol):
     left_out_of_distances = frozenset(EMPTY_POLICY)
 
     def score(
-        self, *, preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+        self, *, preds: MaskLike, target: MaskLike, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
     ) -> CaseScores:
         """See :meth:`Protocol.score`; HD and HD95 are NaN if a mask is empty."""
+        preds, target = as_masks(preds, target)
         check_spacing(spacing)
         outcome = presence(preds, target)
         counts = confusion(preds, target)
