@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmunet.data.case_spacing import MM, PIXELS
 from tmunet.data.cases import SHOWN, Case, list_folder, unknown_case, warn_skipped_files
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint
@@ -18,8 +19,8 @@ from tmunet.data.json_object import read_json_object
 from tmunet.data.preprocess import resize_mask
 from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.errors import DataError, InputError, TMUNetWarning
-from tmunet.evaluation import Evaluation, ScoredImages, class_scores
-from tmunet.metrics import CaseScores, Protocol
+from tmunet.evaluation import Evaluation, ScoredImages, class_scores, spacings_of
+from tmunet.metrics import CaseScores, Protocol, Spacing
 from tmunet.prediction.folder import MANIFEST
 from tmunet.progress import progress_bar
 from tmunet.text import pluralize
@@ -140,6 +141,7 @@ def evaluate_predictions(
         InputError: all pixels are ignored.
         DataError: every fault of images, reference masks and predicted masks.
     """
+    spacings = spacings_of(dataset.subset(subset), protocol, dataset)
     cases, images, digest = dataset.subset(subset), ScoredImages(TrainingFingerprint()), hashlib.sha256()
     scores: list[dict[str, CaseScores]] = []
     with progress_bar(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image") as bar:
@@ -148,24 +150,31 @@ def evaluate_predictions(
             images.add(loaded)
             predicted = masks.read(cases[index], loaded.mask, dataset.info.classes)
             digest.update(predicted.tobytes())
-            scores.append(_score(loaded.mask, predicted, dataset.info.classes, protocol))
+            spacing = spacings[index] if spacings else (1.0, 1.0)
+            scores.append(score_labels(loaded.mask, predicted, dataset.info.classes, protocol, spacing))
             bar.update()
 
         faults = map_cases(cases, dataset.info, score)
     if faults:
         raise DataError(str(masks.path), faults)
     known = {"images_sha256": images.facts()["images_sha256"], "predictions_sha256": digest.hexdigest()}
-    return Evaluation.of(dataset, subset, protocol, scores, seed, {**known, **masks.facts(), **(facts or {})})
+    known |= {**masks.facts(), **(facts or {})}
+    return Evaluation.of(dataset, subset, protocol, scores, seed, known, MM if spacings else PIXELS)
 
 
-def _score(
-    reference: NDArray[np.uint8], predicted: NDArray[np.uint8], classes: Sequence[str], protocol: Protocol
+def score_labels(
+    reference: NDArray[np.uint8],
+    predicted: NDArray[np.uint8],
+    classes: Sequence[str],
+    protocol: Protocol,
+    spacing: Spacing = (1.0, 1.0),
 ) -> dict[str, CaseScores]:
+    """Score predicted labels (H, W) for each class without the background, both resized to the size of the protocol."""
     pixels = reference.size
     if protocol.size is not None:
         size = (protocol.size, protocol.size)
         reference, predicted = resize_mask(reference, size), resize_mask(predicted, size)
-    return class_scores(reference, predicted, classes, protocol, reference.size / pixels)
+    return class_scores(reference, predicted, classes, protocol, reference.size / pixels, spacing)
 
 
 def describe_masks(masks: MaskFolder) -> str:

@@ -13,6 +13,7 @@ from torch import nn
 
 from tmunet.config import to_dict
 from tmunet.data.fingerprint import TrainingFingerprint, read_fingerprint
+from tmunet.data.split.leakage import describe_counts
 from tmunet.errors import ModelError, UsageError
 from tmunet.files import write_bytes, write_json, write_text
 from tmunet.model_config import CARD, CONFIG, FINGERPRINT, WEIGHTS, ModelConfig, OperatingPoint, find_model, read_config
@@ -56,7 +57,7 @@ def serialize(network: nn.Module) -> bytes:
 def model_card(config: ModelConfig) -> str:
     """Write the model card: Markdown with the YAML metadata of Hugging Face's hub."""
     name, classes = config.model, config.classes
-    facts = "\n".join(f"- {key.replace('_', ' ')}: {_inline_yaml(value)}" for key, value in config.provenance.items())
+    facts = "\n".join(f"- {key.replace('_', ' ')}: {_fact(key, value)}" for key, value in config.provenance.items())
     head = "library_name: tmunet\npipeline_tag: image-segmentation\ntags: [medical-imaging, segmentation, tm-unet]"
     return f"""---
 {head}
@@ -87,6 +88,15 @@ images before you rely on them.
 
 def _threshold(config: ModelConfig) -> str:
     return "" if config.operating_point is None else f"\nThreshold of the foreground: {config.operating_point}.\n"
+
+
+def _fact(key: str, value: Any) -> str:
+    if key == "leaks" and isinstance(value, Mapping):
+        try:
+            return ". ".join(describe_counts(value)) or "no images to compare"
+        except (AttributeError, KeyError, TypeError):  # the provenance of a model folder may hold anything
+            return _inline_yaml(value)
+    return _inline_yaml(value)
 
 
 def _inline_yaml(value: Any) -> str:

@@ -183,7 +183,7 @@ def test_values_that_do_not_exist_are_dashes():
     metrics = {**summary["metrics"], "f1": {**nothing, "mean": 0.5}, "hd95": nothing}
     rows = [{**row, "hd": None, "hd95": float("nan")} for row in report.per_image]
     cases = [replace(case, scores={"dice": 0.5, "hd95": None, "specificity": 0.25}) for case in report.cases]
-    summaries = {"polyp": {**summary, "metrics": metrics, "n_hd_left_out": 12}}
+    summaries = {"polyp": {**summary, "protocol": "paper", "metrics": metrics, "n_hd_left_out": 12}}
     page = Page(render(replace(report, summaries=summaries, per_image=rows, cases=cases)))
     assert page.row("F1") == ["F1", "0.500", "–", "–", "–"]
     assert page.row("HD95 (pixels)") == ["HD95 (pixels)", "–", "–", "–", "–"]
@@ -335,3 +335,25 @@ def test_unknown_names_of_the_package_are_attribute_errors():
 
     with pytest.raises(AttributeError, match="'reprot'"):
         _ = tmunet.report.reprot
+
+
+def test_strict_shows_f1_once_beside_its_equal_and_distances_have_the_unit_of_the_set():
+    report = make_report()
+    page = Page(render(report))
+    headings = [row[0].strip() for row in page.rows]
+    assert "Dice (= F1)" in headings
+    assert "F1" not in headings
+    in_mm = {"polyp": {**report.summaries["polyp"], "unit": "mm"}}
+    page = Page(render(replace(report, summaries=in_mm, unit="mm", cases=report.cases)))
+    assert page.row("HD (mm)")[1] == "12.3"
+    assert "5.67 mm" in page.words() or "1.25 mm" in page.words()
+    assert "pixels)" not in " ".join(" ".join(row) for row in page.rows)
+
+
+def test_the_counts_of_objects_stand_beside_the_scores_of_each_image():
+    report = make_report()
+    counts = {"objects": 3, "objects_missed": 1, "objects_false": 2, "objects_missed_largest_px": None}
+    rows = [{**row, **counts} for row in report.per_image]
+    page = Page(render(replace(report, per_image=rows)))
+    assert page.row("image-03")[-4:] == ["3", "1", "2", "–"]
+    assert page.row("Case")[-4:] == ["Objects", "Objects missed", "Objects false", "Objects missed largest (px)"]

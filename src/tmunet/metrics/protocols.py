@@ -157,6 +157,7 @@ class CaseScores:
         hd95: 95th percentile Hausdorff distance, likewise.
         outcome: which of the two masks show an object.
         objects: lesion-wise counts.
+        pixel_area: area of a pixel of the image at native size, in squared units of the spacing.
 
     """
 
@@ -169,6 +170,7 @@ class CaseScores:
     hd95: float
     outcome: Presence
     objects: ObjectCounts
+    pixel_area: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, None where a value does not exist."""
@@ -216,13 +218,16 @@ class Protocol(ABC):
 
         """
 
-    def summarize(self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None) -> Summary:
+    def summarize(
+        self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None, unit: str = "pixels"
+    ) -> Summary:
         """Summarize the images of a set.
 
         Args:
             scores: of each image, made by this protocol; images in which every pixel is ignored are left out.
             seed: of the bootstrap.
             groups: patient (video sequence, slide) of each image; None if none is known.
+            unit: of the spacing, "pixels" or "mm"; the same for all images.
 
         Raises:
             InputError: there is no image with a scored pixel, groups are more or fewer than the images, or a score is not
@@ -244,6 +249,9 @@ class Protocol(ABC):
         absent = outcomes[Presence.NEITHER] == len(scores)
         measured = [k for k, case in enumerate(scores) if case.outcome not in self.left_out_of_distances]
         areas = [area for case in scores for area in case.objects.missed_areas]
+        in_mm2 = (
+            [area * case.pixel_area for case in scores for area in case.objects.missed_areas] if unit == "mm" else []
+        )
         return Summary(
             protocol=self.name,
             n=len(scores),
@@ -260,6 +268,9 @@ class Protocol(ABC):
             objects_too_small_predicted=sum(case.objects.too_small_predicted for case in scores),
             objects_missed_median_px=median(areas) if areas else None,
             objects_missed_largest_px=max(areas, default=None),
+            unit=unit,
+            objects_missed_median_mm2=median(in_mm2) if in_mm2 else None,
+            objects_missed_largest_mm2=max(in_mm2, default=None),
             metrics=dict.fromkeys(METRICS, NOT_THERE)
             if absent
             else {
@@ -315,6 +326,7 @@ class StrictProtocol(Protocol):
                 **dict.fromkeys(DISTANCES, distance),
                 outcome=outcome,
                 objects=count_objects(preds, target, magnification=magnification),
+                pixel_area=spacing[0] * spacing[1] * magnification,
             )
         counts = confusion(preds, target)
         distances = surface_distances(preds, target, spacing)
@@ -328,6 +340,7 @@ class StrictProtocol(Protocol):
             hd95=distances.hausdorff(95),
             outcome=outcome,
             objects=count_objects(preds, target, magnification=magnification),
+            pixel_area=spacing[0] * spacing[1] * magnification,
         )
 
 
@@ -373,15 +386,18 @@ class PaperProtocol(Protocol):
             hd95=hd95,
             outcome=outcome,
             objects=count_objects(preds, target, magnification=magnification),
+            pixel_area=spacing[0] * spacing[1] * magnification,
         )
 
-    def summarize(self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None) -> Summary:
+    def summarize(
+        self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None, unit: str = "pixels"
+    ) -> Summary:
         """Summarize the images of a set; see :meth:`Protocol.summarize`.
 
         F1 is ``2 P R / (P + R)`` of the mean precision P and the mean recall R, and 0 when both are 0. It is
         one number for the set, so its SD, median and interval are None.
         """
-        summary = super().summarize(scores, seed, groups)
+        summary = super().summarize(scores, seed, groups, unit)
         precision, recall = summary.metrics["precision"].mean, summary.metrics["recall"].mean
         if precision is None or recall is None:
             return summary

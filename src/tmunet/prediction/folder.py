@@ -177,9 +177,9 @@ def _check_manifest(out: Path, predictor: Predictor, command: str | None) -> Non
     }
     call = {"command": command, "time": datetime.now(UTC).isoformat(timespec="seconds"), "version": __version__}
     if manifest.is_file():
-        found = read_json_object(manifest)
-        calls = found.pop("calls", [])
-        if found != json.loads(json.dumps(settings)):
+        recorded = read_json_object(manifest)
+        calls = recorded.pop("calls", [])
+        if recorded != json.loads(json.dumps(settings)):
             raise InputError(
                 f"{out}: holds masks of another model or of other settings; choose another folder with -o."
             )

@@ -40,6 +40,7 @@ def assemble(
         history=_history(metrics_csv),
         cases=[_case(name, evaluation, source, dataset) for name in chosen],
         classes=dataset.info.classes,
+        unit=evaluation.unit,
     )
 
 
