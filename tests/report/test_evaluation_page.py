@@ -141,7 +141,7 @@ def test_the_headline_of_several_classes_draws_groups():
 def test_the_score_table_has_units_and_decimals():
     page = Page(render(make_report()))
     assert page.row("HD95 (pixels)") == ["HD95 (pixels)", "5.7", "0.0", "5.7", "5.7 to 5.7"]
-    assert re.fullmatch(r"0\.\d{3} to 0\.\d{3}", page.row("Dice")[-1])
+    assert re.fullmatch(r"0\.\d{3} to 0\.\d{3}", page.row("Dice (= F1)")[-1])
 
 
 def test_the_table_of_images_holds_every_row():
@@ -202,7 +202,7 @@ def test_one_image_alone():
     report = make_report(n=1)
     page = Page(render(report))
     assert "95 % interval" not in page.words().split("Scores")[1].split("SD")[0]
-    assert page.row("Dice")[-1] == "–"
+    assert page.row("Dice (= F1)")[-1] == "–"
     assert len(page.all("image")) == 4
     assert "Missed in no image" in page.words()
 
@@ -343,7 +343,8 @@ def test_strict_shows_f1_once_beside_its_equal_and_distances_have_the_unit_of_th
     headings = [row[0].strip() for row in page.rows]
     assert "Dice (= F1)" in headings
     assert "F1" not in headings
-    in_mm = {"polyp": {**report.summaries["polyp"], "unit": "mm"}}
+    areas = {"objects_missed_median_mm2": 0.5, "objects_missed_largest_mm2": 0.5}
+    in_mm = {"polyp": {**report.summaries["polyp"], "unit": "mm", **areas}}
     page = Page(render(replace(report, summaries=in_mm, unit="mm", cases=report.cases)))
     assert page.row("HD (mm)")[1] == "12.3"
     assert "5.67 mm" in page.words() or "1.25 mm" in page.words()
