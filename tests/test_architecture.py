@@ -32,6 +32,7 @@ ORDER = (
     ("model", "datasets", "check"),
     ("hub", "prediction"),
     ("evaluation", "training"),
+    ("evaluate_predictions",),
     ("report", "api"),
     ("cli",),
 )
@@ -117,7 +118,10 @@ def test_the_order_sees_what_is_against_it() -> None:
     [
         ("tmunet.nn", ("torch", "tmunet.nn")),
         ("tmunet.losses", ("torch", "tmunet.labels")),
-        ("tmunet.metrics", ("numpy", "scipy", "tmunet.metrics", "tmunet.errors")),
+        *(
+            (f"tmunet.metrics.{module}", ("numpy", "scipy", "tmunet.metrics", "tmunet.errors"))
+            for module in ("functional", "protocols", "bootstrap")
+        ),
         ("tmunet.config", ("yaml", "tmunet.errors")),
         ("tmunet.registry", ("torch", "tmunet.config", "tmunet.errors", "tmunet.pretrained")),
     ],

@@ -144,4 +144,12 @@ def test_the_default_reduction_is_the_mean_over_images_that_are_not_ignored(logi
     target[1] = IGNORE_LABEL
     torch.testing.assert_close(DiceCELoss()(logits, target), per_image()(logits, target)[[0, 2]].mean())
     with pytest.raises(ValueError, match="reduction"):
-        DiceCELoss(reduction="sum")  # type: ignore[arg-type]
+        DiceCELoss(reduction="total")  # type: ignore[arg-type]
+
+
+def test_the_sum_is_over_the_images_of_the_batch(logits: torch.Tensor) -> None:
+    target = labels(2)
+    target[1] = IGNORE_LABEL
+    each = per_image()(logits, target)
+    assert each[1] == 0
+    torch.testing.assert_close(DiceCELoss(reduction="sum")(logits, target), each.sum())

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmunet.class_names import in_labels_of, match_classes
+from tmunet.data.case_spacing import MM, PIXELS, common_spacing
+from tmunet.data.cases import Case
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
 from tmunet.data.io.images import to_channels
@@ -18,13 +20,13 @@ from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.labels import IGNORE_LABEL
-from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Presence, Protocol, is_absent
+from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Presence, Protocol, Spacing, is_absent
 from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.predictor import Predictor
 from tmunet.progress import progress_bar
 from tmunet.text import pluralize
 
-COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COLUMNS)
+COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COLUMNS, "unit")
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,18 @@ class Evaluation:
 
     Attributes:
         protocol: of the metrics.
-        rows: one for each image and class, with the columns of `COLUMNS`; distances in pixels, None for an unknown group.
+        rows: one for each image and class, with the columns of `COLUMNS`; distances in `unit`, None for an unknown group.
             Metrics are None for an image whose pixels are all ignored, and for a class that is in none of the images.
         summaries: `Summary.to_dict()` for each class without the background.
         facts: provenance of the scores: model, data, split, settings.
+        unit: of distances, "mm" if every image states its spacing, else "pixels"; areas are in squared mm then.
     """
 
     protocol: Protocol
     rows: Sequence[Mapping[str, Any]]
     summaries: Mapping[str, Mapping[str, Any]]
     facts: Mapping[str, Any]
+    unit: str = PIXELS
 
     @classmethod
     def of(
@@ -53,8 +57,9 @@ class Evaluation:
         scores: Sequence[Mapping[str, CaseScores]],
         seed: int,
         facts: Mapping[str, Any],
+        unit: str = PIXELS,
     ) -> "Evaluation":
-        """Summarize the scores of a subset, in the order of its cases, by class; `seed` is of the bootstrap.
+        """Summarize the scores of a subset, in the order of its cases, by class; `seed` is of the bootstrap, `unit` of distances.
 
         Raises:
             InputError: every pixel of every image is ignored.
@@ -69,7 +74,8 @@ class Evaluation:
             )
         groups = [case.group for case in cases]
         summaries = {
-            name: protocol.summarize([found[name] for found in scores], seed, groups).to_dict() for name in classes
+            name: protocol.summarize([found[name] for found in scores], seed, groups, unit).to_dict()
+            for name in classes
         }
         absent = {name: dict.fromkeys(METRICS) if is_absent(summaries[name]) else {} for name in classes}
         known = {
@@ -81,19 +87,33 @@ class Evaluation:
         return cls(
             protocol,
             rows=[
-                {"case": case.name, "group": case.group, "class": name, **found[name].to_dict(), **absent[name]}
+                {
+                    "case": case.name,
+                    "group": case.group,
+                    "class": name,
+                    "unit": unit,
+                    **found[name].to_dict(),
+                    **absent[name],
+                }
                 for case, found in zip(cases, scores, strict=True)
                 for name in classes
             ],
             summaries=summaries,
             facts={**known, **facts},
+            unit=unit,
         )
 
     def write(self, folder: Path) -> None:
         """Write `per_image.csv`, and `summary.json` with rows, summaries and facts, into a folder."""
         write_csv(folder / "per_image.csv", COLUMNS, self.rows)
         protocol = {"protocol": self.protocol.name, "description": self.protocol.description}
-        content = {**protocol, "facts": self.facts, "classes": self.summaries, "per_image": self.rows}
+        content = {
+            **protocol,
+            "unit": self.unit,
+            "facts": self.facts,
+            "classes": self.summaries,
+            "per_image": self.rows,
+        }
         write_json(folder / "summary.json", content)
 
 
@@ -131,6 +151,7 @@ def evaluate(
         raise InputError(
             f"{dataset.folder}: the split has no {subset} images to score.", code="no-images", path=dataset.folder
         )
+    spacings = spacings_of(cases, protocol, dataset)
     images, shift = ScoredImages(predictor.fingerprint), DomainShift(predictor.config, predictor.tile_size)
     trained_on_this = predictor.config.provenance.get("split_sha256") == dataset.split.sha256
     known = allow_train_images or (subset == "train" and trained_on_this)
@@ -146,7 +167,8 @@ def evaluate(
             if index == len(scores) and (
                 known or not is_contaminated(subset, images.seen)
             ):  # else only find every fault
-                scores.append(score_case(predictor, loaded, dataset.info.classes, protocol))
+                spacing = spacings[index] if spacings else (1.0, 1.0)
+                scores.append(score_case(predictor, loaded, dataset.info.classes, protocol, spacing))
             bar.update()
 
         faults = map_cases(cases, dataset.info, score)
@@ -154,7 +176,13 @@ def evaluate(
         raise DataError(str(dataset.folder), faults)
     shift.warn()
     check_contamination(dataset, subset, images.seen, known)
-    return Evaluation.of(dataset, subset, protocol, scores, seed, {**images.facts(), **(facts or {})})
+    known_facts = {**images.facts(), **(facts or {})}
+    return Evaluation.of(dataset, subset, protocol, scores, seed, known_facts, MM if spacings else PIXELS)
+
+
+def spacings_of(cases: Sequence[Case], protocol: Protocol, dataset: Dataset) -> list[Spacing] | None:
+    """Spacing of each case in mm; None measures in pixels: one image states none, or the protocol fixes the size."""
+    return None if protocol.size is not None else common_spacing(cases, str(dataset.folder))
 
 
 class ScoredImages:
@@ -185,7 +213,11 @@ class ScoredImages:
 
 
 def score_case(
-    predictor: Predictor, loaded: LoadedCase, classes: Sequence[str], protocol: Protocol
+    predictor: Predictor,
+    loaded: LoadedCase,
+    classes: Sequence[str],
+    protocol: Protocol,
+    spacing: Spacing = (1.0, 1.0),
 ) -> dict[str, CaseScores]:
     """Score one image for each class of the data set without the background, at the size of the protocol."""
     image, mask = loaded.image, loaded.mask
@@ -193,7 +225,7 @@ def score_case(
         size = (protocol.size, protocol.size)
         image, mask = resize_image(image, size), resize_mask(mask, size)
     predicted = predict_labels(predictor, image, classes, loaded.mask.shape)
-    return class_scores(mask, predicted, classes, protocol, mask.size / loaded.mask.size)
+    return class_scores(mask, predicted, classes, protocol, mask.size / loaded.mask.size, spacing)
 
 
 def predict_labels(
@@ -219,17 +251,22 @@ def class_scores(
     classes: Sequence[str],
     protocol: Protocol,
     magnification: float = 1.0,
+    spacing: Spacing = (1.0, 1.0),
 ) -> dict[str, CaseScores]:
     """Score labels (H, W) for each class without the background; ignored pixels count in neither mask.
 
-    `magnification` is the number of pixels of the masks for each pixel of the original image.
+    `magnification` is the number of pixels of the masks for each pixel of the original image, `spacing` the (row, column)
+    distance of the masks' pixels.
     """
     valid = reference != IGNORE_LABEL
     if not valid.any():
         return dict.fromkeys(classes[1:], UNSCORED)
     return {
         name: protocol.score(
-            preds=(prediction == label) & valid, target=(reference == label) & valid, magnification=magnification
+            preds=(prediction == label) & valid,
+            target=(reference == label) & valid,
+            spacing=spacing,
+            magnification=magnification,
         )
         for label, name in enumerate(classes)
         if label > 0

@@ -22,8 +22,8 @@ class DiceCELoss(nn.Module):
     Args:
         lambda_ce: lambda_1; the paper takes 2.
         lambda_dice: lambda_2; the paper takes 1.
-        reduction: "mean" over the images that have a pixel that is not ignored (0 if none has), or "none": a loss for each
-            image, 0 where all pixels are ignored.
+        reduction: "mean" over the images that have a pixel that is not ignored (0 if none has), "sum" over the images, or
+            "none": a loss for each image, 0 where all pixels are ignored.
 
     >>> logits, target = torch.zeros(2, 1, 8, 8), torch.zeros(2, 8, 8)
     >>> DiceCELoss()(logits, target).shape, DiceCELoss(reduction="none")(logits, target).shape
@@ -31,11 +31,11 @@ class DiceCELoss(nn.Module):
     """
 
     def __init__(
-        self, lambda_ce: float = 2.0, lambda_dice: float = 1.0, reduction: Literal["mean", "none"] = "mean"
+        self, lambda_ce: float = 2.0, lambda_dice: float = 1.0, reduction: Literal["mean", "sum", "none"] = "mean"
     ) -> None:
         super().__init__()
-        if reduction not in ("mean", "none"):
-            raise ValueError(f"Expected `reduction` to be mean or none, but got {reduction!r}.")
+        if reduction not in ("mean", "sum", "none"):
+            raise ValueError(f"Expected `reduction` to be mean, sum or none, but got {reduction!r}.")
         self.lambda_ce, self.lambda_dice, self.reduction = lambda_ce, lambda_dice, reduction
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
@@ -52,7 +52,9 @@ class DiceCELoss(nn.Module):
             probability = torch.softmax(logits, dim=1)[:, 1:]
         mean_ce = (ce * valid).sum((1, 2)) / valid.sum((1, 2)).clamp(min=1)
         losses = self.lambda_ce * mean_ce + self.lambda_dice * dice_loss(probability, truth, valid)  # Eq. 9, (B,)
-        return losses if self.reduction == "none" else mean_loss(losses, target)
+        if self.reduction == "mean":
+            return mean_loss(losses, target)
+        return losses.sum() if self.reduction == "sum" else losses
 
 
 class DeepSupervisionLoss(nn.Module):

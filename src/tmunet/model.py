@@ -1,7 +1,7 @@
 """Save and load trained models: a folder of weights (safetensors), configuration (JSON) and model card."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from torch import nn
 
 from tmunet.config import to_dict
 from tmunet.data.fingerprint import TrainingFingerprint, read_fingerprint
+from tmunet.data.split.leakage import describe_counts
 from tmunet.errors import ModelError, UsageError
 from tmunet.files import write_bytes, write_json, write_text
-from tmunet.model_config import CARD, CONFIG, FINGERPRINT, WEIGHTS, ModelConfig, find_model, read_config
+from tmunet.model_config import CARD, CONFIG, FINGERPRINT, WEIGHTS, ModelConfig, OperatingPoint, find_model, read_config
 from tmunet.nn.input_size import input_size_of
 
 
@@ -39,6 +40,14 @@ def save_model(
     write_json(folder / CONFIG, to_dict(config))
 
 
+def save_operating_point(folder: Path, config: ModelConfig, point: OperatingPoint) -> ModelConfig:
+    """Store the threshold of a model in its folder, in the configuration and the model card; returns the new configuration."""
+    changed = replace(config, operating_point=point)
+    write_text(folder / CARD, model_card(changed))
+    write_json(folder / CONFIG, to_dict(changed))
+    return changed
+
+
 def serialize(network: nn.Module) -> bytes:
     """Serialize the weights as in `model.safetensors`."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
@@ -48,7 +57,7 @@ def serialize(network: nn.Module) -> bytes:
 def model_card(config: ModelConfig) -> str:
     """Write the model card: Markdown with the YAML metadata of Hugging Face's hub."""
     name, classes = config.model, config.classes
-    facts = "\n".join(f"- {key.replace('_', ' ')}: {_inline_yaml(value)}" for key, value in config.provenance.items())
+    facts = "\n".join(f"- {key.replace('_', ' ')}: {_fact(key, value)}" for key, value in config.provenance.items())
     head = "library_name: tmunet\npipeline_tag: image-segmentation\ntags: [medical-imaging, segmentation, tm-unet]"
     return f"""---
 {head}
@@ -58,6 +67,7 @@ def model_card(config: ModelConfig) -> str:
 A `{name}` network that labels each pixel of a 2D image as one of: {", ".join(f"{i} = {c}" for i, c in enumerate(classes))}.
 Images are prepared as follows: {_inline_yaml(to_dict(config.preprocess))}.
 
+{_threshold(config)}
 ## Use
 
 ```python
@@ -74,6 +84,19 @@ mask = Predictor("path/to/this/folder")("image.png").mask
 Research software, not a medical device. Scores hold for images like those it was trained on; look at results on your own
 images before you rely on them.
 """
+
+
+def _threshold(config: ModelConfig) -> str:
+    return "" if config.operating_point is None else f"\nThreshold of the foreground: {config.operating_point}.\n"
+
+
+def _fact(key: str, value: Any) -> str:
+    if key == "leaks" and isinstance(value, Mapping):
+        try:
+            return ". ".join(describe_counts(value)) or "no images to compare"
+        except (AttributeError, KeyError, TypeError):  # the provenance of a model folder may hold anything
+            return _inline_yaml(value)
+    return _inline_yaml(value)
 
 
 def _inline_yaml(value: Any) -> str:

@@ -11,12 +11,44 @@ from tmunet.data.data_config import Preprocess
 from tmunet.data.training_stats import Intensity, Scale, Turns
 from tmunet.errors import ModelError, UsageError
 from tmunet.registry import create_model
+from tmunet.text import pluralize
 
 if TYPE_CHECKING:
     from torch import nn
 
 WEIGHTS, CONFIG, CARD, FINGERPRINT = "model.safetensors", "config.json", "README.md", "training_fingerprint.json"
 FORMAT = 1
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Threshold of a binary model, chosen on validation images by `tmunet evaluate --tune-threshold`."""
+
+    threshold: float
+    """Foreground probability above which a pixel is foreground."""
+    dice: float
+    """Mean Dice of the validation images at this threshold."""
+    dice_at_half: float
+    """The same at a threshold of 0.5."""
+    images: int
+    """Number of validation images."""
+    data: str
+    """Name of the data set."""
+    split_sha256: str
+    """SHA-256 of the split that the images are from."""
+    tile_size: int | None = None
+    """Tile size of the sliding window it was chosen with."""
+    tta: bool = False
+    """Whether it was chosen with test-time augmentation."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"Expected `threshold` to be between 0 and 1, but got {self.threshold}.")
+
+    def __str__(self) -> str:
+        images = pluralize(self.images, "validation image")
+        scores = f"mean Dice {self.dice:.4f}; {self.dice_at_half:.4f} at 0.5"
+        return f"{self.threshold:g}, chosen on {images} of {self.data} ({scores})"
 
 
 @dataclass(frozen=True)
@@ -37,6 +69,8 @@ class ModelConfig:
     """Bit depths and intensity ranges of the training images; empty is unknown."""
     turns: Turns | None = None
     """Flips and rotations of the training augmentation; null is unknown."""
+    operating_point: OperatingPoint | None = None
+    """Threshold chosen on validation images; null is 0.5."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Origin of the weights: data, split, seed, recipe, scores, versions."""
     format: int = FORMAT

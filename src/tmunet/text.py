@@ -1,6 +1,7 @@
 """Text for messages: counts with plural nouns, and tables."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 KINDS = "video sequence, patient, slide"
 """What a group of images can be."""
@@ -25,6 +26,24 @@ def resampling_unit(images: int, groups: int | None) -> str:
     """
     of = pluralize(images, "image")
     return of if groups is None else f"{pluralize(groups, 'group')} ({KINDS}) of {of}"
+
+
+def missed_sizes(summary: Mapping[str, Any]) -> str:
+    """Areas of the missed objects in parentheses, in the unit of the scores; empty if none is missed.
+
+    Args:
+        summary: `Summary.to_dict()` of one class.
+
+    >>> missed_sizes({"objects_missed": 2, "objects_missed_median_px": 12.0, "objects_missed_largest_px": 1204})
+    ' (median 12 px, largest 1,204 px)'
+    """
+    if not summary["objects_missed"]:
+        return ""
+    if summary.get("unit") == "mm":
+        middle, largest = (f"{summary[f'objects_missed_{which}_mm2']:.3g} mm²" for which in ("median", "largest"))
+    else:
+        middle, largest = (f"{summary[f'objects_missed_{which}_px']:,.0f} px" for which in ("median", "largest"))
+    return f" (median {middle}, largest {largest})"
 
 
 def table(rows: Iterable[Sequence[str]], header: Sequence[str]) -> str:

@@ -1,7 +1,9 @@
 """`tmunet predict`."""
 
+import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -91,3 +93,45 @@ def test_a_missing_extra_has_its_exit_code(
     monkeypatch.setitem(sys.modules, "monai", None)
     answer = tmunet("predict", images, "-m", model, "-o", tmp_path / "out", "--tile-size", 32)
     assert (answer.code, answer.error, "'tmunet[monai]'" in answer.err) == (4, "missing-extra", True)
+
+
+def test_several_models_are_averaged_and_other_flags_are_given_once(
+    tmunet: Run, model: Path, images: Path, tmp_path: Path
+) -> None:
+    other = random_model(seed=5)
+    save_model(tmp_path / "other", other.network, other.config)
+    out = tmp_path / "out"
+    assert tmunet("predict", images, "-m", model, "-m", tmp_path / "other", "-o", out).code == 0
+    expected = Predictor([model, tmp_path / "other"])(images / "case0.png").mask
+    assert np.array_equal(read_mask(out / "case0.png", TWO), expected)
+    manifest = json.loads((out / "predictions.json").read_text("utf-8"))
+    assert len(manifest["model"]) == 2
+    for words in (("-o", out, "-o", tmp_path / "b"), ("--batch-size", 1, "--batch-size=2"), ("--tta", "--tta")):
+        assert tmunet("predict", images, "-m", model, *words).code == 2
+    assert tmunet("evaluate", "-m", model, "-m", tmp_path / "other", "-d", images.parent).code == 2
+
+
+def test_the_manifest_holds_settings_and_every_call(tmunet: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    words = (
+        "predict",
+        images,
+        "-m",
+        model,
+        "-o",
+        tmp_path / "out",
+        "--keep",
+        "largest",
+        "--fill-holes",
+        "--min-size",
+        3,
+    )
+    assert tmunet(*words).code == 0
+    assert tmunet(*words).code == 0
+    manifest = json.loads((tmp_path / "out" / "predictions.json").read_text("utf-8"))
+    shown = (manifest["threshold"], manifest["keep"], manifest["fill_holes"], manifest["min_size"])
+    assert shown == (0.5, "largest", True, 3)
+    assert [call["command"] for call in manifest["calls"]] == ["tmunet " + " ".join(map(str, words))] * 2
+    for call in manifest["calls"]:
+        assert abs(datetime.now(UTC) - datetime.fromisoformat(call["time"])) < timedelta(minutes=10)
+    expected = Predictor(model, keep="largest", fill_holes=True, min_size=3)(images / "case1.png").mask
+    assert np.array_equal(read_mask(tmp_path / "out" / "case1.png", TWO), expected)

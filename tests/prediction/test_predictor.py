@@ -2,8 +2,10 @@
 
 import inspect
 import multiprocessing
+import pickle
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import torch
 from PIL import Image
 
 from tmunet import Predictor
+from tmunet.data.fingerprint import TrainingFingerprint
 from tmunet.errors import InputError, ModelError, UsageError
 from tmunet.model import save_model
 
@@ -26,9 +29,9 @@ Draw = Callable[..., np.ndarray]
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_an_array_gives_mask_and_probability_at_its_own_size(noise: Draw, shape: tuple[int, ...], dtype: type) -> None:
     found = Predictor(random_model())(noise(*shape, dtype=dtype))
-    assert found.mask.shape == found.probability.shape == shape[:2]
+    assert (found.mask.shape, found.probability.shape) == (shape[:2], (2, *shape[:2]))
     assert (found.mask.dtype, found.probability.dtype) == (np.uint8, np.float32)
-    assert np.array_equal(found.mask, found.probability > 0.5)
+    assert np.array_equal(found.mask, found.probability[1] > 0.5)
     assert 0 <= found.probability.min() <= found.probability.max() <= 1
     assert found.classes == ("background", "foreground")
 
@@ -46,7 +49,9 @@ def test_the_mask_is_where_the_network_says(noise: Draw) -> None:
     image = noise(32, 32, 3)
     mean = image.mean(axis=2) / 255
     assert np.array_equal(Predictor(bright_model())(image).mask, mean > 0.5)
-    assert Predictor(bright_model())(image).probability == pytest.approx(1 / (1 + np.exp(-8 * (mean - 0.5))), abs=1e-5)
+    assert Predictor(bright_model())(image).probability[1] == pytest.approx(
+        1 / (1 + np.exp(-8 * (mean - 0.5))), abs=1e-5
+    )
 
 
 def test_forms_of_one_picture_give_one_prediction(noise: Draw, tmp_path: Path) -> None:
@@ -102,8 +107,9 @@ def test_averaging_over_flips_makes_the_prediction_turn_with_the_image(noise: Dr
         predictor = Predictor(random_model(), tta=flips)
         straight = predictor(image).probability
         for axes in (0, 1, (0, 1)):
-            turned = predictor(np.flip(image, axes)).probability
-            flipped_alike.append(np.abs(np.flip(turned, axes) - straight).max() <= 1e-6)
+            turned = predictor(np.flip(image, axes)).probability  # (K, H, W): an axis later
+            back = np.flip(turned, np.add(axes, 1).tolist())
+            flipped_alike.append(np.abs(back - straight).max() <= 1e-6)
     assert flipped_alike == [True] * 3 + [False] * 3
 
 
@@ -226,4 +232,52 @@ def test_the_settings_stand_in_one_signature() -> None:
         "backend": "torch",
         "device": "auto",
         "precision": "float32",
+        "threshold": None,
+        "keep": "all",
+        "fill_holes": False,
+        "min_size": 0,
     }
+
+
+def test_a_predictor_names_its_model(tmp_path: Path) -> None:
+    trained = random_model(THREE)
+    save_model(tmp_path / "mine", trained.network, trained.config)
+    assert (
+        repr(Predictor(tmp_path / "mine"))
+        == f"Predictor('{tmp_path / 'mine'}', network: tmunet_t, classes: background, a, b)"
+    )
+    assert repr(Predictor(trained)) == "Predictor('model in memory', network: tmunet_t, classes: background, a, b)"
+    assert "mean of 2 models" in repr(Predictor([trained, tmp_path / "mine"]))
+
+
+@pytest.mark.parametrize("tile_size", [None, 32])
+def test_several_models_are_averaged_at_the_size_of_the_image(noise: Draw, tile_size: int | None) -> None:
+    models = [random_model(THREE, seed=1), random_model(THREE, size=64, seed=2)]  # each at its own input size
+    images = [noise(40, 50, 3), noise(70, 33)]
+    each = [Predictor(model, tile_size) for model in models]
+    both = Predictor(models, tile_size)
+    for image, found in zip(images, both.predict(images), strict=True):
+        expected = np.mean([one(image).probability for one in each], axis=0)
+        assert found.probability == pytest.approx(expected, abs=1e-5)
+        assert np.array_equal(found.mask, found.probability.argmax(0))
+    assert len({both.weights_sha256(), *(one.weights_sha256() for one in each)}) == 3
+    copy = pickle.loads(pickle.dumps(both))
+    assert np.array_equal(copy(images[0]).probability, both(images[0]).probability)
+
+
+def test_one_image_of_any_member_in_training_is_known_to_the_average() -> None:
+    models = [
+        replace(random_model(seed=seed), fingerprint=TrainingFingerprint(train={"a": f"{seed}"}, val={"a": "9"}))
+        for seed in (1, 2)
+    ]
+    assert Predictor(models).fingerprint.side_of() == {"1": "train", "2": "train", "9": "val"}
+
+
+def test_models_of_other_classes_or_channels_are_not_averaged() -> None:
+    for other in (random_model(THREE), random_model(channels=1)):
+        with pytest.raises(UsageError) as caught:
+            Predictor([random_model(), other])
+        assert caught.value.code == "ensemble"
+    with pytest.raises(UsageError) as caught:
+        Predictor([])
+    assert caught.value.code == "ensemble"

@@ -141,7 +141,7 @@ def test_the_headline_of_several_classes_draws_groups():
 def test_the_score_table_has_units_and_decimals():
     page = Page(render(make_report()))
     assert page.row("HD95 (pixels)") == ["HD95 (pixels)", "5.7", "0.0", "5.7", "5.7 to 5.7"]
-    assert re.fullmatch(r"0\.\d{3} to 0\.\d{3}", page.row("Dice")[-1])
+    assert re.fullmatch(r"0\.\d{3} to 0\.\d{3}", page.row("Dice (= F1)")[-1])
 
 
 def test_the_table_of_images_holds_every_row():
@@ -183,7 +183,7 @@ def test_values_that_do_not_exist_are_dashes():
     metrics = {**summary["metrics"], "f1": {**nothing, "mean": 0.5}, "hd95": nothing}
     rows = [{**row, "hd": None, "hd95": float("nan")} for row in report.per_image]
     cases = [replace(case, scores={"dice": 0.5, "hd95": None, "specificity": 0.25}) for case in report.cases]
-    summaries = {"polyp": {**summary, "metrics": metrics, "n_hd_left_out": 12}}
+    summaries = {"polyp": {**summary, "protocol": "paper", "metrics": metrics, "n_hd_left_out": 12}}
     page = Page(render(replace(report, summaries=summaries, per_image=rows, cases=cases)))
     assert page.row("F1") == ["F1", "0.500", "–", "–", "–"]
     assert page.row("HD95 (pixels)") == ["HD95 (pixels)", "–", "–", "–", "–"]
@@ -202,7 +202,7 @@ def test_one_image_alone():
     report = make_report(n=1)
     page = Page(render(report))
     assert "95 % interval" not in page.words().split("Scores")[1].split("SD")[0]
-    assert page.row("Dice")[-1] == "–"
+    assert page.row("Dice (= F1)")[-1] == "–"
     assert len(page.all("image")) == 4
     assert "Missed in no image" in page.words()
 
@@ -335,3 +335,26 @@ def test_unknown_names_of_the_package_are_attribute_errors():
 
     with pytest.raises(AttributeError, match="'reprot'"):
         _ = tmunet.report.reprot
+
+
+def test_strict_shows_f1_once_beside_its_equal_and_distances_have_the_unit_of_the_set():
+    report = make_report()
+    page = Page(render(report))
+    headings = [row[0].strip() for row in page.rows]
+    assert "Dice (= F1)" in headings
+    assert "F1" not in headings
+    areas = {"objects_missed_median_mm2": 0.5, "objects_missed_largest_mm2": 0.5}
+    in_mm = {"polyp": {**report.summaries["polyp"], "unit": "mm", **areas}}
+    page = Page(render(replace(report, summaries=in_mm, unit="mm", cases=report.cases)))
+    assert page.row("HD (mm)")[1] == "12.3"
+    assert "5.67 mm" in page.words() or "1.25 mm" in page.words()
+    assert "pixels)" not in " ".join(" ".join(row) for row in page.rows)
+
+
+def test_the_counts_of_objects_stand_beside_the_scores_of_each_image():
+    report = make_report()
+    counts = {"objects": 3, "objects_missed": 1, "objects_false": 2, "objects_missed_largest_px": None}
+    rows = [{**row, **counts} for row in report.per_image]
+    page = Page(render(replace(report, per_image=rows)))
+    assert page.row("image-03")[-4:] == ["3", "1", "2", "–"]
+    assert page.row("Case")[-4:] == ["Objects", "Objects missed", "Objects false", "Objects missed largest (px)"]

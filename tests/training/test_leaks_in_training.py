@@ -45,7 +45,8 @@ def test_a_split_that_leaks_trains_with_a_warning_that_names_the_number(make_dat
     assert "and 2 show the same scene as train images" in message
     assert "of 2 val images, 1 shows the same scene" in message
     assert f"tmunet split {data} --kind grouped" in message
-    expected = {"images": 4, "same_group": 1, "same_scene": 2}
+    expected = {"images": 4, "same_group": 1, "same_scene": 2, "groups_known": False}
+    assert "2 of 4 test images have a near-duplicate in train" in (run.model / "README.md").read_text("utf-8")
     for provenance in (json.loads(run.provenance.read_text()), load_model(run.path).config.provenance):
         assert provenance["leaks"]["test in train"] == expected
 

@@ -45,10 +45,12 @@ def run(arguments: Sequence[str]) -> int:
     folder = (path.parent if path.is_file() else path).resolve()  # "." has no name
     out = Path(config.out) if config.out else folder.with_name(f"{folder.name}-{kind}")
     images = [] if config.int8 is None else find_images([config.int8])
+    point = trained.config.operating_point
+    threshold = "" if point is None else f"Threshold {point}.\n"
     done = export_model(trained, config.format, config.size, out, images)
     print(
         f"Written: {done.folder}. Checked against PyTorch: {_format_validation(done)}.\n"
-        f"Use it: python {shlex.quote(str(done.folder / SCRIPT))} IMAGES -o MASKS"
+        f"{threshold}Use it: python {shlex.quote(str(done.folder / SCRIPT))} IMAGES -o MASKS"
     )
     return 0
 

@@ -64,14 +64,14 @@ def parse(
         if flag.startswith("--") and flag not in flags:
             hint = suggest(flag.replace("_", "-"), flags)
             raise UsageError(f"There is no flag {flag!r}.{hint} See: tmunet {verb} --help", code="flag")
-    values = _copy(defaults or {})
+    values, flagged = _copy(defaults or {}), hints.keys() - {*positional, *words}
     for key, value in vars(parser.parse_intermixed_args(typed)).items():
         if value is not None:
             *groups, name = key.split(".")
             inside = values
             for group in groups:
                 inside = inside.setdefault(group, {})
-            inside[name] = value if key in words else _parse_value(hints[key], value, to_flag(key))
+            inside[name] = _parse_values(hints[key], value, to_flag(key)) if key in flagged else value
     _check_required(settings, values, positional, verb)
     return from_mapping(settings, values, "flags")
 
@@ -123,6 +123,7 @@ def _build_parser(settings: type, prog: str, defaults: Mapping[str, Any], skip: 
                 dest=key,
                 metavar=_metavar(hint),
                 nargs="?" if hint is bool else None,
+                action="append",
                 default=argparse.SUPPRESS,
                 help=_escape(text),
             )
@@ -142,9 +143,21 @@ def _metavar(hint: Any) -> str:
     options = [option for option in get_args(hint) or (hint,) if option is not type(None)]
     if get_origin(hint) is Literal:
         return f"{{{','.join(map(str, options))}}}"
+    if hint == list[str]:
+        return METAVARS[str]
     if get_origin(hint) in (dict, list, tuple):
         return "YAML"
     return METAVARS.get(options[0]) or _metavar(options[0])
+
+
+def _parse_values(hint: Any, typed: Sequence[str], flag: str) -> Any:
+    """The value of a flag; one that takes a list of texts may be given several times, every other once."""
+    if hint == list[str] and not typed[0].startswith("["):
+        return list(typed)
+    if len(typed) > 1:
+        shown = " and ".join(typed) if len(typed) == 2 else f"{len(typed)} values"
+        raise UsageError(f"Expected {flag} once, but got {shown}.", code="flag")
+    return _parse_value(hint, typed[0], flag)
 
 
 def _parse_value(hint: Any, text: str, flag: str) -> Any:

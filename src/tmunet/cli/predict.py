@@ -1,5 +1,6 @@
 """`tmunet predict`: segment images and write their masks."""
 
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,8 @@ from typing import Literal
 
 from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
-from tmunet.prediction.backends.names import TORCH, BackendName, Precision
+from tmunet.errors import UsageError
+from tmunet.prediction.backends.names import THRESHOLD, TORCH, BackendName, Keep, Precision
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,9 @@ class PredictConfig:
 
     images: list[str] = field(default_factory=list)
     """Files, folders or glob patterns."""
-    model: str | None = None
-    """Model or run folder; by default the packaged model nuclei-t."""
+    model: list[str] = field(default_factory=list)
+    """Model or run folder; by default the packaged model nuclei-t. Given several times, the probabilities of the models are
+    averaged."""
     out: str = "predictions"
     """Folder for the masks; an interrupted call resumes there."""
     overlays: bool = False
@@ -35,6 +38,20 @@ class PredictConfig:
     """Where to compute."""
     precision: Precision = "float32"
     """Precision of the network; tf32 on cuda only."""
+    threshold: float | None = None
+    """Foreground probability above which a pixel is foreground; by default that of the model, chosen by evaluate
+    --tune-threshold, or 0.5."""
+    fill_holes: bool = False
+    """Fill background that an object encloses."""
+    min_size: int = 0
+    """Remove objects of fewer pixels than this, of the image at its own size."""
+    keep: Keep = "all"
+    """all objects, or only the largest of each class."""
+    probabilities: bool = False
+    """Also write the probabilities (K, H, W) of each image, float32, in out/probabilities/NAME.npz."""
+    table: str | None = None
+    """Also write a CSV file with a row for each object: area, centroid, axes, mean intensity; in mm too if every image file
+    states its spacing."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -43,24 +60,37 @@ def run(arguments: Sequence[str]) -> int:
         PredictConfig, arguments, "predict", words={"images": "files, folders or patterns such as 'scans/*.png'"}
     )
     prepare_process()
+    from tmunet.files import sha256
     from tmunet.prediction.folder import find_images, predict_files
+    from tmunet.prediction.mask_files import source_of
+    from tmunet.prediction.object_table import write_object_table
     from tmunet.prediction.predictor import DEFAULT_MODEL, Predictor
 
     images = find_images(config.images)
-    if config.model is None:
+    if config.table is not None and Path(config.table).suffix.lower() != ".csv":
+        raise UsageError(f"Expected --table to be a file that ends in .csv, but got {config.table!r}.", code="value")
+    if not config.model:
         print(
             f"No model was named: using {DEFAULT_MODEL}, trained on nuclei. Name yours with -m.",
             file=sys.stderr,
         )
     predictor = Predictor(
-        config.model,
+        config.model or None,
         tile_size=config.tile_size,
         tta=config.tta,
         backend=config.backend,
         device=config.device,
         precision=config.precision,
+        threshold=config.threshold,
+        keep=config.keep,
+        fill_holes=config.fill_holes,
+        min_size=config.min_size,
     )
-    outcome = predict_files(predictor, images, Path(config.out), config.overlays, config.batch_size)
+    command = shlex.join(["tmunet", "predict", *arguments])
+    out = Path(config.out)
+    outcome = predict_files(
+        predictor, images, out, config.overlays, config.batch_size, config.probabilities, command=command
+    )
     classes = predictor.config.classes
     labels = (
         f"0 = {classes[0]}, 255 = {classes[1]}"
@@ -69,6 +99,13 @@ def run(arguments: Sequence[str]) -> int:
     )
     before = f" ({outcome.done_before} from before)" if outcome.done_before else ""
     print(f"{outcome.done} of {len(images)} masks{before} in {config.out}: {labels}")
+    if predictor.postprocess.threshold != THRESHOLD:
+        print(f"Threshold {predictor.threshold_source}.")
+    if config.table is not None:
+        masks = {out / f"{image.stem}.png": image for image in images}
+        masks = {mask: image for mask, image in masks.items() if source_of(mask) == sha256(image)}
+        unit = write_object_table(Path(config.table), masks, classes)
+        print(f"Objects: {config.table}, in {'mm and pixels' if unit == 'mm' else 'pixels'}")
     for fault in outcome.faults:
         print(f"  - {fault}", file=sys.stderr)
     if outcome.faults:

@@ -1,6 +1,7 @@
 """Format the scores of an evaluation as a text table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tmunet.metrics import (
@@ -11,7 +12,7 @@ from tmunet.metrics import (
     mean_over_classes,
     scored_classes,
 )
-from tmunet.text import pluralize, resampling_unit, table
+from tmunet.text import missed_sizes, pluralize, resampling_unit, table
 
 if TYPE_CHECKING:
     from tmunet.evaluation import Evaluation
@@ -40,9 +41,16 @@ def score_table(evaluation: "Evaluation") -> str:
 def _scores(summary: Mapping[str, Any]) -> list[str]:
     rows = [HEADER]
     for metric, label in METRIC_LABELS.items():
-        values = summary["metrics"][metric]
-        unit, digits = (" (pixels)", 1) if metric in DISTANCES else ("", 3)
-        mean, sd, median, low, high = (_number(values[key], digits) for key in ("mean", "sd", "median", "low", "high"))
+        if metric == "f1" and summary["protocol"] == "strict":
+            continue  # the Dice of an image is its F1
+        values, unit = summary["metrics"][metric], ""
+        write: Callable[[float | None], str] = partial(_number, digits=3)
+        if metric in DISTANCES:
+            unit = f" ({summary['unit']})"
+            write = partial(_number, digits=1) if summary["unit"] == "pixels" else _significant
+        elif metric == "dice" and summary["protocol"] == "strict":
+            unit = " (= F1)"
+        mean, sd, median, low, high = (write(values[key]) for key in ("mean", "sd", "median", "low", "high"))
         rows.append((f"{label}{unit}", mean, sd, median, "-" if low == "-" else f"{low} to {high}"))
     left_out = f", left out of HD {summary['n_hd_left_out']}" if summary["n_hd_left_out"] else ""
     groups = summary["n_groups"]
@@ -56,12 +64,8 @@ def _scores(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _objects(summary: Mapping[str, Any]) -> list[str]:
-    sizes = ""
-    if summary["objects_missed"]:
-        middle, largest = summary["objects_missed_median_px"], summary["objects_missed_largest_px"]
-        sizes = f" (median {middle:,.0f} px, largest {largest:,} px)"
     lines = [
-        f"objects: {summary['objects']} in the reference, {summary['objects_missed']} missed{sizes}; "
+        f"objects: {summary['objects']} in the reference, {summary['objects_missed']} missed{missed_sizes(summary)}; "
         f"{summary['objects_false']} false"
     ]
     small, predicted = summary["objects_too_small"], summary["objects_too_small_predicted"]
@@ -76,6 +80,10 @@ def _over_classes(summaries: Mapping[str, Mapping[str, Any]]) -> str:
     scored, dice = len(scored_classes(summaries)), _number(mean_over_classes(summaries, "dice"), 3)
     classes = pluralize(len(summaries), "class", "classes")
     return f"mean Dice over {classes if scored == len(summaries) else f'{scored} of {classes}'}: {dice}"
+
+
+def _significant(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3g}"
 
 
 def _number(value: float | None, digits: int) -> str:

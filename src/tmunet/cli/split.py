@@ -195,6 +195,8 @@ def _facts(dataset: "Dataset", config: SplitConfig, command: str) -> dict[str, A
 
 
 def _describe(report: "SplitReport") -> str:
+    from tmunet.data.split.leakage import describe_counts
+
     rows = [("", "cases", "share", "groups", "mean foreground")]
     for name, side in report.sides.items():
         foreground = side.mean_foreground_share
@@ -210,8 +212,7 @@ def _describe(report: "SplitReport") -> str:
     )
     if report.left_out:
         lines.append(f"In no subset: {pluralize(report.left_out, 'case')}.")
-    leaks = report.leaks.leaking or [report.leaks]
-    lines += [f"Leaks: {sentence}." for sentence in leaks]
+    lines += [f"Leaks: {sentence}." for sentence in describe_counts(report.leaks.counts())]
     if report.without_group:
         lines.append(
             f"The group (video sequence, patient, slide) of {pluralize(report.without_group, 'case')} is not known: of them "

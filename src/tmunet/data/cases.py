@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
@@ -10,14 +10,14 @@ from typing import Any
 
 from tmunet.data.io.images import IMAGE_SUFFIXES
 from tmunet.data.json_object import read_json_object
-from tmunet.data.records import CaseRecord, read_records
+from tmunet.data.records import CaseRecord, read_records, read_spacings
 from tmunet.errors import DataError, TMUNetWarning
 from tmunet.labels import IGNORE_LABEL
 
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 DOCUMENTS = frozenset({".txt", ".md", ".csv", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".log"})
 SHOWN = 5  # names in a warning
-_KNOWN_KEYS = ("name", "classes", "ignore_label", "cases")
+_KNOWN_KEYS = ("name", "classes", "ignore_label", "cases", "spacing_mm")
 _MAX_SUGGESTIONS = 10  # finding a close name takes long in a large data set
 
 
@@ -30,12 +30,16 @@ class Case:
         image: the image file.
         mask: the mask file, or None for an image without a reference.
         group: patient, video sequence or slide, if known. A group on two sides of a split is data leakage.
+        spacing: (row, column) distance between pixel centers in mm, as `dataset.json` states it; None if it does not.
+        arrays: returns image and mask of a case that is in no files; `image` and `mask` are names then.
     """
 
     name: str
     image: Path
     mask: Path | None
     group: str | None = None
+    spacing: tuple[float, float] | None = None
+    arrays: Callable[[], tuple[Any, Any]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,7 @@ class DatasetInfo:
         ignore_label: 255 if masks mark pixels to ignore with it, or None.
         records: entries of single cases, by name.
         information: every other key (license, source, citation...), unchanged.
+        spacings: (row, column) distance between pixel centers in mm, by name of the case.
     """
 
     name: str
@@ -55,6 +60,7 @@ class DatasetInfo:
     ignore_label: int | None = None
     records: Mapping[str, CaseRecord] = field(default_factory=dict)
     information: Mapping[str, Any] = field(default_factory=dict)
+    spacings: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -184,7 +190,7 @@ def read_dataset_info(folder: Path) -> DatasetInfo:
 
     Raises:
         InputError: the file cannot be read or is not a JSON object.
-        DataError: all faults of its `name`, `classes`, `ignore_label` and `cases`, and misspelled keys.
+        DataError: all faults of its `name`, `classes`, `ignore_label`, `cases` and `spacing_mm`, and misspelled keys.
     """
     path = folder / "dataset.json"
     default = DatasetInfo(folder.resolve().name)
@@ -207,9 +213,10 @@ def read_dataset_info(folder: Path) -> DatasetInfo:
     if ignore_label is not None and (type(ignore_label) is not int or ignore_label != IGNORE_LABEL):
         faults.append(f"expected `ignore_label` to be {IGNORE_LABEL} or null, but got {ignore_label!r}.")
     records = read_records(content.get("cases", {}), faults)
+    spacings = read_spacings(content.get("spacing_mm", {}), faults)
     if faults:
         raise DataError(str(path), faults)
-    return DatasetInfo(name, tuple(classes), ignore_label, records, information)
+    return DatasetInfo(name, tuple(classes), ignore_label, records, information, spacings)
 
 
 def _are_class_names(classes: object) -> bool:

@@ -4,7 +4,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from tmunet.data.cases import Case, DatasetInfo, find_cases, list_folder, read_dataset_info, warn_skipped_files
+from tmunet.data.cases import (
+    Case,
+    DatasetInfo,
+    find_cases,
+    list_folder,
+    read_dataset_info,
+    unknown_case,
+    warn_skipped_files,
+)
 from tmunet.data.reader import check_cases, collect_errors
 from tmunet.data.records import originals
 from tmunet.data.split.splits import Split, read_split
@@ -85,6 +93,12 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
     records = {} if info is None else info.records
     cases = tuple(replace(case, group=records[case.name].group) if case.name in records else case for case in cases)
     names = [case.name for case in cases]
+    if info is not None and info.spacings:
+        cases = tuple(replace(case, spacing=info.spacings.get(case.name)) for case in cases)
+        unknown = [name for name in info.spacings if name not in set(names)]
+        faults += [
+            f"{folder / 'dataset.json'}: spacing_mm: {unknown_case(name, names, k)}" for k, name in enumerate(unknown)
+        ]
 
     def choose() -> Split:
         if split is not None:

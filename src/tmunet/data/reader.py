@@ -7,6 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tmunet.data.array_items import to_label_mask, to_pixels
 from tmunet.data.cases import Case, DatasetInfo
 from tmunet.data.io.images import Pixels, read_image
 from tmunet.data.io.masks import read_mask_and_legend
@@ -35,6 +36,8 @@ def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
         DataError: all faults of the case: an unreadable file, wrong mask values, no mask, or different sizes.
     """
     faults: list[str] = []
+    if case.arrays is not None:
+        return _load_arrays(case, info)
     image = collect_errors(faults, lambda: read_image(case.image))
     read = None
     if case.mask is None:
@@ -52,6 +55,20 @@ def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
     if image is None or mask is None or faults:
         raise DataError(case.name, faults)
     return LoadedCase(image, mask, legend)
+
+
+def _load_arrays(case: Case, info: DatasetInfo) -> LoadedCase:
+    assert case.arrays is not None
+    try:
+        image, mask = case.arrays()
+        pixels, labels = to_pixels(image), to_label_mask(mask, info)
+    except InputError as error:
+        raise DataError(case.name, [f"{case.name}: {error}"]) from error
+    if pixels.shape[:2] != labels.shape:
+        raise DataError(
+            case.name, [f"{case.name}: the image has the shape {pixels.shape} (H, W, C), but its mask {labels.shape}."]
+        )
+    return LoadedCase(pixels, labels)
 
 
 def map_cases(

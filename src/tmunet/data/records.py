@@ -1,5 +1,6 @@
-"""Read the case records of ``dataset.json``: group, source files, SHA-256 hashes."""
+"""Read the case records of ``dataset.json``: group, source files, SHA-256 hashes; and the spacings."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,6 +54,30 @@ def read_records(content: object, faults: list[str]) -> dict[str, CaseRecord]:
         if not wrong:
             records[name] = CaseRecord(**{**entry, "source": tuple(entry.get("source", ()))})
     return records
+
+
+def read_spacings(content: object, faults: list[str]) -> dict[str, tuple[float, float]]:
+    """Read the key ``spacing_mm``: (row, column) distance between pixel centers in mm by case; append its faults to the list."""
+    if not isinstance(content, Mapping):
+        faults.append(f'expected `spacing_mm` to be an object such as {{"case1": [0.5, 0.5]}}, but got {content!r}.')
+        return {}
+    spacings = {}
+    for name, entry in content.items():
+        if _is_spacing(entry):
+            spacings[name] = (float(entry[0]), float(entry[1]))
+        else:
+            faults.append(
+                f"spacing_mm, {name!r}: expected [row, column] in mm, two numbers above 0, but got {entry!r}."
+            )
+    return spacings
+
+
+def _is_spacing(entry: object) -> bool:
+    return (
+        isinstance(entry, list)
+        and len(entry) == 2
+        and all(type(step) in (int, float) and math.isfinite(step) and step > 0 for step in entry)
+    )
 
 
 def _faults(entry: object) -> list[str]:

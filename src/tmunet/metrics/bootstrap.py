@@ -79,6 +79,9 @@ class Summary:
         objects_missed_median_px: median area of the missed lesions, in pixels at native size; None if none is missed.
         objects_missed_largest_px: area of the largest missed lesion.
         metrics: statistics by the name of the metric.
+        unit: of the distances, "pixels" or "mm".
+        objects_missed_median_mm2: median area of the missed lesions in mm2; None in pixels, or if none is missed.
+        objects_missed_largest_mm2: the largest one, likewise.
 
     """
 
@@ -98,6 +101,9 @@ class Summary:
     objects_missed_median_px: float | None
     objects_missed_largest_px: int | None
     metrics: Mapping[str, Statistics]
+    unit: str = "pixels"
+    objects_missed_median_mm2: float | None = None
+    objects_missed_largest_mm2: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON: finite numbers, None where a value does not exist."""

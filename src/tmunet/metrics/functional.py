@@ -1,12 +1,13 @@
 """Segmentation metrics of one class of one image: overlap, surface distance, and counts of lesions.
 
-Masks are boolean arrays ``(H, W)``, arguments come as ``(preds, target)``, and distances are in units of the spacing. Where a
+Masks are boolean NumPy arrays or torch tensors ``(H, W)``, on any device; results are floats. Arguments come as
+``(preds, target)``, and distances are in units of the spacing. Where a
 ratio is 0/0 it is NaN here; what such an image scores is a decision, and :mod:`tmunet.metrics.protocols` takes it.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +16,14 @@ from scipy.spatial import cKDTree
 
 from tmunet.errors import InputError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 Mask: TypeAlias = npt.NDArray[np.bool_]
 """One class of one image: ``(H, W)`` boolean, True on the object."""
+
+MaskLike: TypeAlias = "Mask | Tensor"
+"""The same as a NumPy array or a torch tensor."""
 
 Spacing: TypeAlias = tuple[float, float]
 """(row, column) distance between pixel centers, such as mm; (1, 1) measures in pixels."""
@@ -35,6 +42,24 @@ OBJECT_COLUMNS = (*OBJECT_COUNTS, "objects_missed_largest_px")
 """Column names of everything that is measured on the lesions of an image."""
 
 _EIGHT_CONNECTED = np.ones((3, 3), dtype=bool)
+
+
+def as_masks(preds: MaskLike, target: MaskLike) -> tuple[Mask, Mask]:
+    """Validate a pair of masks and return them as NumPy arrays.
+
+    Raises:
+        InputError: as of :func:`check_pair`.
+
+    """
+    pair = _as_array(preds), _as_array(target)
+    check_pair(*pair)
+    return pair
+
+
+def _as_array(mask: MaskLike) -> Mask:
+    # by its methods: importing torch here would make metrics of arrays wait for it
+    array: Mask = mask.detach().cpu().numpy() if hasattr(mask, "detach") else mask
+    return array
 
 
 def check_pair(preds: Mask, target: Mask) -> None:
@@ -56,7 +81,7 @@ def check_pair(preds: Mask, target: Mask) -> None:
 def _check_mask(name: str, mask: Mask) -> None:
     if not isinstance(mask, np.ndarray):
         raise InputError(
-            f"Expected `{name}` to be a NumPy array, but got {type(mask).__name__}. "
+            f"Expected `{name}` to be a NumPy array or a torch tensor, but got {type(mask).__name__}. "
             "Convert it first, for example with numpy.asarray(mask)."
         )
     if mask.ndim != 2 or mask.size == 0:
@@ -123,7 +148,7 @@ def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else math.nan
 
 
-def confusion(preds: Mask, target: Mask) -> Counts:
+def confusion(preds: MaskLike, target: MaskLike) -> Counts:
     """Count true and false positives and negatives; they sum to ``H * W``.
 
     Example:
@@ -131,14 +156,14 @@ def confusion(preds: Mask, target: Mask) -> Counts:
         Counts(tp=1, fp=1, fn=1, tn=1)
 
     """
-    check_pair(preds, target)
+    preds, target = as_masks(preds, target)
     tp = int(np.count_nonzero(preds & target))
     fp = int(np.count_nonzero(preds)) - tp
     fn = int(np.count_nonzero(target)) - tp
     return Counts(tp=tp, fp=fp, fn=fn, tn=target.size - tp - fp - fn)
 
 
-def dice(preds: Mask, target: Mask, smooth: float = 0.0) -> float:
+def dice(preds: MaskLike, target: MaskLike, smooth: float = 0.0) -> float:
     """Dice coefficient, ``(2 tp + smooth) / (2 tp + fp + fn + smooth)``.
 
     Args:
@@ -157,7 +182,7 @@ def dice(preds: Mask, target: Mask, smooth: float = 0.0) -> float:
     return confusion(preds, target).dice(smooth)
 
 
-def iou(preds: Mask, target: Mask, smooth: float = 0.0) -> float:
+def iou(preds: MaskLike, target: MaskLike, smooth: float = 0.0) -> float:
     """Intersection over union (Jaccard index), ``(tp + smooth) / (tp + fp + fn + smooth)``; arguments as of :func:`dice`.
 
     Example:
@@ -168,7 +193,7 @@ def iou(preds: Mask, target: Mask, smooth: float = 0.0) -> float:
     return confusion(preds, target).iou(smooth)
 
 
-def precision(preds: Mask, target: Mask) -> float:
+def precision(preds: MaskLike, target: MaskLike) -> float:
     """Precision (positive predictive value), ``tp / (tp + fp)``; NaN if the prediction is empty.
 
     Example:
@@ -179,7 +204,7 @@ def precision(preds: Mask, target: Mask) -> float:
     return confusion(preds, target).precision()
 
 
-def recall(preds: Mask, target: Mask) -> float:
+def recall(preds: MaskLike, target: MaskLike) -> float:
     """Recall (sensitivity), ``tp / (tp + fn)``; NaN if the target is empty.
 
     Example:
@@ -190,7 +215,7 @@ def recall(preds: Mask, target: Mask) -> float:
     return confusion(preds, target).recall()
 
 
-def f1(preds: Mask, target: Mask) -> float:
+def f1(preds: MaskLike, target: MaskLike) -> float:
     """F1 score, ``2 tp / (2 tp + fp + fn)``: for one image the same number as :func:`dice`.
 
     Example:
@@ -234,7 +259,7 @@ def surface(mask: Mask) -> Mask:
     return mask & ~inside
 
 
-def surface_distances(preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0)) -> SurfaceDistances:
+def surface_distances(preds: MaskLike, target: MaskLike, spacing: Spacing = (1.0, 1.0)) -> SurfaceDistances:
     """Euclidean distances between the surfaces of two masks, pixel center to nearest pixel center, in both directions.
 
     Args:
@@ -250,7 +275,7 @@ def surface_distances(preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0)) 
         array([0., 3.])
 
     """
-    check_pair(preds, target)
+    preds, target = as_masks(preds, target)
     check_spacing(spacing)
     for name, mask in (("preds", preds), ("target", target)):
         if not mask.any():
@@ -268,7 +293,9 @@ def _nearest(sources: npt.NDArray[np.float64], targets: npt.NDArray[np.float64])
     return np.asarray(cKDTree(targets).query(sources)[0], dtype=np.float64)
 
 
-def hausdorff_distance(preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), percentile: float = 100.0) -> float:
+def hausdorff_distance(
+    preds: MaskLike, target: MaskLike, spacing: Spacing = (1.0, 1.0), percentile: float = 100.0
+) -> float:
     """Hausdorff distance, ``max(P(preds to target), P(target to preds))`` with P a percentile of surface distances.
 
     The percentile is taken in each direction, not of the two sets pooled; tools differ here by millimeters.
@@ -351,7 +378,7 @@ def components(mask: Mask) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]
 
 
 def count_objects(
-    preds: Mask, target: Mask, min_pixels: int = MIN_OBJECT_PIXELS, magnification: float = 1.0
+    preds: MaskLike, target: MaskLike, min_pixels: int = MIN_OBJECT_PIXELS, magnification: float = 1.0
 ) -> ObjectCounts:
     """Count detected, missed and false lesions; one pixel of overlap detects a lesion.
 
@@ -372,7 +399,7 @@ def count_objects(
         (2, 1, 1, (1,))
 
     """
-    check_pair(preds, target)
+    preds, target = as_masks(preds, target)
     limit = min_pixels * magnification
     lesions, small, missed = _undetected(target, preds, limit)
     _, small_predicted, false = _undetected(preds, target, limit)

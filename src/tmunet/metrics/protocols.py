@@ -23,10 +23,10 @@ from tmunet.metrics.bootstrap import NOT_THERE, Groups, Statistics, Summary, che
 from tmunet.metrics.functional import (
     MIN_OBJECT_PIXELS,
     OBJECT_COLUMNS,
-    Mask,
+    MaskLike,
     ObjectCounts,
     Spacing,
-    check_pair,
+    as_masks,
     check_spacing,
     confusion,
     count_objects,
@@ -113,7 +113,7 @@ EMPTY_POLICY: Mapping[Presence, EmptyRow] = MappingProxyType(
 """Scores of images with an empty mask; the code and the documentation read this table."""
 
 
-def presence(preds: Mask, target: Mask) -> Presence:
+def presence(preds: MaskLike, target: MaskLike) -> Presence:
     """Determine which of two masks ``(H, W)`` show an object.
 
     Raises:
@@ -125,7 +125,7 @@ def presence(preds: Mask, target: Mask) -> Presence:
         <Presence.MISSED: 'missed'>
 
     """
-    check_pair(preds, target)
+    preds, target = as_masks(preds, target)
     if target.any():
         return Presence.BOTH if preds.any() else Presence.MISSED
     return Presence.FALSE_ALARM if preds.any() else Presence.NEITHER
@@ -157,6 +157,7 @@ class CaseScores:
         hd95: 95th percentile Hausdorff distance, likewise.
         outcome: which of the two masks show an object.
         objects: lesion-wise counts.
+        pixel_area: area of a pixel of the image at native size, in squared units of the spacing.
 
     """
 
@@ -169,6 +170,7 @@ class CaseScores:
     hd95: float
     outcome: Presence
     objects: ObjectCounts
+    pixel_area: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, None where a value does not exist."""
@@ -201,7 +203,7 @@ class Protocol(ABC):
 
     @abstractmethod
     def score(
-        self, *, preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+        self, *, preds: MaskLike, target: MaskLike, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
     ) -> CaseScores:
         """Score one class of one image.
 
@@ -216,13 +218,16 @@ class Protocol(ABC):
 
         """
 
-    def summarize(self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None) -> Summary:
+    def summarize(
+        self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None, unit: str = "pixels"
+    ) -> Summary:
         """Summarize the images of a set.
 
         Args:
             scores: of each image, made by this protocol; images in which every pixel is ignored are left out.
             seed: of the bootstrap.
             groups: patient (video sequence, slide) of each image; None if none is known.
+            unit: of the spacing, "pixels" or "mm"; the same for all images.
 
         Raises:
             InputError: there is no image with a scored pixel, groups are more or fewer than the images, or a score is not
@@ -244,6 +249,9 @@ class Protocol(ABC):
         absent = outcomes[Presence.NEITHER] == len(scores)
         measured = [k for k, case in enumerate(scores) if case.outcome not in self.left_out_of_distances]
         areas = [area for case in scores for area in case.objects.missed_areas]
+        in_mm2 = (
+            [area * case.pixel_area for case in scores for area in case.objects.missed_areas] if unit == "mm" else []
+        )
         return Summary(
             protocol=self.name,
             n=len(scores),
@@ -260,6 +268,9 @@ class Protocol(ABC):
             objects_too_small_predicted=sum(case.objects.too_small_predicted for case in scores),
             objects_missed_median_px=median(areas) if areas else None,
             objects_missed_largest_px=max(areas, default=None),
+            unit=unit,
+            objects_missed_median_mm2=median(in_mm2) if in_mm2 else None,
+            objects_missed_largest_mm2=max(in_mm2, default=None),
             metrics=dict.fromkeys(METRICS, NOT_THERE)
             if absent
             else {
@@ -302,9 +313,10 @@ class StrictProtocol(Protocol):
     )
 
     def score(
-        self, *, preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+        self, *, preds: MaskLike, target: MaskLike, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
     ) -> CaseScores:
         """See :meth:`Protocol.score`."""
+        preds, target = as_masks(preds, target)
         outcome = presence(preds, target)
         if outcome in EMPTY_POLICY:
             row = EMPTY_POLICY[outcome]
@@ -314,6 +326,7 @@ class StrictProtocol(Protocol):
                 **dict.fromkeys(DISTANCES, distance),
                 outcome=outcome,
                 objects=count_objects(preds, target, magnification=magnification),
+                pixel_area=spacing[0] * spacing[1] * magnification,
             )
         counts = confusion(preds, target)
         distances = surface_distances(preds, target, spacing)
@@ -327,6 +340,7 @@ class StrictProtocol(Protocol):
             hd95=distances.hausdorff(95),
             outcome=outcome,
             objects=count_objects(preds, target, magnification=magnification),
+            pixel_area=spacing[0] * spacing[1] * magnification,
         )
 
 
@@ -349,9 +363,10 @@ class PaperProtocol(Protocol):
     left_out_of_distances = frozenset(EMPTY_POLICY)
 
     def score(
-        self, *, preds: Mask, target: Mask, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
+        self, *, preds: MaskLike, target: MaskLike, spacing: Spacing = (1.0, 1.0), magnification: float = 1.0
     ) -> CaseScores:
         """See :meth:`Protocol.score`; HD and HD95 are NaN if a mask is empty."""
+        preds, target = as_masks(preds, target)
         check_spacing(spacing)
         outcome = presence(preds, target)
         counts = confusion(preds, target)
@@ -371,15 +386,18 @@ class PaperProtocol(Protocol):
             hd95=hd95,
             outcome=outcome,
             objects=count_objects(preds, target, magnification=magnification),
+            pixel_area=spacing[0] * spacing[1] * magnification,
         )
 
-    def summarize(self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None) -> Summary:
+    def summarize(
+        self, scores: Sequence[CaseScores], seed: int = 0, groups: Groups | None = None, unit: str = "pixels"
+    ) -> Summary:
         """Summarize the images of a set; see :meth:`Protocol.summarize`.
 
         F1 is ``2 P R / (P + R)`` of the mean precision P and the mean recall R, and 0 when both are 0. It is
         one number for the set, so its SD, median and interval are None.
         """
-        summary = super().summarize(scores, seed, groups)
+        summary = super().summarize(scores, seed, groups, unit)
         precision, recall = summary.metrics["precision"].mean, summary.metrics["recall"].mean
         if precision is None or recall is None:
             return summary

@@ -5,9 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+from tmunet import __version__
 from tmunet.config import to_dict
 from tmunet.data.cases import natural_key, warn_skipped_files
 from tmunet.data.io.images import IMAGE_SUFFIXES, Pixels
@@ -15,7 +18,7 @@ from tmunet.data.json_object import read_json_object
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256, write_json
 from tmunet.prediction.domain_shift import DomainShift
-from tmunet.prediction.mask_files import source_of, write_mask, write_overlay
+from tmunet.prediction.mask_files import source_of, write_mask, write_overlay, write_probabilities
 from tmunet.prediction.predictor import Predictor
 from tmunet.progress import progress_bar
 
@@ -81,7 +84,13 @@ def canonical_path(path: Path) -> Path:
 
 
 def predict_files(
-    predictor: Predictor, images: Sequence[Path], out: Path, overlays: bool = False, batch_size: int = 8
+    predictor: Predictor,
+    images: Sequence[Path],
+    out: Path,
+    overlays: bool = False,
+    batch_size: int = 8,
+    probabilities: bool = False,
+    command: str | None = None,
 ) -> PredictedFiles:
     """Write `out/NAME.png` for each image, each atomically; images whose mask is already there are skipped.
 
@@ -91,6 +100,8 @@ def predict_files(
         out: folder; it may hold masks of a former call with the same model and settings.
         overlays: also write `out/overlays/NAME.png`.
         batch_size: images in one call of the network.
+        probabilities: also write `out/probabilities/NAME.npz`.
+        command: recorded in `predictions.json` with the time of the call.
 
     Raises:
         InputError: `out` holds other files or the masks of another model.
@@ -101,8 +112,8 @@ def predict_files(
     """
     if batch_size < 1:
         raise UsageError(f"Expected `batch_size` to be at least 1, but got {batch_size}.", code="value")
-    _check_manifest(out, predictor)
-    waiting = [image for image in images if not _is_done(out, image, overlays)]
+    _check_manifest(out, predictor, command)
+    waiting = [image for image in images if not _is_done(out, image, overlays, probabilities)]
     faults: list[str] = []
     shift = DomainShift(predictor.config, predictor.tile_size)
 
@@ -125,13 +136,15 @@ def predict_files(
                 else:
                     loaded[image] = found
                     shift.add(str(image), found)
-            _predict_batch(predictor, loaded, out, overlays)
+            _predict_batch(predictor, loaded, out, overlays, probabilities)
             bar.update(len(batch))
     shift.warn()
     return PredictedFiles(len(images) - len(faults), len(images) - len(waiting), tuple(faults))
 
 
-def _predict_batch(predictor: Predictor, images: dict[Path, Pixels], out: Path, overlays: bool) -> None:
+def _predict_batch(
+    predictor: Predictor, images: dict[Path, Pixels], out: Path, overlays: bool, probabilities: bool
+) -> None:
     predictions = predictor.pipeline(list(images.values()))
     for (image, pixels), prediction in zip(images.items(), predictions, strict=True):
         overlay = out / "overlays" / f"{image.stem}.png"
@@ -139,34 +152,48 @@ def _predict_batch(predictor: Predictor, images: dict[Path, Pixels], out: Path, 
             write_overlay(overlay, pixels, prediction.mask)
         else:
             overlay.unlink(missing_ok=True)  # of a former image of this name
+        archive = out / "probabilities" / f"{image.stem}.npz"
+        if probabilities:
+            write_probabilities(archive, prediction.probability, prediction.classes)
+        else:
+            archive.unlink(missing_ok=True)
         write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image))
 
 
-def _is_done(out: Path, image: Path, overlays: bool) -> bool:
+def _is_done(out: Path, image: Path, overlays: bool, probabilities: bool) -> bool:
     """Return whether the mask of exactly this image is there."""
     name = f"{image.stem}.png"
     there = (out / name).exists() and (not overlays or (out / "overlays" / name).exists())
+    there = there and (not probabilities or (out / "probabilities" / f"{image.stem}.npz").exists())
     return there and source_of(out / name) == sha256(image)
 
 
-def _check_manifest(out: Path, predictor: Predictor) -> None:
-    """Record model and settings in a new folder, or check that those of an existing one are the same."""
+def _check_manifest(out: Path, predictor: Predictor, command: str | None) -> None:
+    """Record model, settings and call in a new folder, or check that those of an existing one are the same."""
     manifest = out / MANIFEST
-    settings = {
-        "model": to_dict(replace(predictor.config, provenance={})),  # what it computes, not where it comes from
+    configs = [one.config for one in (predictor, *predictor.others)]
+    # what the models compute, not where they come from; the threshold is a setting of its own
+    models = [to_dict(replace(config, provenance={}, operating_point=None)) for config in configs]
+    settings: dict[str, Any] = {
+        "model": models[0] if len(models) == 1 else models,
         "weights_sha256": predictor.weights_sha256(),
         "tile_size": predictor.tile_size,
         "tta": predictor.tta,
         "backend": predictor.backend,
         "precision": predictor.precision,
+        **predictor.postprocess.to_dict(),
     }
+    call = {"command": command, "time": datetime.now(UTC).isoformat(timespec="seconds"), "version": __version__}
     if manifest.is_file():
-        if read_json_object(manifest) != json.loads(json.dumps(settings)):
+        recorded = read_json_object(manifest)
+        calls = recorded.pop("calls", [])
+        if recorded != json.loads(json.dumps(settings)):
             raise InputError(
                 f"{out}: holds masks of another model or of other settings; choose another folder with -o.",
                 code="other-masks",
                 path=out,
             )
+        write_json(manifest, {**settings, "calls": [*calls, call]})
     elif out.exists() and (out.is_file() or any(out.iterdir())):
         found = "a file" if out.is_file() else "other files"
         raise InputError(
@@ -175,4 +202,4 @@ def _check_manifest(out: Path, predictor: Predictor) -> None:
             path=out,
         )
     else:
-        write_json(manifest, settings)
+        write_json(manifest, {**settings, "calls": [call]})

@@ -1,4 +1,4 @@
-"""Write masks and overlays as PNG files."""
+"""Write masks and overlays as PNG files, and probabilities as NumPy archives."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -56,6 +56,13 @@ def overlay(image: NDArray[Any], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def write_overlay(path: Path, image: NDArray[Any], mask: NDArray[np.uint8]) -> None:
     """Write the overlay of an image and its mask as PNG."""
     _write_png(path, Image.fromarray(overlay(image, mask)), {})
+
+
+def write_probabilities(path: Path, probability: NDArray[np.float32], classes: Sequence[str]) -> None:
+    """Write probabilities (K, H, W) as a compressed NumPy archive: "probabilities", as nnU-Net names it, and "classes"."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, probabilities=probability, classes=np.array(classes))
+    write_bytes(path, buffer.getvalue())
 
 
 def _write_png(path: Path, picture: Image.Image, text: Mapping[str, str]) -> None:

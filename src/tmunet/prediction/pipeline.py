@@ -4,8 +4,8 @@ The one place where channels, scale, normalization, test-time augmentation, slid
 (`postprocess.py`) come together; `Predictor`, evaluation, reports and export share it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from tmunet.data.preprocess import normalize, resize_image, unit
 from tmunet.errors import InputError, ModelError
 from tmunet.model_config import ModelConfig
 from tmunet.prediction.backends.sessions import Session
-from tmunet.prediction.postprocess import labels, probabilities
+from tmunet.prediction.postprocess import Postprocess, probabilities
 from tmunet.prediction.sliding_window import Size, check_scaled_size, resample_to_training_scale, sliding_window
 from tmunet.prediction.tta import NO_TTA, Flips
 
@@ -36,7 +36,7 @@ class Prediction:
 
     Attributes:
         mask: (H, W) labels 0..K-1, uint8.
-        probability: (H, W) of the foreground for two classes, (K, H, W) of each class for more, float32.
+        probability: (K, H, W) of each class, the background first, float32; two classes have both, which sum to 1.
         classes: names of the labels.
     """
 
@@ -55,6 +55,7 @@ class Pipeline:
         device: of the tensors that the session takes.
         tile_size: side of a tile of the sliding window in pixels; None resizes the whole image instead.
         flips: of test-time augmentation.
+        mask_of: threshold and cleaning of masks.
     """
 
     config: ModelConfig
@@ -62,6 +63,7 @@ class Pipeline:
     device: torch.device = CPU
     tile_size: int | None = None
     flips: Flips = NO_TTA
+    mask_of: Postprocess = field(default_factory=Postprocess)
 
     def __call__(self, images: Sequence[Pixels], original_sizes: Sequence[Size] | None = None) -> list[Prediction]:
         """Predict images that `load` returned; without a sliding window they make one batch, whatever their sizes.
@@ -70,13 +72,21 @@ class Pipeline:
             images: (H, W, C) with the model's channels.
             original_sizes: height and width of each image in its file, if it was resized since: the sliding window needs them.
         """
+        sizes = [(image.shape[0], image.shape[1]) for image in images]
+        maps = self.probability_maps(images, original_sizes)
+        return [self.postprocess(one, size) for one, size in zip(maps, sizes, strict=True)]
+
+    def probability_maps(
+        self, images: Sequence[Pixels], original_sizes: Sequence[Size] | None = None
+    ) -> Iterator[Tensor]:
+        """Yield the probabilities (1, K, h, w) of each image at the size of the network's input; arguments as of a call."""
         if not images:
-            return []
+            return
         sizes = [(image.shape[0], image.shape[1]) for image in images]
         inputs = (self.preprocess(*pair) for pair in zip(images, original_sizes or sizes, strict=True))
         batches = [torch.cat(list(inputs))] if self.tile_size is None else inputs
-        maps = (one for x in batches for one in self.predict_probabilities(x).unbind())
-        return [self.postprocess(one[None], size) for one, size in zip(maps, sizes, strict=True)]
+        for x in batches:
+            yield from (one[None] for one in self.predict_probabilities(x).unbind())
 
     def load(self, image: Image) -> Pixels:
         """Read an image and convert it to the model's channels: (H, W, C) of 8 or 16 bits, at its original size.
@@ -142,10 +152,13 @@ class Pipeline:
         return total / len(self.flips)
 
     def postprocess(self, probability: Tensor, size: Size) -> Prediction:
-        """Resize probabilities (1, K, h, w) to (H, W) and take the label of each pixel."""
-        if tuple(probability.shape[2:]) != size:
-            probability = F.interpolate(probability, size=size, mode="bilinear", align_corners=False)
-        values = probability[0].cpu().numpy()
-        classes = self.config.classes
-        mask = labels(probability)[0].cpu().numpy()
-        return Prediction(mask, values[1] if len(classes) == 2 else values, classes)
+        """Resize probabilities (1, K, h, w) to (H, W), take the label of each pixel, and clean the mask."""
+        probability = resize_probability(probability, size)
+        return Prediction(self.mask_of(probability), probability[0].cpu().numpy(), self.config.classes)
+
+
+def resize_probability(probability: Tensor, size: Size) -> Tensor:
+    """Resize probabilities (1, K, h, w) bilinearly to (1, K, *size)."""
+    if tuple(probability.shape[2:]) == size:
+        return probability
+    return F.interpolate(probability, size=size, mode="bilinear", align_corners=False)

@@ -3,6 +3,7 @@
 import hashlib
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,19 +15,23 @@ from tmunet.device import Device, choose_device
 from tmunet.errors import BackendError, InputError, UsageError
 from tmunet.extras import require
 from tmunet.model import TrainedModel, check_size, load_model, serialize
+from tmunet.model_config import OperatingPoint
 from tmunet.model_config import packaged_model as packaged_model
 from tmunet.nn.inference.optimize import optimize_for_inference
-from tmunet.prediction.backends.names import TORCH, BackendName, Precision
+from tmunet.prediction.backends.names import TORCH, BackendName, Keep, Precision
 from tmunet.prediction.backends.onnx_export import write_onnx
 from tmunet.prediction.backends.sessions import PACKAGES, Session, create_session, require_backend
 from tmunet.prediction.domain_shift import DomainShift
+from tmunet.prediction.ensemble import Ensemble, check_members, merge_fingerprints
 from tmunet.prediction.pipeline import Image, Pipeline
 from tmunet.prediction.pipeline import Prediction as Prediction
+from tmunet.prediction.postprocess import Postprocess, choose_threshold
 from tmunet.prediction.sliding_window import warn_unknown_scale
 from tmunet.prediction.tta import NO_TTA, tta_flips
 from tmunet.prediction.validate import compare_logits, synthetic_images
 
 DEFAULT_MODEL = "nuclei-t"
+Model = TrainedModel | Path | str
 
 
 class Predictor:
@@ -35,7 +40,8 @@ class Predictor:
         mask = Predictor("runs/my-run")("image.png").mask
 
     Args:
-        model: a model folder or run folder, a model in memory, or None for the packaged model `nuclei-t`.
+        model: a model folder or run folder, a model in memory, or None for the packaged model `nuclei-t`. Several models of the
+            same classes and channels are averaged: the mean of their probabilities at the size of the image.
         tile_size: None resizes the whole image to the input size of training, as the paper does. A number of pixels resamples the
             image to the scale of the training images and runs a sliding window with tiles of that side: for images much larger
             than those of training. A model that does not state its scale takes the image at its original one.
@@ -45,6 +51,13 @@ class Predictor:
             with PyTorch in float32.
         device: "auto" takes cuda, then mps, then the CPU.
         precision: "float32"; "tf32" on a CUDA device, with a mantissa of 10 bits; or "bfloat16".
+        threshold: foreground probability above which a pixel is foreground, for two classes; None takes the operating point that
+            is stored with the model, and 0.5 without one or where several models have different ones.
+        keep, fill_holes, min_size: cleaning of masks; see `tmunet.prediction.postprocess.Postprocess`.
+
+    Attributes:
+        postprocess: threshold and cleaning that are used.
+        threshold_source: where the threshold comes from, for people; empty for more than two classes.
 
     Raises:
         ModelError: the model cannot be loaded.
@@ -59,13 +72,22 @@ class Predictor:
 
     def __init__(
         self,
-        model: TrainedModel | Path | str | None = None,
+        model: Model | Sequence[Model] | None = None,
         tile_size: int | None = None,
         tta: bool = False,
         backend: BackendName = TORCH,
         device: Device = "auto",
         precision: Precision = "float32",
+        threshold: float | None = None,
+        keep: Keep = "all",
+        fill_holes: bool = False,
+        min_size: int = 0,
     ) -> None:
+        if model is None or isinstance(model, TrainedModel | Path | str):
+            model = [DEFAULT_MODEL if model is None else model]
+        elif not model:
+            raise UsageError("Expected a model, or several to average, but got an empty list.", code="ensemble")
+        first, *others = model
         if tile_size is not None and tile_size < MIN_SIZE:
             raise UsageError(
                 f"Expected `tile_size` to be at least {MIN_SIZE} pixels, but got {tile_size}.", code="value"
@@ -77,7 +99,7 @@ class Predictor:
                 f"Expected `precision` to be one of {', '.join(get_args(Precision))}, but got {precision!r}.",
                 code="value",
             )
-        trained = model if isinstance(model, TrainedModel) else load_model(DEFAULT_MODEL if model is None else model)
+        trained = first if isinstance(first, TrainedModel) else load_model(first)
         self._side = tile_size or trained.config.preprocess.size
         check_size(trained.network, self._side, "tile_size" if tile_size else "preprocess.size")
         self._flips = tta_flips(trained.config.turns) if tta else NO_TTA
@@ -88,7 +110,23 @@ class Predictor:
         self.backend, self.precision = backend, precision
         self.device = choose_device(device)
         self.network = trained.network.eval().to(self.device)
+        self.name = "model in memory" if isinstance(first, TrainedModel) else str(first)
+        self.others = [Predictor(one, tile_size, tta, backend, device, precision) for one in others]
+        configs = [one.config for one in (self, *self.others)]
+        check_members(configs)
+        if self.others:
+            self.fingerprint = merge_fingerprints([one.fingerprint for one in (self, *self.others)])
+        value, self.threshold_source = choose_threshold(
+            threshold, [config.operating_point for config in configs], len(self.config.classes)
+        )
+        self.postprocess = Postprocess(value, keep, fill_holes, min_size)
         self.pipeline = self._create_pipeline()
+
+    def __repr__(self) -> str:
+        if self.others:
+            names = ", ".join(repr(one.name) for one in (self, *self.others))
+            return f"Predictor([{names}], mean of {1 + len(self.others)} models, classes: {', '.join(self.config.classes)})"
+        return f"Predictor({self.name!r}, network: {self.config.model}, classes: {', '.join(self.config.classes)})"
 
     def __getstate__(self) -> dict[str, Any]:
         """Pickle for other processes, which create the session anew: a running one cannot be copied."""
@@ -132,12 +170,26 @@ class Predictor:
         shift.warn()
         return self.pipeline(loaded)
 
-    def weights_sha256(self) -> str:
-        """Compute the SHA-256 of the weights, equal to that of `model.safetensors`."""
-        return hashlib.sha256(serialize(self.network)).hexdigest()
+    def use_operating_point(self, point: OperatingPoint) -> None:
+        """Take another threshold from here on, as if it had been stored with the model."""
+        self.config = replace(self.config, operating_point=point)
+        self.postprocess = replace(self.postprocess, threshold=point.threshold)
+        self.threshold_source = str(point)
+        self.pipeline = replace(self.pipeline, mask_of=self.postprocess)
 
-    def _create_pipeline(self) -> Pipeline:
-        return Pipeline(self.config, self._create_session(), self.device, self.tile_size, self._flips)
+    def weights_sha256(self) -> str:
+        """Compute the SHA-256 of the weights, equal to that of `model.safetensors`; of several models, of their hashes."""
+        own = hashlib.sha256(serialize(self.network)).hexdigest()
+        if not self.others:
+            return own
+        return hashlib.sha256("\n".join([own, *(one.weights_sha256() for one in self.others)]).encode()).hexdigest()
+
+    def _create_pipeline(self) -> Pipeline | Ensemble:
+        own = Pipeline(self.config, self._create_session(), self.device, self.tile_size, self._flips, self.postprocess)
+        if not self.others:
+            return own
+        members = [one.pipeline for one in self.others if isinstance(one.pipeline, Pipeline)]
+        return Ensemble((own, *members), self.postprocess)
 
     def _create_session(self) -> Session:
         example = torch.zeros(1, self.config.preprocess.channels, self._side, self._side, device=self.device)

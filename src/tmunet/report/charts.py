@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tmunet.report.report_text import METRICS, OUTCOMES, interval, known, number, percent
+from tmunet.report.report_text import METRICS, OUTCOMES, Metric, interval, known, number, percent
 from tmunet.text import pluralize
 
 STRIP_BINS = 50  # columns in which the dots of a strip are stacked
@@ -121,24 +121,34 @@ def axis(low: float, high: float, whole: bool = False) -> tuple[float, float, li
     return ticks[0], ticks[-1], ticks
 
 
-def strip(rows: Sequence[Mapping[str, Any]], name: str, statistics: Mapping[str, float | None]) -> Strip:
+def strip(
+    rows: Sequence[Mapping[str, Any]],
+    name: str,
+    statistics: Mapping[str, float | None],
+    metrics: Mapping[str, Metric] = METRICS,
+) -> Strip:
     """Lay out a dot plot: the images of one class stacked along the values of one metric.
 
     Args:
         rows: per-image rows of one class: ``"case"``, ``"outcome"`` and the metric.
-        name: ``"dice"`` (axis up to 1) or a distance in pixels (axis from 0).
+        name: ``"dice"`` (axis up to 1) or a distance (axis from 0).
         statistics: ``"mean"``, ``"low"`` and ``"high"`` of the metric.
+        metrics: formats by the name of the metric.
     """
     scored = sorted((row for row in rows if known(row[name]) is not None), key=lambda row: float(row[name]))
     values = [float(row[name]) for row in scored]
-    distance = bool(METRICS[name].unit)
-    start, end, marks = axis(0.0, max([*values, 1.0])) if distance else axis(min([*values, 0.9]), 1.0)
-    dots, height = _stack(scored, [_percent(value, start, end) for value in values], name)
+    distance = bool(metrics[name].unit)
+    start, end, marks = (
+        axis(0.0, max([*values, 1.0 if metrics[name].unit == "pixels" else 1e-6]))
+        if distance
+        else axis(min([*values, 0.9]), 1.0)
+    )
+    dots, height = _stack(scored, [_percent(value, start, end) for value in values], name, metrics)
     mean, low, high = (known(statistics[key]) for key in ("mean", "low", "high"))
     return Strip(
-        heading=METRICS[name].heading,
-        description=f"{METRICS[name].heading} of {pluralize(len(scored), 'image')}: "
-        f"mean {number(mean, name)}, 95 % interval {interval(low, high, name)}.",
+        heading=metrics[name].heading,
+        description=f"{metrics[name].heading} of {pluralize(len(scored), 'image')}: "
+        f"mean {number(mean, name, metrics)}, 95 % interval {interval(low, high, name, metrics)}.",
         height=height,
         ticks=[Tick(_percent(mark, start, end), _label(mark, marks)) for mark in marks],
         dots=dots,
@@ -149,14 +159,16 @@ def strip(rows: Sequence[Mapping[str, Any]], name: str, statistics: Mapping[str,
     )
 
 
-def _stack(rows: Sequence[Mapping[str, Any]], positions: Sequence[float], name: str) -> tuple[list[Dot], float]:
+def _stack(
+    rows: Sequence[Mapping[str, Any]], positions: Sequence[float], name: str, metrics: Mapping[str, Metric]
+) -> tuple[list[Dot], float]:
     columns = [min(int(position * STRIP_BINS / 100), STRIP_BINS - 1) for position in positions]
     tallest = max(Counter(columns).values(), default=1)
     pitch = min(PITCH, TALLEST / tallest)
     filled: Counter[int] = Counter()
     dots = []
     for row, position, column in zip(rows, positions, columns, strict=True):
-        title = f"{row['case']}: {number(row[name], name)}, {OUTCOMES.get(row['outcome'], row['outcome'])}"
+        title = f"{row['case']}: {number(row[name], name, metrics)}, {OUTCOMES.get(row['outcome'], row['outcome'])}"
         dots.append(Dot(position, round(PITCH * 0.75 + filled[column] * pitch, 2), row["outcome"], title))
         filled[column] += 1
     return dots, round(PITCH * 1.5 + max(tallest - 1, 5) * pitch, 1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from tmunet.errors import InputError
 from tmunet.files import write_text
 from tmunet.labels import IGNORE_LABEL
-from tmunet.metrics import Presence, describe, is_absent, scored_classes
+from tmunet.metrics import OBJECT_COLUMNS, Presence, describe, is_absent, scored_classes
 from tmunet.metrics.bootstrap import count_groups
 from tmunet.report import charts, panels
 from tmunet.report import report_text as wording
@@ -32,12 +33,13 @@ class Report:
         protocol: description of the protocol.
         summaries: ``Summary.to_dict()`` by class name; the classes that were scored.
         per_image: one row for each image and class: ``{"case", "group", "class", "outcome", "dice",
-            "iou", "f1", "precision", "recall", "hd", "hd95"}``; distances in pixels, None where a value does not
-            exist or a group is not known.
+            "iou", "f1", "precision", "recall", "hd", "hd95"}`` and the object counts, where they were counted; None where a
+            value does not exist or a group is not known.
         history: one row for each epoch: ``{"epoch", "train_loss", "val_loss", "val_dice",
             "learning_rate"}``; None where a quantity was not measured; may be empty.
         cases: the images chosen by ``select_cases``, in any order; none for a page without pictures.
         classes: names of the labels; the index is the label, 0 is background.
+        unit: of the distances, "pixels" or "mm".
     """
 
     title: str
@@ -48,6 +50,13 @@ class Report:
     history: Sequence[Mapping[str, float | None]]
     cases: Sequence[ReportCase]
     classes: Sequence[str]
+    unit: str = "pixels"
+
+    @property
+    def metrics(self) -> Mapping[str, wording.Metric]:
+        """Formats of the metrics."""
+        summary = next(iter(self.summaries.values()))
+        return wording.metrics_of(summary["protocol"], self.unit)
 
 
 @dataclass(frozen=True)
@@ -77,7 +86,10 @@ def render(report: Report) -> str:
     groups = _groups(report, ranked)
     templates = environment()
     templates.globals.update(
-        number=wording.number, interval=wording.interval, metric=wording.metric, pluralize=pluralize
+        number=partial(wording.number, metrics=report.metrics),
+        interval=partial(wording.interval, metrics=report.metrics),
+        metric=partial(wording.metric, metrics=report.metrics),
+        pluralize=pluralize,
     )
     best = charts.best_epoch(report.history)
     return str(
@@ -94,7 +106,8 @@ def render(report: Report) -> str:
             outlines=[hex_color(COLORS[Pixel.MISSED]), hex_color(COLORS[Pixel.FALSE])],
             curves=_curves(report.history),
             best=best,
-            metrics=wording.METRICS,
+            metrics=report.metrics,
+            objects=[name for name in OBJECT_COLUMNS if any(name in row for row in report.per_image)],
             outcomes=wording.OUTCOMES,
             drawn=[outcome for outcome in wording.OUTCOMES if outcome != Presence.IGNORED],
         )
@@ -171,7 +184,10 @@ def _groups(report: Report, ranked: Sequence[str]) -> Mapping[str, Sequence[Show
 
 def _strips(report: Report, name: str) -> Sequence[charts.Strip]:
     rows = [row for row in report.per_image if row["class"] == name]
-    return [charts.strip(rows, metric, report.summaries[name]["metrics"][metric]) for metric in ("dice", "hd95")]
+    return [
+        charts.strip(rows, metric, report.summaries[name]["metrics"][metric], report.metrics)
+        for metric in ("dice", "hd95")
+    ]
 
 
 def _curves(history: Sequence[Mapping[str, float | None]]) -> Sequence[charts.Curves]:

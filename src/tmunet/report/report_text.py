@@ -6,28 +6,45 @@ from dataclasses import dataclass
 from typing import Any
 
 from tmunet.metrics import DISTANCES, METRIC_LABELS, MIN_OBJECT_PIXELS, is_absent
-from tmunet.text import pluralize
+from tmunet.text import missed_sizes, pluralize
 
 DASH = "–"
 
 
 @dataclass(frozen=True)
 class Metric:
-    """Label, unit (empty for a ratio) and decimals of a metric."""
+    """Label, unit (empty for a ratio), format, and the metric of the same value."""
 
     label: str
     unit: str = ""
-    decimals: int = 3
+    format: str = ".3f"
+    equals: str = ""
 
     @property
     def heading(self) -> str:
-        """Label with unit, such as ``"HD95 (pixels)"``."""
-        return f"{self.label} ({self.unit})" if self.unit else self.label
+        """Label with unit or equal, such as ``"HD95 (pixels)"`` and ``"Dice (= F1)"``."""
+        note = self.unit or (self.equals and f"= {self.equals}")
+        return f"{self.label} ({note})" if note else self.label
 
 
-METRICS: Mapping[str, Metric] = {
-    name: Metric(label, "pixels", 1) if name in DISTANCES else Metric(label) for name, label in METRIC_LABELS.items()
-}
+def metrics_of(protocol: str, unit: str = "pixels") -> Mapping[str, Metric]:
+    """Formats of the metrics of a protocol, distances in a unit; under strict, F1 is the Dice and is shown once.
+
+    >>> [one.heading for one in metrics_of("strict", "mm").values()]
+    ['Dice (= F1)', 'IoU', 'Precision', 'Recall', 'HD (mm)', 'HD95 (mm)']
+    """
+    distance = ".1f" if unit == "pixels" else ".3g"
+    formats = {
+        name: Metric(label, unit, distance) if name in DISTANCES else Metric(label)
+        for name, label in METRIC_LABELS.items()
+    }
+    if protocol == "strict":
+        del formats["f1"]
+        formats["dice"] = Metric(formats["dice"].label, equals=METRIC_LABELS["f1"])
+    return formats
+
+
+METRICS: Mapping[str, Metric] = metrics_of("paper")
 
 OUTCOMES: Mapping[str, str] = {
     "found": "found",
@@ -38,9 +55,9 @@ OUTCOMES: Mapping[str, str] = {
 }
 
 
-def metric(name: str) -> Metric:
-    """Look up the format of a metric; one not in ``METRICS`` has its own name and 3 decimals."""
-    return METRICS.get(name, Metric(name))
+def metric(name: str, metrics: Mapping[str, Metric] = METRICS) -> Metric:
+    """Look up the format of a metric; one not in ``metrics`` has its own name and 3 decimals."""
+    return metrics.get(name, Metric(name))
 
 
 def known(value: float | None) -> float | None:
@@ -53,7 +70,7 @@ def known(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def number(value: float | None, name: str = "") -> str:
+def number(value: float | None, name: str = "", metrics: Mapping[str, Metric] = METRICS) -> str:
     """Format a value of the metric ``name``: 3 decimals, 1 for pixels, a dash where there is no value.
 
     Example:
@@ -61,13 +78,13 @@ def number(value: float | None, name: str = "") -> str:
         ('0.912', '12.3', '–')
     """
     value = known(value)
-    return DASH if value is None else f"{value:.{metric(name).decimals}f}"
+    return DASH if value is None else f"{value:{metric(name, metrics).format}}"
 
 
-def interval(low: float | None, high: float | None, name: str = "") -> str:
+def interval(low: float | None, high: float | None, name: str = "", metrics: Mapping[str, Metric] = METRICS) -> str:
     """Format an interval, ``"0.893 to 0.928"``, or a dash where it does not exist."""
     low, high = known(low), known(high)
-    return DASH if low is None or high is None else f"{number(low, name)} to {number(high, name)}"
+    return DASH if low is None or high is None else f"{number(low, name, metrics)} to {number(high, name, metrics)}"
 
 
 def percent(share: float) -> str:
@@ -113,13 +130,9 @@ def misses(summary: Mapping[str, Any]) -> list[str]:
         if false
         else "False alarm in no image: wherever the reference is empty, the model marked nothing.",
     ]
-    sizes = ""
-    if summary["objects_missed"]:
-        middle, largest = summary["objects_missed_median_px"], summary["objects_missed_largest_px"]
-        sizes = f" (median {middle:,.0f} px, largest {largest:,} px)"
     sentences.append(
         f"Objects (connected components): {summary['objects_missed']:,} of {summary['objects']:,} in the reference are "
-        f"missed{sizes}; {summary['objects_false']:,} predicted ones are false positives."
+        f"missed{missed_sizes(summary)}; {summary['objects_false']:,} predicted ones are false positives."
     )
     small, predicted = summary["objects_too_small"], summary["objects_too_small_predicted"]
     if small or predicted:

@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from tmunet.files import write_csv
-from tmunet.progress import logger, progress_bar
+from tmunet.progress import ProgressLines, logger, progress_bar
 from tmunet.training.module import SegmentationModule
 
 COLUMNS = ("epoch", "learning_rate", "train_loss", "val_loss", "val_dice", "kept_weights")
@@ -47,11 +47,15 @@ class MetricsLog(pl.Callback):
 
 
 class ProgressBar(pl.Callback):
-    """Log what is trained and show one bar over all steps, whose estimate of the time left includes validation."""
+    """Log what is trained and show one bar over all steps, whose estimate of the time left includes validation.
+
+    Where there is no terminal, such as in a log file, the epochs are lines.
+    """
 
     def __init__(self, title: str) -> None:
         self._title = title
         self._bar: Any = None
+        self._lines: ProgressLines | None = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Open the bar, at the step where the run starts or is resumed."""
@@ -59,7 +63,10 @@ class ProgressBar(pl.Callback):
             logger.info("%s, on %s.", self._title, pl_module.device)
             total = int(trainer.estimated_stepping_batches)
             bar = {"total": total, "initial": trainer.global_step, "desc": "train", "unit": "step", "smoothing": 0.05}
-            self._bar = progress_bar(**bar, disable=False)  # in log files too
+            self._bar = progress_bar(**bar)
+            if self._bar.disable:
+                self._lines = ProgressLines(trainer.max_epochs or 0)
+                self._lines.start_at(trainer.current_epoch)
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -73,6 +80,11 @@ class ProgressBar(pl.Callback):
         if self._bar is not None:
             shown = {name: f"{float(value):.3f}" for name, value in sorted(trainer.callback_metrics.items())}
             self._bar.set_postfix({"epoch": f"{trainer.current_epoch + 1}/{trainer.max_epochs}", **shown})
+            if self._lines is not None:
+                scores = ", ".join(f"{name} {value}" for name, value in shown.items())
+                self._lines.show(
+                    trainer.current_epoch + 1, f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}: {scores}"
+                )
 
     def teardown(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Close the bar, also after an interruption."""

@@ -44,8 +44,12 @@ from tmunet.training.trainer import build_trainer
 VALIDATION_BATCH = 8  # images; validation keeps no gradients, so its batch only has to be cheap
 
 
-def train(config: TrainConfig) -> RunFolder:
+def train(config: TrainConfig, dataset: Dataset | None = None) -> RunFolder:
     """Train from fresh or pretrained weights into a new run folder.
+
+    Args:
+        config: the settings.
+        dataset: the data set; by default `config.data` is opened.
 
     Raises:
         UsageError: the run folder exists already, or a setting does not fit.
@@ -61,7 +65,8 @@ def train(config: TrainConfig) -> RunFolder:
             path=run.path,
         )
     choose_device(config.device)  # an error of ours before one of Lightning's
-    dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
+    if dataset is None:
+        dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
     if not dataset.split.train:
         raise InputError(
             f"{config.split or config.data}: expected a split with images to train, but train is empty.",

@@ -8,6 +8,7 @@ from typing import Any
 
 from tmunet.config import from_mapping, read_yaml, to_yaml
 from tmunet.data.dataset import Dataset
+from tmunet.data.item_dataset import IN_MEMORY
 from tmunet.data.json_object import read_json_object
 from tmunet.data.split.leakage import LeakReport
 from tmunet.data.split.splits import write_split
@@ -64,6 +65,13 @@ class RunFolder:
             InputError: it does not exist, as seen from the current folder.
         """
         folder = self.named_data()
+        if str(folder) == IN_MEMORY:
+            raise InputError(
+                f"{self.config}: the run was trained on a torch Dataset, which is in no folder; give images in a folder with "
+                "--data. Such a run cannot be resumed.",
+                code="missing-data",
+                path=self.config,
+            )
         if not folder.is_dir():
             raise InputError(
                 f"{self.config}: expected the data set in {folder}, but there is no such folder. Paths there are relative to the "

@@ -1,20 +1,21 @@
 """Score mask files under a named protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tmunet.data.case_spacing import MM, PIXELS
 from tmunet.data.cases import Case
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint
 from tmunet.data.io.masks import read_mask
-from tmunet.data.preprocess import resize_mask
 from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.errors import DataError, InputError
-from tmunet.evaluation import Evaluation, ScoredImages, check_contamination, class_scores
+from tmunet.evaluate_predictions import score_labels
+from tmunet.evaluation import Evaluation, ScoredImages, check_contamination, spacings_of
 from tmunet.files import sha256
 from tmunet.metrics import CaseScores, Protocol
 from tmunet.prediction.mask_files import source_of
@@ -52,20 +53,22 @@ def score_masks(
         raise InputError(
             f"{dataset.folder}: the split has no test images to score.", code="no-images", path=dataset.folder
         )
-    images = ScoredImages(fingerprint)
+    images, spacings = ScoredImages(fingerprint), spacings_of(cases, protocol, dataset)
     scores: list[dict[str, CaseScores]] = []
 
     def score(index: int, loaded: LoadedCase) -> None:
         images.add(loaded)
         prediction = _read_prediction(masks, cases[index], dataset, loaded.mask.shape)
-        scores.append(_score_case(prediction, loaded.mask, classes, protocol))
+        spacing = spacings[index] if spacings else (1.0, 1.0)
+        scores.append(score_labels(loaded.mask, prediction, classes, protocol, spacing))
 
     faults = map_cases(cases, dataset.info, score)
     if faults:
         raise DataError(str(masks), faults)
     if not allow_train_images:
         check_contamination(dataset, "test", images.seen)
-    return Evaluation.of(dataset, "test", protocol, scores, seed, {**images.facts(), **(facts or {})})
+    known, unit = {**images.facts(), **(facts or {})}, MM if spacings else PIXELS
+    return Evaluation.of(dataset, "test", protocol, scores, seed, known, unit)
 
 
 def _read_prediction(masks: Path, case: Case, dataset: Dataset, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -79,13 +82,3 @@ def _read_prediction(masks: Path, case: Case, dataset: Dataset, shape: tuple[int
             f"{prediction.shape[1]} x {prediction.shape[0]}; predict again."
         )
     return prediction
-
-
-def _score_case(
-    prediction: NDArray[np.uint8], reference: NDArray[np.uint8], classes: Sequence[str], protocol: Protocol
-) -> dict[str, CaseScores]:
-    pixels = reference.size
-    if protocol.size is not None:
-        size = (protocol.size, protocol.size)
-        prediction, reference = resize_mask(prediction, size), resize_mask(reference, size)
-    return class_scores(reference, prediction, classes, protocol, reference.size / pixels)

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tmunet.data.split.leakage import Leak, LeakReport, find_leaks
+from tmunet.data.split.leakage import Leak, LeakReport, describe_counts, find_leaks
 from tmunet.data.split.splits import Split
 
 COMPARED = (("test", "train"), ("test", "val"), ("val", "train"))
@@ -65,7 +65,24 @@ def test_leaks_go_into_json_with_and_without_pairs():
     assert [(c["side"], c["images"], c["same_group"], c["same_scene"]) for c in content] == [
         (c.side, c.images, c.same_group, c.same_scene) for c in found.comparisons
     ]
-    assert found.counts()["test in train"] == {"images": 4, "same_group": 1, "same_scene": 2}
+    assert found.counts()["test in train"] == {
+        "images": 4,
+        "same_group": 1,
+        "same_scene": 2,
+        "groups_known": False,
+    }
+
+
+def test_numbers_are_of_near_duplicates_and_of_known_patients():
+    signatures = dict(zip("ab", at(0, 90), strict=True))
+    split = Split(("a",), (), ("b",))
+    known, unknown = (find_leaks(split, groups, signatures).counts() for groups in ({"a": "1", "b": "2"}, {}))
+    assert [counts["test in train"]["groups_known"] for counts in (known, unknown)] == [True, False]
+    line = describe_counts(known)[0]
+    assert line == "0 of 1 test image have a near-duplicate in train; 0 share a patient (video, slide) with train"
+    assert describe_counts(unknown)[0].endswith("patients (videos, slides) unknown")
+    old = {name: {k: v for k, v in counts.items() if k != "groups_known"} for name, counts in report().counts().items()}
+    assert len(describe_counts(old)) == 3
 
 
 def test_a_clean_split_says_so():

@@ -70,7 +70,12 @@ def test_a_split_is_described_by_what_is_known_of_its_cases():
     content = report.to_dict()
     assert content["sha256"] == split.sha256
     assert [leak["case"] for leak in content["leaks"][0]["leaks"]] == ["case2", "case29"]
-    assert report.to_dict(pairs=False)["leaks"]["test in train"] == {"images": 2, "same_group": 1, "same_scene": 1}
+    assert report.to_dict(pairs=False)["leaks"]["test in train"] == {
+        "images": 2,
+        "same_group": 1,
+        "same_scene": 1,
+        "groups_known": False,
+    }
 
 
 def test_the_shares_of_a_plan_and_all_that_is_not_its_test_reach_the_split():

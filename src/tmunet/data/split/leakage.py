@@ -31,12 +31,21 @@ class Leak:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Leakage from `side` (test or val, of so many images) into `other` (train or val)."""
+    """Leakage from `side` (test or val, of so many images) into `other` (train or val).
+
+    Attributes:
+        side: test or val.
+        other: train or val.
+        images: number of images of `side`.
+        leaks: cases of `side` with a relative in `other`.
+        groups_known: whether the group of every image of both is known.
+    """
 
     side: str
     other: str
     images: int
     leaks: tuple[Leak, ...]
+    groups_known: bool = False
 
     @property
     def same_group(self) -> int:
@@ -73,12 +82,16 @@ class LeakReport:
         return tuple(comparison for comparison in self.comparisons if comparison.leaks)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Return the numbers without the pairs: ``{"test in train": {"images": 61, "same_group": 0, "same_scene": 3}}``."""
+        """Return the numbers without the pairs, such as ``{"test in train": {"images": 61, "same_group": 0, "same_scene": 3}}``.
+
+        Each entry also has `groups_known`: without groups, `same_group` is 0 and says nothing.
+        """
         return {
             f"{comparison.side} in {comparison.other}": {
                 "images": comparison.images,
                 "same_group": comparison.same_group,
                 "same_scene": comparison.same_scene,
+                "groups_known": comparison.groups_known,
             }
             for comparison in self.comparisons
         }
@@ -95,6 +108,26 @@ class LeakReport:
         return "; ".join(found) if found else "no group and no scene is in two subsets"
 
 
+def describe_counts(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """Describe the numbers of `LeakReport.counts`, one line for each pair of subsets with images.
+
+    >>> describe_counts({"test in train": {"images": 141, "same_group": 0, "same_scene": 0, "groups_known": False}})
+    ['0 of 141 test images have a near-duplicate in train; patients (videos, slides) unknown']
+    """
+    lines = []
+    for pair, numbers in counts.items():
+        side, _, other = pair.partition(" in ")
+        if not numbers["images"]:
+            continue
+        have = "has" if numbers["same_scene"] == 1 else "have"
+        groups = f"{numbers['same_group']} share a patient (video, slide) with {other}"
+        if not numbers.get("groups_known", numbers["same_group"] > 0):  # of runs before: not recorded
+            groups = "patients (videos, slides) unknown" + (f", but {groups}" if numbers["same_group"] else "")
+        images = pluralize(numbers["images"], f"{side} image")
+        lines.append(f"{numbers['same_scene']} of {images} {have} a near-duplicate in {other}; {groups}")
+    return lines
+
+
 def find_leaks(
     split: Split, groups: Mapping[str, str | None], signatures: Mapping[str, Signature], above: float = SAME_SCENE
 ) -> LeakReport:
@@ -105,7 +138,13 @@ def find_leaks(
     sides = {side: sorted(names, key=natural_key) for side, names in split.to_dict().items()}
     return LeakReport(
         tuple(
-            Comparison(side, other, len(sides[side]), _leaks(sides[side], sides[other], groups, signatures, above))
+            Comparison(
+                side,
+                other,
+                len(sides[side]),
+                _leaks(sides[side], sides[other], groups, signatures, above),
+                groups_known=all(groups.get(name) is not None for name in (*sides[side], *sides[other])),
+            )
             for side, other in _COMPARED
         )
     )

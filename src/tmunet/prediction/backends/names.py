@@ -1,4 +1,4 @@
-"""Names of backends, export formats, sizes and precisions; imports nothing heavy, for the command line."""
+"""Names of backends, export formats, sizes, precisions and cleanings of masks; imports nothing heavy, for the command line."""
 
 from typing import Literal
 
@@ -6,5 +6,8 @@ BackendName = Literal["torch", "compile", "cudagraph", "onnx", "openvino"]
 ExportFormat = Literal["onnx", "openvino", "torch"]
 ExportSize = int | Literal["any"]
 Precision = Literal["float32", "tf32", "bfloat16"]
+Keep = Literal["all", "largest"]
 TORCH: BackendName = "torch"  # PyTorch in eager mode
 ANY: Literal["any"] = "any"  # the exported file takes every size that the network takes
+THRESHOLD = 0.5
+"""Foreground probability above which a pixel of a binary mask is foreground, unless a model has an operating point."""
