@@ -22,7 +22,7 @@ MODULES = {
 
 # a package imports packages of an earlier line only
 ORDER = (
-    ("text", "files", "labels", "versions", "progress", "visualize"),
+    ("text", "files", "labels", "memory", "versions", "progress", "visualize"),
     ("errors",),
     ("config", "extras", "device", "class_names", "fake_forward"),
     ("nn", "losses", "metrics", "macs"),

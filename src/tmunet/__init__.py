@@ -8,7 +8,9 @@ if TYPE_CHECKING:
     from tmunet.api import evaluate, train
     from tmunet.hub import HubModel
     from tmunet.losses import DiceCELoss
+    from tmunet.memory import keep_memory
     from tmunet.model import TrainedModel, load_model, save_model
+    from tmunet.nn.inference.optimize import optimize_for_inference
     from tmunet.nn.tmunet import TMUNet
     from tmunet.prediction.predictor import Prediction, Predictor
     from tmunet.registry import create_model, list_models
@@ -24,8 +26,10 @@ _MODULES = {
     "TrainedModel": "tmunet.model",
     "create_model": "tmunet.registry",
     "evaluate": "tmunet.api",
+    "keep_memory": "tmunet.memory",
     "list_models": "tmunet.registry",
     "load_model": "tmunet.model",
+    "optimize_for_inference": "tmunet.nn.inference.optimize",
     "save_model": "tmunet.model",
     "train": "tmunet.api",
 }
@@ -39,9 +43,11 @@ __all__ = [
     "TrainedModel",
     "create_model",
     "evaluate",
+    "keep_memory",
     "list_models",
     "load_model",
     "metrics",
+    "optimize_for_inference",
     "save_model",
     "train",
 ]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet.cli.parser import parse
-from tmunet.cli.process_setup import keep_memory
 from tmunet.errors import MissingExtraError, UsageError
+from tmunet.memory import keep_memory
 from tmunet.prediction.backends.names import Precision
 from tmunet.text import pluralize
 
