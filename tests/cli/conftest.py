@@ -14,8 +14,8 @@ from torch import nn
 from tmunet.cli import main as main_module
 from tmunet.cli.main import show_error
 from tmunet.errors import TMUNetError
+from tmunet.macs import count_macs
 from tmunet.model import save_model
-from tmunet_lab.bench.macs import count_macs
 
 from ..small_models import random_model
 
