@@ -78,7 +78,7 @@ def test_the_gradient_of_an_upsampled_map_in_channels_last_does_not_depend_on_it
     skip, weight = torch.randn(2, 2, 8, 10, dtype=torch.float64), torch.randn(2, 5, 8, 10, dtype=torch.float64)
     layouts = []
     up = upsample_like(x, skip)
-    up.register_hook(lambda g: layouts.append(g.is_contiguous(memory_format=torch.channels_last)))
+    up.register_hook(lambda g: layouts.append(g.is_contiguous(memory_format=torch.channels_last)))  # type: ignore[no-untyped-call]
     (found,) = torch.autograd.grad((torch.cat([up, skip], 1) * weight).sum(), x)
     plain = torch.nn.functional.interpolate(x, (8, 10), mode="bilinear", align_corners=False)
     (expected,) = torch.autograd.grad((torch.cat([plain, skip], 1) * weight).sum(), x)

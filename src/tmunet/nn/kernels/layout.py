@@ -40,7 +40,7 @@ def channels_last_gradient(x: Tensor) -> Tensor:
     The gradient of one of several concatenated maps is a slice, for which torch leaves channels last for much slower kernels.
     """
     if x.requires_grad and not torch.compiler.is_compiling():
-        x.register_hook(_to_channels_last)
+        x.register_hook(_to_channels_last)  # type: ignore[no-untyped-call]
     return x
 
 
