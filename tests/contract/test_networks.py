@@ -137,17 +137,23 @@ class TestNetworkContract:
         assert (count_parameters(fresh(name)), count_macs(fresh(name))) == PINNED[name]
 
     def test_every_parameter_learns_but_the_declared_ones(self, name: str) -> None:
-        network = create_model(name, num_classes=2).train()
-        result = network(images(network, 64, 96, count=2))
-        results = result if isinstance(result, tuple) else (result,)  # deep supervision
-        sum((logits * torch.randn_like(logits)).sum() for logits in results).backward()
-        for parameter_name, parameter in network.named_parameters():
-            if parameter_name.startswith(DEAD.get(name, ())):
-                assert parameter.grad is None, parameter_name
-                continue
-            assert parameter.grad is not None, parameter_name
-            assert parameter.grad.isfinite().all(), parameter_name
-            assert parameter.grad.any(), parameter_name
+        idle = set()
+        for _ in range(6):  # MK-UNet's attention has hidden layers of one ReLU, which some weights leave at zero
+            network = create_model(name, num_classes=2).train()
+            result = network(images(network, 64, 96, count=2))
+            results = result if isinstance(result, tuple) else (result,)  # deep supervision
+            sum((logits * torch.randn_like(logits)).sum() for logits in results).backward()
+            gradients = {key: parameter.grad for key, parameter in network.named_parameters()}
+            declared = {key for key in gradients if key.startswith(DEAD.get(name, ()))}
+            assert all(gradients[key] is None for key in declared)
+            assert all(
+                grad is not None and grad.isfinite().all() for key, grad in gradients.items() if key not in declared
+            )
+            silent = {key for key, grad in gradients.items() if grad is None or not grad.any()} - declared
+            idle = idle & silent if idle else silent
+            if not idle:
+                return
+        pytest.fail(f"no gradient in any of six draws of weights: {sorted(idle)}")
 
     @pytest.mark.parametrize(("in_channels", "num_classes"), [(1, 2), (3, 5), (4, 1)])
     def test_channels_and_classes(self, name: str, in_channels: int, num_classes: int) -> None:
