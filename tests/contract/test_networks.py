@@ -156,17 +156,27 @@ def test_parameters_and_macs_are_pinned(name: str) -> None:
 
 @pytest.mark.parametrize("name", names((*OTHER_SIZES, *WIDE)))
 def test_every_parameter_learns_but_the_declared_ones(name: str) -> None:
-    network = create(name, num_classes=2).train()
+    # MK-UNet's attention has hidden layers of one ReLU, which some weights leave at zero
+    draws = 6 if name.startswith("mkunet") else 1
+    silent = [silent_parameters(create(name, num_classes=2).train(), DEAD.get(name, ())) for _ in range(draws)]
+    assert set.intersection(*silent) == set()
+
+
+def silent_parameters(network: nn.Module, dead: tuple[str, ...]) -> set[str]:
+    """Names of the parameters whose gradient is 0 everywhere; those declared dead have none at all."""
     result = network(images(network, 64, 96, count=2))
     results = result if isinstance(result, tuple) else (result,)  # deep supervision
     sum((logits * torch.randn_like(logits)).sum() for logits in results).backward()
-    for parameter_name, parameter in network.named_parameters():
-        if parameter_name.startswith(DEAD.get(name, ())):
-            assert parameter.grad is None, parameter_name
+    silent = set()
+    for name, parameter in network.named_parameters():
+        if name.startswith(dead):
+            assert parameter.grad is None, name
             continue
-        assert parameter.grad is not None, parameter_name
-        assert parameter.grad.isfinite().all(), parameter_name
-        assert parameter.grad.any(), parameter_name
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+        if not parameter.grad.any():
+            silent.add(name)
+    return silent
 
 
 @pytest.mark.parametrize("name", names())

@@ -144,10 +144,10 @@ def test_networks_of_the_comparison_can_be_export_path(name: str, tmp_path: Path
 
 
 @pytest.mark.nightly
-def test_openvino_changes_what_u_lite_computes_and_is_refused(tmp_path: Path) -> None:
-    """OpenVINO 2026.4 is off by 2e-3 of the largest logit; when it no longer is, U-Lite belongs into the test above."""
+def test_u_lite_is_timed_with_both_engines(tmp_path: Path) -> None:
+    """OpenVINO 2026.4 moves its GELU in front of the max-pooling where the file has one pooling of 2 x 2."""
     plan = MeasurePlan(sizes=(128,), batches=(1,), rounds=1, warm_up=0, reference="ulite@onnx")
     conditions = Conditions(exports=str(tmp_path))
     onnx, openvino = measure(parse_model_specs(["ulite@onnx", "ulite@openvino"]), plan, conditions, None)
     assert onnx.seconds is not None
-    assert "does not compute what PyTorch computes" in openvino.note
+    assert openvino.seconds is not None
