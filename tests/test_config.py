@@ -15,7 +15,7 @@ from tmunet.data.data_config import AugmentConfig, Preprocess
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.training.train_config import LossConfig, OptimizerConfig, TrainConfig, list_recipes, read_recipe
 
-from .errors import coded
+from .coded_errors import coded
 
 share = st.floats(0, 1, exclude_max=True)
 positive = st.floats(1e-9, 1e6)

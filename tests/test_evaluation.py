@@ -41,7 +41,7 @@ from tmunet.prediction.predictor import Predictor
 from tmunet.report import render
 from tmunet.report.build import assemble
 
-from .errors import coded
+from .coded_errors import coded
 from .small_models import THREE, random_model
 
 Make = Callable[..., Path]

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from tmunet import load_model, save_model
 from tmunet.errors import ModelError
 
-from .errors import coded
+from .coded_errors import coded
 from .small_models import random_model
 
 

@@ -17,7 +17,7 @@ from tmunet.data.reader import check_cases, load_case, map_cases
 from tmunet.data.split.strategies import random_split
 from tmunet.errors import DataError, UsageError
 
-from ..errors import coded
+from ..coded_errors import coded
 
 INFO = DatasetInfo("test")
 

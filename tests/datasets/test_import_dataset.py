@@ -24,7 +24,7 @@ from tmunet.datasets._build.source import open_source
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256
 
-from ..errors import coded
+from ..coded_errors import coded
 from . import small_set
 from .small_set import COMMAND, FACTS, SIZES, make_plan, make_source, run, tree
 

@@ -20,7 +20,7 @@ from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json
 from tmunet_lab.nnunet.raw_export import write_nnunet
 
-from ..errors import coded
+from ..coded_errors import coded
 from .miniatures import SMALL, box, faults_of, make_nnunet, photograph, save, source_of
 
 HOSTILE = "a b", "c_0000", "ü.x", "d"

@@ -11,7 +11,7 @@ from scipy import stats
 
 from tmunet.errors import InputError
 from tmunet.metrics import PROTOCOLS, Statistics, describe
-from tmunet.metrics.bootstrap import RESAMPLES, count_groups, group_sums, number_groups
+from tmunet.metrics.bootstrap import RESAMPLES, count_groups, group_sums, number_groups, resamples
 
 names = st.lists(st.sampled_from([None, "a", "b", "c"]), min_size=1, max_size=12)
 floats = st.floats(0, 100, width=32)
@@ -64,6 +64,17 @@ def test_interval_covers_the_true_mean_about_as_often_as_it_says():
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another(values):
     assert describe({"hd": values}, seed=4) == describe({"hd": values}, seed=4)
     assert describe({"hd": values}, seed=4)["hd"].low != describe({"hd": values}, seed=5)["hd"].low
+
+
+def test_the_seed_that_nobody_names_is_0() -> None:
+    values = np.random.default_rng(1).normal(size=20).tolist()
+    assert describe({"hd": values}) == describe({"hd": values}, seed=0)
+    assert all((a == b).all() for a, b in zip(resamples(5), resamples(5, seed=0), strict=True))
+    for protocol in PROTOCOLS.values():
+        scores = [
+            protocol.score(preds=np.eye(4, dtype=bool), target=np.arange(16).reshape(4, 4) < n) for n in range(1, 9)
+        ]
+        assert protocol.summarize(scores) == protocol.summarize(scores, seed=0)
 
 
 def test_all_metrics_see_the_same_resamples(values):

@@ -14,7 +14,7 @@ from tmunet.prediction.backends.names import BackendName, Precision
 from tmunet.prediction.backends.sessions import create_session
 from tmunet.registry import create_model
 
-from ..errors import coded
+from ..coded_errors import coded
 
 
 class Network:

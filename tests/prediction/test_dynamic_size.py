@@ -21,7 +21,7 @@ from tmunet.prediction.export_model import export_model
 from tmunet.prediction.predictor import Predictor, packaged_model
 from tmunet.prediction.validate import OTHER_SIZES, TOLERANCE, synthetic_images
 
-from ..errors import coded
+from ..coded_errors import coded
 from ..small_models import bright_model, colored_model
 from .exported import SAMPLE, run_exported
 

@@ -19,7 +19,7 @@ from tmunet.prediction.export_model import export_model
 from tmunet.prediction.postprocess import THRESHOLD
 from tmunet.prediction.predictor import Predictor, packaged_model
 
-from ..errors import coded
+from ..coded_errors import coded
 from ..small_models import THREE, bright_model, colored_model
 from .exported import SAMPLE, run_exported
 

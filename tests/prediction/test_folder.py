@@ -14,7 +14,7 @@ from tmunet.prediction.folder import MANIFEST, find_images, predict_files
 from tmunet.prediction.mask_files import overlay
 from tmunet.prediction.predictor import Predictor
 
-from ..errors import coded
+from ..coded_errors import coded
 from ..small_models import THREE, bright_model, random_model
 
 Draw = Callable[..., np.ndarray]

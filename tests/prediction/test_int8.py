@@ -17,7 +17,7 @@ from tmunet.prediction.pipeline import Pipeline
 from tmunet.prediction.predictor import Predictor, packaged_model
 from tmunet.prediction.validate import compare_masks
 
-from ..errors import coded
+from ..coded_errors import coded
 from ..small_models import bright_model, colored_model
 from .exported import SAMPLE, run_exported
 

@@ -10,7 +10,7 @@ from tmunet.prediction.backends.sessions import create_session, load
 from tmunet.registry import create_model
 from tmunet_lab.bench.workload import Conditions
 
-from ..errors import coded
+from ..coded_errors import coded
 
 CUDA = torch.device("cuda")  # the settings are there without a device
 

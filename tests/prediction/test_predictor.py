@@ -19,7 +19,7 @@ from tmunet.data.fingerprint import TrainingFingerprint
 from tmunet.errors import InputError, ModelError, UsageError
 from tmunet.model import save_model
 
-from ..errors import coded
+from ..coded_errors import coded
 from ..small_models import THREE, bright_model, colored_model, random_model
 
 Draw = Callable[..., np.ndarray]

@@ -25,7 +25,7 @@ from tmunet.training.run_folder import RunFolder
 from tmunet.training.train_config import TrainConfig, list_recipes, read_recipe
 from tmunet.training.trainer import build_trainer
 
-from ..errors import coded
+from ..coded_errors import coded
 from .conftest import Trained
 from .runs import run_here, weights
 

@@ -13,7 +13,7 @@ from tmunet.errors import DataError, UsageError
 from tmunet.training.fit import resume
 from tmunet.training.run_folder import RunFolder
 
-from ..errors import coded
+from ..coded_errors import coded
 from .runs import recipe_file, run_here, same_weights, start, weights
 
 EPOCHS = 12

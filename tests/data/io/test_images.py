@@ -9,7 +9,7 @@ from PIL import Image
 from tmunet.data.io.images import IMAGE_SUFFIXES, decode_image, read_image, to_channels
 from tmunet.errors import InputError
 
-from ...errors import coded
+from ...coded_errors import coded
 
 # The sides of the picture on which row 0 and column 0 of the file lie (EXIF 2.32, tag 0x0112).
 SIDES = {

@@ -9,7 +9,7 @@ from PIL import Image
 from tmunet.data.io.masks import read_mask
 from tmunet.errors import InputError, UsageError
 
-from ...errors import coded
+from ...coded_errors import coded
 
 TWO = ("background", "lesion")
 FOUR = ("background", "liver", "spleen", "vessel")

@@ -21,7 +21,7 @@ from tmunet.errors import DataError, InputError
 from tmunet.prediction.mask_files import write_mask
 from tmunet.report.overview import read_overview
 
-from ...errors import coded
+from ...coded_errors import coded
 
 TWO, THREE = ("background", "lesion"), ("background", "a", "b")
 SUFFIXES = ["png", "bmp", "tif"]

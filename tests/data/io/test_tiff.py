@@ -8,7 +8,7 @@ from PIL import Image
 from tmunet.data.io.images import decode_image, read_image
 from tmunet.errors import InputError
 
-from ...errors import coded
+from ...coded_errors import coded
 
 HAS_CODECS = importlib.util.find_spec("imagecodecs") is not None
 

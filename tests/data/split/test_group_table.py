@@ -7,7 +7,7 @@ import pytest
 from tmunet.data.split.group_table import read_groups
 from tmunet.errors import DataError, InputError
 
-from ...errors import coded
+from ...coded_errors import coded
 
 
 def test_cases_are_named_by_name_file_or_path(tmp_path: Path) -> None:

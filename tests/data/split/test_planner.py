@@ -9,7 +9,7 @@ from tmunet.data.split.splits import Split
 from tmunet.data.split.strategies import cross_validation, grouped_split, official_split, random_split, singletons
 from tmunet.errors import UsageError
 
-from ...errors import coded
+from ...coded_errors import coded
 
 
 def scan(cases: int = 30) -> DatasetScan:

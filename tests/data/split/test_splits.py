@@ -10,7 +10,7 @@ from tmunet.data.split.splits import Split, read_split, write_split
 from tmunet.data.split.strategies import random_split
 from tmunet.errors import DataError, InputError
 
-from ...errors import coded
+from ...coded_errors import coded
 
 NAMES = st.lists(st.text(min_size=1, max_size=4), min_size=3, max_size=40, unique=True)
 SEEDS = st.integers(0, 2**32)

@@ -20,7 +20,7 @@ from tmunet.data.split.strategies import (
 )
 from tmunet.errors import DataError, InputError, UsageError
 
-from ...errors import coded
+from ...coded_errors import coded
 from .group_cases import assert_whole, groups_of, names_of, sides_of, strata_for
 
 

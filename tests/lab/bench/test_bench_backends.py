@@ -19,7 +19,7 @@ from tmunet_lab.bench.scaling import measure_scaling
 from tmunet_lab.bench.subprocess_probe import measure_in_subprocess
 from tmunet_lab.bench.workload import Conditions
 
-from ...errors import coded
+from ...coded_errors import coded
 
 PLAN = MeasurePlan(sizes=(64,), batches=(1, 2), rounds=1, warm_up=0, reference="tmunet_t")
 LABELS = ("tmunet_t", "tmunet_t@onnx", "tmunet_t@openvino")

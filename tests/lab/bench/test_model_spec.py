@@ -8,7 +8,7 @@ from tmunet.macs import count_parameters
 from tmunet.nn.tmunet import TMUNet
 from tmunet_lab.bench.model_spec import ModelSpec, parse_model_spec, parse_model_specs
 
-from ...errors import coded
+from ...coded_errors import coded
 
 
 def test_a_name_alone() -> None:

@@ -13,7 +13,7 @@ from tmunet_lab.bench.peak_memory import Peak
 from tmunet_lab.bench.subprocess_probe import measure_in_subprocess
 from tmunet_lab.bench.workload import Conditions, inference
 
-from ...errors import coded
+from ...coded_errors import coded
 
 PLAN = MeasurePlan(sizes=(64,), batches=(2,), rounds=1, warm_up=0, reference="tmunet_t")
 

@@ -10,7 +10,7 @@ from tmunet_lab.experiments.build_tables import ResultTable, TableBlock, build_t
 from tmunet_lab.experiments.plan import PlannedNetwork
 from tmunet_lab.experiments.statistics import holm, paired_p
 
-from ...errors import coded
+from ...coded_errors import coded
 from .made_results import COSTS, NETWORKS, all_results, plan, result
 
 

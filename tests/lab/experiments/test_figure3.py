@@ -32,7 +32,7 @@ from tmunet_lab.experiments.plan import ExperimentPlan, PlannedNetwork
 from tmunet_lab.experiments.results import RunResult, read_scores
 from tmunet_lab.experiments.write_tables import write_target
 
-from ...errors import coded
+from ...coded_errors import coded
 from ...small_models import random_model
 from .made_results import result
 

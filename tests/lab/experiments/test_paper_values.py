@@ -7,7 +7,7 @@ from tmunet.errors import UsageError
 from tmunet_lab.bench.paper_flops import FIGURES
 from tmunet_lab.experiments.paper_values import paper_row, paper_tables, paper_value
 
-from ...errors import coded
+from ...coded_errors import coded
 
 # Dice, IoU, F1, HD of CVCCDB, MoNuSeg, ColonDB, UDIAT, as the row reads in Table 1
 ROWS = {

@@ -10,7 +10,7 @@ from tmunet.errors import UsageError
 from tmunet_lab.experiments.plan import list_plans, list_targets, plan_of, read_plan
 from tmunet_lab.experiments.runs import expand_plan
 
-from ...errors import coded
+from ...coded_errors import coded
 
 VALID: dict[str, Any] = {"title": "T", "networks": {"U-Net": {"model": "unet"}}, "data": ["discs"]}
 

@@ -16,7 +16,7 @@ from tmunet_lab.experiments.run_status import RunStatus, inspect_run, inspect_ru
 from tmunet_lab.experiments.runner import ExecutionStatus, RunOutcome, execute_run
 from tmunet_lab.experiments.runs import PlannedRun
 
-from ...errors import coded
+from ...coded_errors import coded
 from .small_plans import calls
 
 MakeRuns = Callable[..., list[PlannedRun]]

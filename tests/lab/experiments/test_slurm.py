@@ -14,7 +14,7 @@ from tmunet_lab.experiments.runner import ExecutionStatus, RunOutcome, execute_r
 from tmunet_lab.experiments.runs import PlannedRun
 from tmunet_lab.experiments.slurm import submit_runs
 
-from ...errors import coded
+from ...coded_errors import coded
 
 pytest.importorskip("submitit")
 MakeRuns = Callable[..., list[PlannedRun]]

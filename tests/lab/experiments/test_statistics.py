@@ -15,7 +15,7 @@ from tmunet.metrics import describe
 from tmunet_lab.experiments.results import RunResult, known_groups
 from tmunet_lab.experiments.statistics import estimate_metrics, holm, paired_p
 
-from ...errors import coded
+from ...coded_errors import coded
 from .made_results import result
 
 P_VALUES = st.lists(st.floats(0, 1), max_size=6)

@@ -18,7 +18,7 @@ from tmunet.prediction.mask_files import write_mask
 from tmunet.prediction.predictor import Predictor
 from tmunet_lab.nnunet.scores import score_masks
 
-from ...errors import coded
+from ...coded_errors import coded
 from ...small_models import random_model
 
 Make = Callable[..., Path]

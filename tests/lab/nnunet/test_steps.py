@@ -18,7 +18,7 @@ from tmunet_lab.nnunet.programs import ProgramError, Resources
 from tmunet_lab.nnunet.steps import predict, train
 from tmunet_lab.nnunet.workspace import Workspace, begin, make_record
 
-from ...errors import coded
+from ...coded_errors import coded
 from .stand_in import calls
 
 Make = Callable[..., Path]

@@ -11,7 +11,7 @@ from tmunet.errors import InputError, UsageError
 from tmunet.files import write_json
 from tmunet_lab.nnunet.workspace import Record, Workspace, begin, make_record, open_workspace
 
-from ...errors import coded
+from ...coded_errors import coded
 
 Make = Callable[..., Path]
 
