@@ -91,7 +91,7 @@ def load_pretrained(network: nn.Module, pretrained: str = "imagenet") -> dict[st
     if not isinstance(encoder, EfficientNetLite):
         raise UsageError(
             f"There are no ImageNet weights for {type(network).__name__}; take a network with an EfficientNet-Lite encoder, "
-            "such as tmunet_lite0, or leave `pretrained` out.",
+            "such as tmunet_lite0, or set `pretrained` to null (None in Python).",
             code="pretrained",
         )
     source = IMAGENET[encoder.name]

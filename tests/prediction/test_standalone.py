@@ -15,9 +15,10 @@ import tifffile
 import torch
 from PIL import Image
 
+from tmunet.data.data_config import Normalization
 from tmunet.data.io.decoders import MAX_PIXELS
 from tmunet.data.io.images import read_image, to_channels
-from tmunet.data.preprocess import FLOOR, normalize, unit
+from tmunet.data.preprocess import FLOOR, constants, normalize, unit
 from tmunet.data.training_stats import Intensity, Scale
 from tmunet.prediction import standalone as runner
 from tmunet.prediction.domain_shift import scale_factor
@@ -130,6 +131,18 @@ def test_an_image_that_would_be_read_otherwise_is_refused(write: Write, found: s
     (path,) = tmp_path.iterdir()
     with pytest.raises(runner.RunError, match=f"{found}.* save it as 8-bit PNG"):
         runner.read(path)
+
+
+@pytest.mark.parametrize(
+    ("by", "channels"), [("imagenet", 1), ("imagenet", 3), ("efficientnet_lite", 1), ("efficientnet_lite", 3)]
+)
+def test_constants_of_the_normalization_are_those_of_training(by: Normalization, channels: int) -> None:
+    mean, sd = constants(by, channels)
+    about = {"channels": channels, "normalize": {"mean": list(mean), "sd": list(sd)}}
+    values = to_channels(NOISE[:40, :40], channels)
+    found = runner.preprocess(Image.fromarray(values.squeeze()).convert("RGB"), about, 40)
+    expected = normalize(unit(torch.from_numpy(values.copy()).permute(2, 0, 1)[None]), by).numpy()
+    np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("pixel", [0, 1])

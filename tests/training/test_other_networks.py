@@ -21,6 +21,7 @@ Make = Callable[..., Path]
     [
         ("ulite", {}, 32),
         ("tinyunet", {}, 32),
+        ("tmunet_lite0", {}, 32),
         ("tmunet_released_t", {}, 32),
         pytest.param("zigrir", {"img_size": 64}, 64, marks=pytest.mark.slow),
         ("tmunet_t", {"mstm.xlstm": False, "mstm.pooling": False, "mstm.dwconv": False}, 32),

@@ -8,5 +8,6 @@
 | section 2.4, Fig. 2, the network and its sizes | `tmunet.py` |
 | Eq. 9, the loss | `tmunet.losses` |
 
-`kernels/` has the fast mLSTM, `inference/` faster forms of whole networks; no file of the paper imports `inference/`.
+`tmunet_lite.py` is ours: token memory behind an encoder of `encoders/`. `kernels/` has the fast mLSTM, `inference/` faster forms
+of whole networks; no file of the paper imports `inference/`.
 """

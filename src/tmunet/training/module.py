@@ -76,7 +76,7 @@ class SegmentationModule(pl.LightningModule):
         """
         super().train(mode)
         if self.settings.freeze_encoder_batchnorm:
-            for module in encoder_of(self.network, "freeze_encoder_batchnorm").modules():
+            for module in encoder_of(self.network, "freeze_encoder_batchnorm", without="false").modules():
                 if isinstance(module, nn.BatchNorm2d | nn.SyncBatchNorm):
                     module.eval()
         return self

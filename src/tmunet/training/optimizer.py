@@ -20,7 +20,7 @@ def build_optimizer(network: nn.Module, config: OptimizerConfig) -> torch.optim.
     kind = torch.optim.Adam if config.name == "adam" else torch.optim.AdamW
     groups: list[dict[str, Any]] = [{"params": list(network.parameters())}]
     if config.encoder_learning_rate_factor != 1:
-        encoder = list(encoder_of(network, "optimizer.encoder_learning_rate_factor").parameters())
+        encoder = list(encoder_of(network, "optimizer.encoder_learning_rate_factor", without="1").parameters())
         of_encoder = {id(parameter) for parameter in encoder}
         rate = config.learning_rate * config.encoder_learning_rate_factor
         groups = [
@@ -30,12 +30,13 @@ def build_optimizer(network: nn.Module, config: OptimizerConfig) -> torch.optim.
     return kind(groups, lr=config.learning_rate, weight_decay=config.weight_decay)
 
 
-def encoder_of(network: nn.Module, setting: str) -> nn.Module:
+def encoder_of(network: nn.Module, setting: str, without: str) -> nn.Module:
     """Return the part of a network that may have pretrained weights, `encoder`.
 
     Args:
         network: any.
         setting: what the encoder is needed for, for the message.
+        without: the value of the setting for networks without an encoder.
 
     Raises:
         UsageError: the network has no part of that name.
@@ -43,8 +44,8 @@ def encoder_of(network: nn.Module, setting: str) -> nn.Module:
     encoder = getattr(network, "encoder", None)
     if not isinstance(encoder, nn.Module):
         raise UsageError(
-            f"`{setting}` is for networks with an encoder of their own, such as tmunet_lite0, but {type(network).__name__} has "
-            "none; leave it out.",
+            f"`{setting}` is for networks with a part `encoder`, such as tmunet_lite0, but {type(network).__name__} has none; "
+            f"set it to {without}.",
             code="encoder",
         )
     return encoder
