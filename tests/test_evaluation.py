@@ -42,7 +42,7 @@ from tmunet.report import render
 from tmunet.report.build import assemble
 
 from .errors import coded
-from .small_models import THREE, random_model
+from .small_models import THREE, TWO, random_model
 
 Make = Callable[..., Path]
 

@@ -14,7 +14,7 @@ from tmunet.prediction.backends.names import TORCH, BackendName
 from tmunet.prediction.backends.sessions import PACKAGES
 
 OPENVINO: BackendName = "openvino"
-# It saves some milliseconds an image; reading a kept export takes half a second, the export ten (benchmarks/predict_speed.md).
+# It saves some milliseconds an image; reading a kept export takes half a second, the export ten (benchmarks/commands.md).
 MANY, MANY_WITH_EXPORT = 200, 2000  # images
 
 

@@ -1,6 +1,7 @@
 """Write masks and overlays as PNG files, and probabilities as NumPy archives."""
 
 import io
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,16 @@ def write_probabilities(path: Path, probability: NDArray[np.float32], classes: S
     """Write probabilities (K, H, W) as a compressed NumPy archive: "probabilities", as nnU-Net names it, and "classes"."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, probabilities=probability, classes=np.array(classes))
+    write_bytes(path, buffer.getvalue())
+
+
+def _write_png(path: Path, picture: Image.Image, text: Mapping[str, str]) -> None:
+    chunks = PngInfo()
+    for key, value in text.items():
+        chunks.add_text(key, value)
+    buffer = io.BytesIO()
+    # a tenth of the time of `optimize`, in hardly more bytes (benchmarks/commands.md)
+    picture.save(buffer, format="PNG", compress_type=zlib.Z_RLE, pnginfo=chunks)
     write_bytes(path, buffer.getvalue())
 
 
