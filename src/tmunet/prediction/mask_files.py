@@ -74,13 +74,3 @@ def _write_png(path: Path, picture: Image.Image, text: Mapping[str, str]) -> Non
     # a tenth of the time of `optimize`, in hardly more bytes (benchmarks/commands.md)
     picture.save(buffer, format="PNG", compress_type=zlib.Z_RLE, pnginfo=chunks)
     write_bytes(path, buffer.getvalue())
-
-
-def _write_png(path: Path, picture: Image.Image, text: Mapping[str, str]) -> None:
-    chunks = PngInfo()
-    for key, value in text.items():
-        chunks.add_text(key, value)
-    buffer = io.BytesIO()
-    # not `optimize`, which takes five times as long for files a quarter smaller (benchmarks/predict_speed.md)
-    picture.save(buffer, format="PNG", pnginfo=chunks)
-    write_bytes(path, buffer.getvalue())
