@@ -29,6 +29,13 @@ import numpy as np
 from PIL import Image
 
 JOBS = ("predict nuclei-t", "predict tmunet_s", "predict openvino", "evaluate", "import", "check")
+SAVE = """
+import sys, pathlib
+from tmunet.model import save_model
+from tmunet.model_config import ModelConfig
+config = ModelConfig("tmunet_s")
+save_model(pathlib.Path(sys.argv[1]), config.create_network(), config)
+"""
 Words = list[str]
 
 
@@ -41,18 +48,19 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    jobs = [job for job in JOBS if job.startswith(tuple(given.jobs)) and (job != "evaluate" or given.data)]
+    data = given.data.resolve() if given.data else None
+    jobs = [job for job in JOBS if job.startswith(tuple(given.jobs)) and (job != "evaluate" or data)]
     print(f"{given.images} images, {given.rounds} rounds, {os.cpu_count()} cores\n")
     print("| command | wall s before | CPU s before | wall, after / before | CPU, after / before | same files |")
     print("|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
         for job in jobs:
-            measure(job, given.trees, Path(temporary), given.images, given.rounds, given.data)
+            measure(job, given.trees, Path(temporary), given.images, given.rounds, data)
 
 
 def measure(job: str, trees: Sequence[Path], folder: Path, images: int, rounds: int, data: Path | None) -> None:
     """Run one command in both trees by turns, and print its line."""
-    words, same = prepare(job, folder, images, data)
+    words, same = prepare(job, folder, images, data, trees[0])
     if job.endswith("openvino"):
         call(trees[1], [*words, "-o", str(folder / "export")], folder)
     walls, cpus, before = [], [], []
@@ -70,11 +78,10 @@ def measure(job: str, trees: Sequence[Path], folder: Path, images: int, rounds: 
     print(f"| {job} | {wall:.1f} | {cpu:.1f} | {ratios} | {equal} |", flush=True)
 
 
-def prepare(job: str, folder: Path, images: int, data: Path | None) -> tuple[Words, Callable[[Path, Path], str]]:
+def prepare(
+    job: str, folder: Path, images: int, data: Path | None, before: Path
+) -> tuple[Words, Callable[[Path, Path], str]]:
     """Make the input of a job; returns its words without the folder of its output, and the comparison of two outputs."""
-    from tmunet.model import save_model
-    from tmunet.model_config import ModelConfig
-
     if job == "evaluate":
         return [
             "evaluate",
@@ -109,8 +116,8 @@ def prepare(job: str, folder: Path, images: int, data: Path | None) -> tuple[Wor
         scans.mkdir()
         for k in range(images):
             Image.fromarray(pair(k, (512, 512))[0]).save(scans / f"{k:05}.png")
-        config = ModelConfig("tmunet_s")
-        save_model(folder / "tmunet_s", config.create_network(), config)
+        environment = {**os.environ, "PYTHONPATH": str(before.resolve())}  # the second tree reads what the first writes
+        subprocess.run([sys.executable, "-c", SAVE, str(folder / "tmunet_s")], env=environment, check=True)
     model = str(folder / "tmunet_s") if job.endswith("tmunet_s") else "nuclei-t"
     backend = "openvino" if job.endswith("openvino") else "torch"
     return ["predict", str(scans), "-m", model, "--backend", backend], same_pixels

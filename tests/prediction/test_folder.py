@@ -264,3 +264,14 @@ def test_a_mask_that_cannot_be_written_stops_the_call(
     with pytest.raises(OSError, match="No space left"):
         predict_files(Predictor(bright_model()), find_images(["scans"]), tmp_path / "out", batch_size=2)
     assert times(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("tile_size", [None, 32])
+def test_masks_of_several_models_are_those_of_their_average(scans: Path, tmp_path: Path, tile_size: int | None) -> None:
+    predictor, images = (
+        Predictor([random_model(THREE), random_model(THREE, size=64, seed=1)], tile_size),
+        find_images(["scans"]),
+    )
+    predict_files(predictor, images, tmp_path / "out", batch_size=3)
+    for image in images:
+        assert np.array_equal(read_mask(tmp_path / "out" / f"{image.stem}.png", THREE), predictor(image).mask)
