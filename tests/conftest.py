@@ -1,7 +1,7 @@
 """For every test: one thread, one seed, and data sets of bright discs on noise, which a network learns in seconds."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +26,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def one_thread() -> None:
     """The networks here are small, and the sums come in the same order every time, as in the tests' own processes."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Exported networks are kept here, not in the folder of who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMUNET_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -24,7 +24,7 @@ from tmunet.data.io.images import read_image
 from tmunet.data.reader import load_case
 from tmunet.data.training_stats import Scale
 from tmunet.errors import DataError, InputError, TMUNetWarning, UsageError
-from tmunet.evaluation import COLUMNS, Evaluation, class_scores, evaluate, score_case
+from tmunet.evaluation import COLUMNS, CaseScorer, Evaluation, class_scores, evaluate, score_case
 from tmunet.files import write_json
 from tmunet.metrics import (
     METRICS,
@@ -42,7 +42,7 @@ from tmunet.report import render
 from tmunet.report.build import assemble
 
 from .coded_errors import coded
-from .small_models import THREE, random_model
+from .small_models import THREE, TWO, random_model
 
 Make = Callable[..., Path]
 
@@ -374,3 +374,20 @@ class Silent:
 
     def pipeline(self, images: list[np.ndarray], _: list[tuple[int, int]]) -> list[Any]:
         return [SimpleNamespace(mask=np.zeros(image.shape[:2], np.uint8)) for image in images]
+
+
+@pytest.mark.parametrize("protocol", list(PROTOCOLS.values()))
+@pytest.mark.parametrize("tile_size", [None, 32])
+def test_threads_score_as_one_image_after_the_other(
+    make_dataset: Make, protocol: Protocol, tile_size: int | None
+) -> None:
+    dataset = open_dataset(make_dataset(train=6, val=3, test=3))
+    predictor = Predictor(random_model(TWO), tile_size=tile_size, device="cpu")
+    cases = [load_case(case, dataset.info) for case in dataset.cases]
+    with CaseScorer(predictor, TWO, protocol) as scorer:
+        for loaded in cases:
+            scorer.add(loaded)
+        found = scorer.finish()
+    assert scorer.added == len(cases) == len(found)
+    assert found == [score_case(predictor, loaded, TWO, protocol) for loaded in cases]
+    assert len({one["foreground"].dice for one in found}) > 1

@@ -1,7 +1,10 @@
 """Evaluate a trained model: score its predictions against reference masks, under a named protocol."""
 
 import hashlib
+import os
+from collections import deque
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,7 @@ from tmunet.data.cases import Case
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
 from tmunet.data.io.images import to_channels
+from tmunet.data.parallel import MAX_WORKERS
 from tmunet.data.preprocess import resize_image, resize_mask
 from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.errors import DataError, InputError
@@ -22,10 +26,13 @@ from tmunet.files import write_csv, write_json
 from tmunet.labels import IGNORE_LABEL
 from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Presence, Protocol, Spacing, is_absent
 from tmunet.prediction.domain_shift import DomainShift
+from tmunet.prediction.pipeline import Stages
 from tmunet.prediction.predictor import Predictor
+from tmunet.prediction.sliding_window import Size
 from tmunet.progress import progress_bar
 from tmunet.text import pluralize
 
+IMAGES_AHEAD = 4  # of the network, prepared, and behind it, waiting to be scored
 COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COLUMNS, "unit")
 
 
@@ -155,8 +162,10 @@ def evaluate(
     images, shift = ScoredImages(predictor.fingerprint), DomainShift(predictor.config, predictor.tile_size)
     trained_on_this = predictor.config.provenance.get("split_sha256") == dataset.split.sha256
     known = allow_train_images or (subset == "train" and trained_on_this)
-    scores: list[dict[str, CaseScores]] = []
-    with progress_bar(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image") as bar:
+    with (
+        progress_bar(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image") as bar,
+        CaseScorer(predictor, dataset.info.classes, protocol) as scorer,
+    ):
 
         def score(index: int, loaded: LoadedCase) -> None:
             pixels = predictor.pipeline.load(to_channels(loaded.image, predictor.config.preprocess.channels))
@@ -164,18 +173,18 @@ def evaluate(
             images.add(loaded)
             if protocol.size is None:  # otherwise channels are converted, which rounds, after the protocol's resizing
                 loaded = replace(loaded, image=pixels)
-            if index == len(scores) and (
+            if index == scorer.added and (
                 known or not is_contaminated(subset, images.seen)
             ):  # else only find every fault
-                spacing = spacings[index] if spacings else (1.0, 1.0)
-                scores.append(score_case(predictor, loaded, dataset.info.classes, protocol, spacing))
+                scorer.add(loaded, spacings[index] if spacings else (1.0, 1.0))
             bar.update()
 
         faults = map_cases(cases, dataset.info, score)
-    if faults:
-        raise DataError(str(dataset.folder), faults)
-    shift.warn()
-    check_contamination(dataset, subset, images.seen, known)
+        if faults:
+            raise DataError(str(dataset.folder), faults)
+        shift.warn()
+        check_contamination(dataset, subset, images.seen, known)
+        scores = scorer.finish()
     known_facts = {**images.facts(), **(facts or {})}
     return Evaluation.of(dataset, subset, protocol, scores, seed, known_facts, MM if spacings else PIXELS)
 
@@ -183,6 +192,79 @@ def evaluate(
 def spacings_of(cases: Sequence[Case], protocol: Protocol, dataset: Dataset) -> list[Spacing] | None:
     """Spacing of each case in mm; None measures in pixels: one image states none, or the protocol fixes the size."""
     return None if protocol.size is not None else common_spacing(cases, str(dataset.folder))
+
+
+class CaseScorer:
+    """Score images in their order: the network in the calling thread, what comes before and after it in others.
+
+    Attributes:
+        added: number of images so far.
+    """
+
+    def __init__(self, predictor: Predictor, classes: Sequence[str], protocol: Protocol) -> None:
+        self._predictor, self._classes, self._protocol = predictor, classes, protocol
+        self._pipeline: Stages = predictor.pipeline
+        self._pool = ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1))
+        self._prepared: deque[Future[_Prepared]] = deque()
+        self._scored: list[Future[dict[str, CaseScores]]] = []
+        self.added = 0
+
+    def __enter__(self) -> "CaseScorer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def add(self, loaded: LoadedCase, spacing: Spacing = (1.0, 1.0)) -> None:
+        """Add an image; few of them are in memory at a time.
+
+        Raises:
+            ModelError: the network gives a probability that is not finite.
+        """
+        self.added += 1
+        self._prepared.append(self._pool.submit(self._prepare, loaded, spacing))
+        if len(self._prepared) > IMAGES_AHEAD:
+            self._predict()
+
+    def finish(self) -> list[dict[str, CaseScores]]:
+        """Return the scores of each image for each class of the data set without the background, in order."""
+        while self._prepared:
+            self._predict()
+        return [one.result() for one in self._scored]
+
+    def _prepare(self, loaded: LoadedCase, spacing: Spacing) -> "_Prepared":
+        """Resize image and mask to the size of the protocol, and the image to the network's input."""
+        image, mask = loaded.image, loaded.mask
+        if self._protocol.size is not None:
+            size = (self._protocol.size, self._protocol.size)
+            image, mask = resize_image(image, size), resize_mask(mask, size)
+        pixels = to_channels(image, self._predictor.config.preprocess.channels)
+        height, width = loaded.mask.shape
+        x = self._pipeline.preprocess(pixels, (height, width))
+        return _Prepared(x, (pixels.shape[0], pixels.shape[1]), mask, mask.size / loaded.mask.size, spacing)
+
+    def _predict(self) -> None:
+        one = self._prepared.popleft().result()
+        (probability,) = self._pipeline.predict_each([one.x])
+        if len(self._scored) >= IMAGES_AHEAD:
+            self._scored[-IMAGES_AHEAD].result()
+        self._scored.append(self._pool.submit(self._score, probability, one))
+
+    def _score(self, probability: Any, one: "_Prepared") -> dict[str, CaseScores]:
+        mask = self._pipeline.postprocess(probability, one.size).mask
+        predicted = in_labels_of(mask, self._predictor.config.classes, self._classes)
+        return class_scores(one.reference, predicted, self._classes, self._protocol, one.magnification, one.spacing)
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """The network's input, and what its mask is compared with, at the size of the protocol."""
+
+    x: Any
+    size: Size
+    reference: NDArray[np.uint8]
+    magnification: float
+    spacing: Spacing
 
 
 class ScoredImages:
@@ -219,7 +301,7 @@ def score_case(
     protocol: Protocol,
     spacing: Spacing = (1.0, 1.0),
 ) -> dict[str, CaseScores]:
-    """Score one image for each class of the data set without the background, at the size of the protocol."""
+    """Score one image for each class of the data set without the background, at the size of the protocol; see `CaseScorer`."""
     image, mask = loaded.image, loaded.mask
     if protocol.size is not None:
         size = (protocol.size, protocol.size)

@@ -9,7 +9,8 @@ import torch
 import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
-from torch import nn
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from tmunet.config import to_dict
 from tmunet.data.fingerprint import TrainingFingerprint, read_fingerprint
@@ -104,6 +105,18 @@ def _inline_yaml(value: Any) -> str:
     return text.removesuffix("\n...\n").strip()
 
 
+class _NoInitialization(TorchFunctionMode):
+    """Leave weights as they are: filling those of the device meta by a distribution imports the compiler, for a second."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        named = kwargs or {}
+        if function in (Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_, nn.init.trunc_normal_):
+            return args[0] if args else named["tensor"]
+        return function(*args, **named)
+
+
 def load_model(path: Path | str) -> TrainedModel:
     """Load a model folder, or the model of a run folder. Only tensors and JSON are read; no code is executed.
 
@@ -113,7 +126,8 @@ def load_model(path: Path | str) -> TrainedModel:
     folder = find_model(Path(path))
     config = read_config(folder)
     try:
-        with torch.device("meta"):  # a hostile configuration allocates nothing before the shapes are compared
+        # a hostile configuration allocates nothing before the shapes are compared
+        with torch.device("meta"), _NoInitialization():
             network = config.create_network()
     except (UsageError, RuntimeError, TypeError) as error:  # the last two from sizes that no tensor can have
         raise ModelError(

@@ -1,12 +1,15 @@
 """Many images to many masks: which images are meant, and what becomes of them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from torch import Tensor
 
+import tmunet.prediction.folder as folder_module
 from tmunet.data.io.images import read_image
 from tmunet.data.io.masks import read_mask
 from tmunet.errors import InputError, TMUNetWarning, UsageError
@@ -15,7 +18,7 @@ from tmunet.prediction.mask_files import overlay
 from tmunet.prediction.predictor import Predictor
 
 from ..coded_errors import coded
-from ..small_models import THREE, bright_model, random_model
+from ..small_models import THREE, TWO, bright_model, random_model
 
 Draw = Callable[..., np.ndarray]
 
@@ -218,3 +221,57 @@ def test_the_overlay_of_a_former_image_goes_with_its_mask(scans: Path, tmp_path:
     predict_files(predictor, [scans / "s10.png"], out, overlays=True)
     with Image.open(out / "overlays" / "s10.png") as overlay:
         assert overlay.size == (30, 20)
+
+
+def test_a_call_that_is_interrupted_leaves_whole_masks_and_goes_on(scans: Path, tmp_path: Path) -> None:
+    predictor, images, out = Predictor(bright_model()), find_images(["scans"]), tmp_path / "out"
+    calls, run = [], predictor.pipeline.session
+
+    def interrupted(x: Tensor) -> Tensor:
+        calls.append(x)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return run(x)
+
+    predictor.pipeline = replace(predictor.pipeline, session=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        predict_files(predictor, images, out, batch_size=1)
+    written = set(times(out))
+    assert written <= {f"{image.stem}.png" for image in images[:2]}
+    assert {path.name for path in out.iterdir()} == {MANIFEST, *written}
+    for image in images[:2]:
+        if f"{image.stem}.png" in written:
+            assert np.array_equal(read_mask(out / f"{image.stem}.png", TWO), Predictor(bright_model())(image).mask)
+    outcome = predict_files(Predictor(bright_model()), images, out, batch_size=1)
+    assert (outcome.done, outcome.done_before) == (4, len(written))
+
+
+def test_faults_come_in_the_order_of_the_images(scans: Path, tmp_path: Path) -> None:
+    for number in range(12):
+        (scans / f"bad{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(10_000 * (12 - number)))
+    images = find_images(["scans"])
+    outcome = predict_files(Predictor(bright_model()), images, tmp_path / "out", batch_size=3)
+    assert [fault.partition(":")[0] for fault in outcome.faults] == [f"scans/bad{number}.png" for number in range(12)]
+
+
+def test_a_mask_that_cannot_be_written_stops_the_call(
+    scans: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(folder_module, "write_mask", full)
+    with pytest.raises(OSError, match="No space left"):
+        predict_files(Predictor(bright_model()), find_images(["scans"]), tmp_path / "out", batch_size=2)
+    assert times(tmp_path / "out") == {}
+
+
+@pytest.mark.parametrize("tile_size", [None, 32])
+def test_masks_of_several_models_are_those_of_their_average(scans: Path, tmp_path: Path, tile_size: int | None) -> None:
+    predictor, images = (
+        Predictor([random_model(THREE), random_model(THREE, size=64, seed=1)], tile_size),
+        find_images(["scans"]),
+    )
+    predict_files(predictor, images, tmp_path / "out", batch_size=3)
+    for image in images:
+        assert np.array_equal(read_mask(tmp_path / "out" / f"{image.stem}.png", THREE), predictor(image).mask)

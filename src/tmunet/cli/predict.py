@@ -5,12 +5,15 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
-from tmunet.errors import UsageError
-from tmunet.prediction.backends.names import THRESHOLD, TORCH, BackendName, Keep, Precision
+from tmunet.errors import BackendError, UsageError
+from tmunet.prediction.backends.names import THRESHOLD, TORCH, BackendChoice, BackendName, Keep, Precision
+
+if TYPE_CHECKING:
+    from tmunet.prediction.predictor import Predictor
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,9 @@ class PredictConfig:
     """Sliding window with tiles of this many pixels, at the scale of the training images, instead of resizing."""
     tta: bool = False
     """Test-time augmentation: average over the flips of the training augmentation."""
-    backend: BackendName = TORCH
-    """torch: PyTorch in eager mode. compile: torch.compile. cudagraph: CUDA graphs. onnx, openvino: export the network first."""
+    backend: BackendChoice = "auto"
+    """torch: PyTorch in eager mode. compile: torch.compile. cudagraph: CUDA graphs. onnx, openvino: export the network at the
+    first call, and keep it. auto: openvino for many images on a CPU if it is installed, else torch."""
     batch_size: int = 8
     """Images in one call of the network."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -64,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     from tmunet.prediction.folder import find_images, predict_files
     from tmunet.prediction.mask_files import source_of
     from tmunet.prediction.object_table import write_object_table
-    from tmunet.prediction.predictor import DEFAULT_MODEL, Predictor
+    from tmunet.prediction.predictor import DEFAULT_MODEL
 
     images = find_images(config.images)
     if config.table is not None and Path(config.table).suffix.lower() != ".csv":
@@ -74,18 +78,7 @@ def run(arguments: Sequence[str]) -> int:
             f"No model was named: using {DEFAULT_MODEL}, trained on nuclei. Name yours with -m.",
             file=sys.stderr,
         )
-    predictor = Predictor(
-        config.model or None,
-        tile_size=config.tile_size,
-        tta=config.tta,
-        backend=config.backend,
-        device=config.device,
-        precision=config.precision,
-        threshold=config.threshold,
-        keep=config.keep,
-        fill_holes=config.fill_holes,
-        min_size=config.min_size,
-    )
+    predictor = _create_predictor(config, len(images))
     command = shlex.join(["tmunet", "predict", *arguments])
     out = Path(config.out)
     outcome = predict_files(
@@ -114,3 +107,44 @@ def run(arguments: Sequence[str]) -> int:
             file=sys.stderr,
         )
     return 3 if outcome.faults else 0
+
+
+def _create_predictor(config: PredictConfig, images: int) -> "Predictor":
+    """Create the predictor for a number of images; where the backend was chosen for the user, say so in a line."""
+    from tmunet.device import choose_device
+    from tmunet.prediction.choose_backend import choose_backend
+    from tmunet.prediction.folder import MANIFEST
+    from tmunet.prediction.predictor import DEFAULT_MODEL, Predictor
+
+    models = config.model or [DEFAULT_MODEL]
+
+    def create(backend: BackendName) -> Predictor:
+        return Predictor(
+            models,
+            tile_size=config.tile_size,
+            tta=config.tta,
+            backend=backend,
+            device=config.device,
+            precision=config.precision,
+            threshold=config.threshold,
+            keep=config.keep,
+            fill_holes=config.fill_holes,
+            min_size=config.min_size,
+        )
+
+    if config.backend != "auto":
+        return create(config.backend)
+    begun = Path(config.out) / MANIFEST
+    backend, reason = choose_backend(models, config.tile_size, images, choose_device(config.device), begun)
+    if reason:
+        print(
+            f"Backend {backend}: {reason}. Masks are those of PyTorch but for single pixels; --backend {TORCH} computes these.",
+            file=sys.stderr,
+        )
+    try:
+        return create(backend)
+    except BackendError as error:
+        if backend == TORCH or begun.is_file():
+            raise
+        print(f"{error} This was done.", file=sys.stderr)
+        return create(TORCH)

@@ -1,6 +1,6 @@
 """Average several models of the same classes and channels: the mean of their probabilities."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -36,6 +36,16 @@ class Ensemble:
     def load(self, image: Image) -> Pixels:
         """Read an image as `Pipeline.load` does."""
         return self.members[0].load(image)
+
+    def preprocess(self, image: Pixels, original_size: Size | None = None) -> tuple[Tensor, ...]:
+        """Preprocess an image for each member."""
+        return tuple(member.preprocess(image, original_size) for member in self.members)
+
+    def predict_each(self, inputs: Iterable[Sequence[Tensor]]) -> Iterator[tuple[Tensor, ...]]:
+        """Yield the probabilities of each member for each input that `preprocess` made."""
+        of_members = zip(*inputs, strict=True)
+        maps = (member.predict_each(of_member) for member, of_member in zip(self.members, of_members, strict=True))
+        return zip(*maps, strict=True)
 
     def postprocess(self, of_image: Sequence[Tensor], size: Size) -> Prediction:
         """Average the probabilities (1, K, h, w) of the members at (H, W), and take the mask of the average."""

@@ -1,28 +1,38 @@
-"""Predict image files into a folder of mask files: in batches, resumable, and not stopped by a file that cannot be read."""
+"""Predict image files into a folder of mask files: in batches, resumable, and not stopped by a file that cannot be read.
+
+Threads read the next images and write the former masks while the network runs.
+"""
 
 import json
-from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+import os
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from tmunet import __version__
 from tmunet.config import to_dict
 from tmunet.data.cases import natural_key, warn_skipped_files
 from tmunet.data.io.images import IMAGE_SUFFIXES, Pixels
 from tmunet.data.json_object import read_json_object
+from tmunet.data.parallel import MAX_WORKERS
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256, write_json
 from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.mask_files import source_of, write_mask, write_overlay, write_probabilities
+from tmunet.prediction.pipeline import Stages
 from tmunet.prediction.predictor import Predictor
 from tmunet.progress import progress_bar
 
 MANIFEST = "predictions.json"
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -117,47 +127,103 @@ def predict_files(
     faults: list[str] = []
     shift = DomainShift(predictor.config, predictor.tile_size)
 
-    def load(image: Path) -> Pixels | str:
-        try:
-            return predictor.pipeline.load(image)
-        except InputError as error:
-            return str(error)
-
-    batches = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
-    with ThreadPoolExecutor() as pool, progress_bar(total=len(waiting), desc="predict", unit="image") as bar:
-        reading = [pool.submit(load, image) for image in batches[0]] if batches else []
+    read = partial(_read, predictor.pipeline, prepare=predictor.tile_size is None)
+    write = partial(_write, predictor.pipeline, out, overlays, probabilities)
+    with progress_bar(total=len(waiting), desc="predict", unit="image") as bar, _Workers(batch_size) as workers:
+        batches = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
+        reading = [workers.start(read, image) for image in batches[0]] if batches else []
         for batch, following in pairwise([*batches, []]):
-            current, reading = reading, [pool.submit(load, image) for image in following]
-            loaded: dict[Path, Pixels] = {}
+            current = reading
+            reading = [workers.start(read, image) for image in following]
+            loaded: dict[Path, _Loaded] = {}
             for image, future in zip(batch, current, strict=True):
                 found = future.result()
                 if isinstance(found, str):
                     faults.append(found)
                 else:
                     loaded[image] = found
-                    shift.add(str(image), found)
-            _predict_batch(predictor, loaded, out, overlays, probabilities)
+                    shift.add(str(image), found.pixels)
+            for ready in [list(loaded.items())] if predictor.tile_size is None else [[one] for one in loaded.items()]:
+                _predict_batch(predictor.pipeline, ready, write, workers)
             bar.update(len(batch))
     shift.warn()
     return PredictedFiles(len(images) - len(faults), len(images) - len(waiting), tuple(faults))
 
 
+class _Workers:
+    """Threads that read and write files while the network runs, with a bounded number of masks that wait to be written.
+
+    Leaving it waits for the files that are begun; after an exception, such as Ctrl-C, those not begun are left out.
+    """
+
+    def __init__(self, waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1))
+        self._waiting, self._writing = waiting, deque[Future[None]]()
+
+    def __enter__(self) -> "_Workers":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            while kind is None and self._writing:
+                self._writing.popleft().result()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def start(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
+        """Start a call."""
+        return self._pool.submit(function, *args, **kwargs)
+
+    def write(self, function: Callable[_P, None], *args: _P.args, **kwargs: _P.kwargs) -> None:
+        """Start to write a file, once few enough wait; raises what an earlier one raised."""
+        while len(self._writing) >= self._waiting:
+            self._writing.popleft().result()
+        self._writing.append(self._pool.submit(function, *args, **kwargs))
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """An image, and the network's input (1, C, h, w); None with a sliding window, whose inputs are as large as the images."""
+
+    pixels: Pixels
+    x: Any
+
+
+def _read(pipeline: Stages, image: Path, prepare: bool) -> _Loaded | str:
+    """Load and preprocess an image file, or return why it cannot be read."""
+    try:
+        pixels = pipeline.load(image)
+    except InputError as error:
+        return str(error)
+    return _Loaded(pixels, pipeline.preprocess(pixels) if prepare else None)
+
+
 def _predict_batch(
-    predictor: Predictor, images: dict[Path, Pixels], out: Path, overlays: bool, probabilities: bool
+    pipeline: Stages, images: Sequence[tuple[Path, _Loaded]], write: Callable[..., None], workers: _Workers
 ) -> None:
-    predictions = predictor.pipeline(list(images.values()))
-    for (image, pixels), prediction in zip(images.items(), predictions, strict=True):
-        overlay = out / "overlays" / f"{image.stem}.png"
-        if overlays:
-            write_overlay(overlay, pixels, prediction.mask)
-        else:
-            overlay.unlink(missing_ok=True)  # of a former image of this name
-        archive = out / "probabilities" / f"{image.stem}.npz"
-        if probabilities:
-            write_probabilities(archive, prediction.probability, prediction.classes)
-        else:
-            archive.unlink(missing_ok=True)
-        write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image))
+    if not images:
+        return
+    inputs = [pipeline.preprocess(one.pixels) if one.x is None else one.x for _, one in images]
+    for (image, loaded), probability in zip(images, pipeline.predict_each(inputs), strict=True):
+        workers.write(write, image, loaded.pixels, probability)
+
+
+def _write(
+    pipeline: Stages, out: Path, overlays: bool, probabilities: bool, image: Path, pixels: Pixels, probability: Any
+) -> None:
+    """Postprocess, and write the files of an image; the mask comes last, since an image with a mask is done."""
+    prediction = pipeline.postprocess(probability, (pixels.shape[0], pixels.shape[1]))
+    overlay = out / "overlays" / f"{image.stem}.png"
+    if overlays:
+        write_overlay(overlay, pixels, prediction.mask)
+    else:
+        overlay.unlink(missing_ok=True)  # of a former image of this name
+    archive = out / "probabilities" / f"{image.stem}.npz"
+    if probabilities:
+        write_probabilities(archive, prediction.probability, prediction.classes)
+    else:
+        archive.unlink(missing_ok=True)
+    write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image))
 
 
 def _is_done(out: Path, image: Path, overlays: bool, probabilities: bool) -> bool:

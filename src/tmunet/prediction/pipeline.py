@@ -4,11 +4,11 @@ The one place where channels, scale, normalization, test-time augmentation, slid
 (`postprocess.py`) come together; `Predictor`, evaluation, reports and export share it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -43,6 +43,25 @@ class Prediction:
     mask: NDArray[np.uint8]
     probability: NDArray[np.float32]
     classes: tuple[str, ...]
+
+
+class Stages(Protocol):
+    """What a `Pipeline` and an `Ensemble` do with an image, in steps that may run in threads of their own.
+
+    The input of the network and its probabilities are of any type: tensors for one model, tuples of them for several.
+    """
+
+    def load(self, image: Image) -> Pixels:
+        """Read an image."""
+
+    def preprocess(self, image: Pixels, original_size: Size | None = None) -> Any:
+        """Make the input of the network."""
+
+    def predict_each(self, inputs: Iterable[Any]) -> Iterator[Any]:
+        """Yield the probabilities of each input."""
+
+    def postprocess(self, probability: Any, size: Size) -> Prediction:
+        """Make the mask."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +103,10 @@ class Pipeline:
             return
         sizes = [(image.shape[0], image.shape[1]) for image in images]
         inputs = (self.preprocess(*pair) for pair in zip(images, original_sizes or sizes, strict=True))
+        yield from self.predict_each(inputs)
+
+    def predict_each(self, inputs: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Yield the probabilities (1, K, h, w) of each input (1, C, h, w); without a sliding window they make one batch."""
         batches = [torch.cat(list(inputs))] if self.tile_size is None else inputs
         for x in batches:
             yield from (one[None] for one in self.predict_probabilities(x).unbind())

@@ -3,6 +3,7 @@
 import hashlib
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -18,6 +19,7 @@ from tmunet.model import TrainedModel, check_size, load_model, serialize
 from tmunet.model_config import OperatingPoint
 from tmunet.model_config import packaged_model as packaged_model
 from tmunet.nn.inference.optimize import optimize_for_inference
+from tmunet.prediction.backends.export_cache import export_key, find_export, keep_export
 from tmunet.prediction.backends.names import TORCH, BackendName, Keep, Precision
 from tmunet.prediction.backends.onnx_export import write_onnx
 from tmunet.prediction.backends.sessions import PACKAGES, Session, create_session, require_backend
@@ -47,8 +49,8 @@ class Predictor:
             than those of training. A model that does not state its scale takes the image at its original one.
         tta: test-time augmentation: average over the flips of the training augmentation; up to four times the work.
         backend: "torch" is PyTorch in eager mode, "compile" is torch.compile, "cudagraph" replays a CUDA graph; "onnx" (ONNX
-            Runtime) and "openvino" export the network when the predictor is created, which takes half a minute, and compare it
-            with PyTorch in float32.
+            Runtime) and "openvino" export the network when the first predictor is created, which takes half a minute, keep it in
+            the user's cache folder (`TMUNET_CACHE`), and compare it with PyTorch in float32 each time.
         device: "auto" takes cuda, then mps, then the CPU.
         precision: "float32"; "tf32" on a CUDA device, with a mantissa of 10 bits; or "bfloat16".
         threshold: foreground probability above which a pixel is foreground, for two classes; None takes the operating point that
@@ -197,17 +199,28 @@ class Predictor:
         if self.backend not in PACKAGES:
             return create_session(self.backend, self.network, example, threads, self.precision)
         require_backend(self.backend)
+        key = export_key(self.network, self.config, self._side)
+        if (kept := find_export(key)) is not None:
+            with suppress(BackendError, OSError):  # such as a file that was deleted since; it is exported anew
+                return self._open_export(kept, example)
         try:
             with tempfile.TemporaryDirectory() as folder:  # the runtime has read the file when this ends
                 file = Path(folder) / "network.onnx"
                 write_onnx(optimize_for_inference(self.network), example.cpu(), file)
-                session = create_session(self.backend, self.network, example, threads, self.precision, file)
-            if self.precision == "float32":
-                reference = create_session(TORCH, self.network, example, threads, "float32")
-                compare_logits(session, reference, synthetic_images(1, *example.shape[1:]))
+                session = self._open_export(file, example)
+                keep_export(key, file)
         except BackendError as error:
             raise BackendError(
                 f"{self.config.model} with the backend {self.backend}: {error}. Use the backend {TORCH}.",
                 code=error.code,
             ) from error
+        return session
+
+    def _open_export(self, file: Path, example: torch.Tensor) -> Session:
+        """Create a session of an exported file; in float32 it is compared with PyTorch, also if the file was kept."""
+        threads = torch.get_num_threads()
+        session = create_session(self.backend, self.network, example, threads, self.precision, file)
+        if self.precision == "float32":
+            reference = create_session(TORCH, self.network, example, threads, "float32")
+            compare_logits(session, reference, synthetic_images(1, *example.shape[1:]))
         return session
