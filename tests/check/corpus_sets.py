@@ -52,6 +52,24 @@ def records_that_are_not_true(folder: Folder) -> None:
     describe(folder, cases={"control0": old, "gone": {"group": "patient 3"}})
 
 
+@defect(spacing_without_case="dataset.json")
+def spacing_of_no_case(folder: Folder) -> None:
+    describe(folder, spacing_mm={"control0": [0.5, 0.5], "Control1": [0.5, 0.5]})
+
+
+@defect(contradicting_spacing="images/third.tif")
+def spacing_that_the_file_contradicts(folder: Folder) -> None:
+    tifffile.imwrite(
+        folder.path / "images/third.tif",
+        folder.noise(),
+        photometric="rgb",
+        resolution=(40, 20),
+        resolutionunit="CENTIMETER",
+    )
+    folder.mask("third.png")
+    describe(folder, spacing_mm={"third": [0.25, 0.5]})
+
+
 @defect(unused_class="")
 def class_that_never_occurs(folder: Folder) -> None:
     describe(folder, classes=["background", "liver", "spleen"])

@@ -1,6 +1,7 @@
 """`tmunet train` and `tmunet demo`, from the first image to the report."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,9 @@ def test_a_run_is_trained_scored_continued_and_not_overwritten(
     answer = tmunet("train", "-d", data, "-o", run, *SMALL, "--optimizer.learning-rate", "1e-3")
     assert answer.code == 0
     golden("train", answer.out, hide=SPEEDS)
+    assert re.fullmatch(
+        r"epoch 1/1: train_loss [\d.]+, val_dice [\d.]+, val_loss [\d.]+; \d+ s, about 0 s left\n", answer.err
+    )
     config = RunFolder(run).read_config()
     assert (config.epochs, config.preprocess.size, config.optimizer.learning_rate) == (1, 32, 1e-3)
     assert (config.recipe, config.augment.horizontal_flip) == ("paper", 0.25)

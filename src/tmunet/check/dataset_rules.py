@@ -12,10 +12,12 @@ from tmunet.check.findings import Finding, Severity
 from tmunet.check.inspect import CaseInspection, ImageFacts
 from tmunet.check.rules import finding, sentence, shortened
 from tmunet.data.cases import DatasetInfo
+from tmunet.data.io.spacing import agree
 from tmunet.data.split.class_counts import count_classes
 from tmunet.data.split.leakage import Leak, LeakReport, find_leaks
 from tmunet.data.split.near_duplicates import NEAR_DUPLICATE, find_similar_pairs
 from tmunet.data.split.splits import Split, read_split
+from tmunet.errors import InputError
 from tmunet.text import pluralize
 
 _MAX_PAIRS = 1000  # a still video of N frames has N * N / 2 pairs
@@ -50,6 +52,24 @@ def _mixture(inspections: Sequence[CaseInspection], kind: str, of: Callable[[Ima
         counts=", ".join(f"{value} ({pluralize(count, 'image')})" for value, count in counts.items()),
         usual=usual,
     )
+
+
+def check_spacings(
+    info: DatasetInfo, names: Sequence[str], inspections: Sequence[CaseInspection], data: Path
+) -> Iterator[Finding]:
+    """Check `spacing_mm` of ``dataset.json``: names that are no case, and image files that state another spacing."""
+    known = frozenset(names)
+    if gone := [name for name in info.spacings if name not in known]:
+        shown, count = shortened([repr(name) for name in gone], _SHOWN_LEAKS), pluralize(len(gone), "case")
+        yield finding("spacing-without-case", ("dataset.json",), tuple(gone), count=count, names=shown)
+    for one in inspections:
+        if not one.is_case or one.image_file is None or one.name not in info.spacings:
+            continue
+        try:
+            agree(data / one.image_file.file, info.spacings[one.name])
+        except InputError as error:
+            fault = str(error).removeprefix(f"{data / one.image_file.file}: ")
+            yield finding("contradicting-spacing", (one.image_file.file,), (one.name,), fault=sentence(f"{fault}"))
 
 
 def _unused_classes(inspections: Sequence[CaseInspection], info: DatasetInfo) -> Iterator[Finding]:

@@ -168,9 +168,12 @@ class _Copy:
             if key in entry:
                 entry[key] = digest
                 renewed += 1
-        if renewed or len(kept) < len(records):
+        spacings = content.get("spacing_mm", {})
+        left = {name: spacing for name, spacing in spacings.items() if name not in gone}
+        if renewed or len(kept) < len(records) or len(left) < len(spacings):
             self._copy(path, self.aside / path.name)
-            write_json(self.target / path.name, {**content, "cases": kept})
+            entries = {"cases": kept} | ({"spacing_mm": left} if spacings else {})
+            write_json(self.target / path.name, {**content, **entries})
             removed = len(records) - len(kept)
             self._note(
                 path, f"{renewed} hashes renewed, {removed} records removed; the original is in {self.aside.name}/"

@@ -183,6 +183,16 @@ RULES: dict[str, Rule] = {
         "Expected one number of channels, but found {counts}; the files are those that do not have {usual}.",
         "Nothing, if only gray and RGB are mixed: one is converted to the other. Other channels must be the same in all.",
     ),
+    "spacing-without-case": Rule(
+        "fault",
+        "`spacing_mm` names {count} that are not there: {names}.",
+        "Correct the names in dataset.json, or remove the entries.",
+    ),
+    "contradicting-spacing": Rule(
+        "warning",
+        "{fault}",
+        "Evaluation refuses both: find out which is right, and correct the other.",
+    ),
     "unused-class": Rule(
         "warning",
         "The class {name!r} (label {label}) occurs in none of the {masks:,} masks that could be read.",

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tmunet.check.dataset_rules import check_consistency, check_duplicates, check_split
+from tmunet.check.dataset_rules import check_consistency, check_duplicates, check_spacings, check_split
 from tmunet.check.file_rules import check_files, check_names, check_records, read_json_file
 from tmunet.check.findings import SEVERITIES, CaseFacts, CheckReport, Finding
 from tmunet.check.inspect import CaseInspection, inspect_case
@@ -52,6 +52,7 @@ def check_dataset(data: Path, split: Path | None = None) -> CheckReport:
     names = sorted(images.by_name(), key=natural_key)
     if info is not None:
         findings += check_records(info, names, inspections)
+        findings += check_spacings(info, names, inspections, data)
     chosen, leaks = None, None
     path = data / "split.json" if split is None else split
     if split is not None or path.exists():

@@ -86,11 +86,14 @@ class EvaluateConfig:
                 f"Expected --tune-threshold to work on the val images, but got --subset {self.subset}: a threshold chosen on "
                 "test images makes their scores too high. Tune first, then evaluate --subset test."
             )
+        if self.subset is None:
+            object.__setattr__(self, "subset", "val" if self.tune_threshold else "test")
 
     @property
     def side(self) -> str:
         """The subset to score."""
-        return self.subset or ("val" if self.tune_threshold else "test")
+        assert self.subset is not None
+        return self.subset
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -19,7 +19,7 @@ VERBS = {
     "show": "draw a contact sheet of images with their masks",
     "split": "make train, val and test splits without data leakage",
     "train": "train a network on your images and masks",
-    "evaluate": "score a trained model on images with reference masks",
+    "evaluate": "score a trained model, or the masks of any program, against reference masks",
     "predict": "predict the masks of images",
     "export": "write a trained model for ONNX Runtime, OpenVINO or torch.export",
     "bench": "benchmark networks: parameters, MACs, latency, memory",

@@ -43,7 +43,8 @@ class Predictor:
 
     Args:
         model: a model folder or run folder, a model in memory, or None for the packaged model `nuclei-t`. Several models of the
-            same classes and channels are averaged: the mean of their probabilities at the size of the image.
+            same classes and channels are averaged: the mean of their probabilities at the size of the image. `config`, `network`
+            and warnings about domain shift are those of the first.
         tile_size: None resizes the whole image to the input size of training, as the paper does. A number of pixels resamples the
             image to the scale of the training images and runs a sliding window with tiles of that side: for images much larger
             than those of training. A model that does not state its scale takes the image at its original one.

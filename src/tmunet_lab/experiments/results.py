@@ -104,8 +104,19 @@ def known_groups(results: Sequence[RunResult]) -> dict[str, str]:
 
 
 def read_scores(folder: Path) -> dict[str, Any]:
-    """Read `summary.json` of an evaluation folder."""
-    return read_json_object(folder / "summary.json")
+    """Read `summary.json` of an evaluation folder.
+
+    Raises:
+        InputError: its distances are in mm, where the tables are in pixels.
+    """
+    scores = read_json_object(folder / "summary.json")
+    if scores.get("unit", "pixels") != "pixels":
+        raise InputError(
+            f"{folder}: expected distances in pixels, as the tables of the paper have them, but found {scores['unit']}; take "
+            "spacing_mm out of dataset.json, or the spacing out of the image files.",
+            path=folder,
+        )
+    return scores
 
 
 def collect_results(
