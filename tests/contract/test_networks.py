@@ -23,6 +23,9 @@ PINNED = {  # name: (parameters, multiply-accumulates of one 3 x 512 x 512 image
     "tmunet_t": (266_017, 525_388_032),
     "tmunet_s": (1_016_577, 1_786_855_936),
     "tmunet_b": (3_971_521, 6_508_823_552),
+    "tmunet2_t": (284_177, 262_758_400),
+    "tmunet2_s": (579_873, 474_660_864),
+    "tmunet2_b": (1_152_841, 1_242_578_944),
     "unet": (13_395_329, 123_681_636_352),
     "unet_classic": (31_037_633, 192_669_548_544),
     "nnunet": (46_323_111, 59_735_277_568),
@@ -64,7 +67,15 @@ def test_every_network_is_pinned() -> None:
     assert set(PINNED) == set(list_models())
 
 
-OTHER_SIZES = ("tmunet_s", "tmunet_b", "rolling_unet_m", "rolling_unet_l", "tmunet_released_s", "tmunet_released_b")
+OTHER_SIZES = (
+    "tmunet_s",
+    "tmunet_b",
+    "tmunet2_s",
+    "rolling_unet_m",
+    "rolling_unet_l",
+    "tmunet_released_s",
+    "tmunet_released_b",
+)
 
 
 def names(nightly: str = "") -> list[object]:
