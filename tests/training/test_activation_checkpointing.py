@@ -27,7 +27,9 @@ def step(network: nn.Module) -> dict[str, Tensor]:
     return {"loss": loss.detach(), **gradients, **dict(network.named_buffers())}
 
 
-@pytest.mark.parametrize("name", ["tmunet_t", "ulite", "unet", "tinyunet", "rolling_unet_s", "tmunet_released_t"])
+@pytest.mark.parametrize(
+    "name", ["tmunet_t", "tmunet2_t", "ulite", "unet", "tinyunet", "rolling_unet_s", "tmunet_released_t"]
+)
 def test_a_step_is_the_same(name: str) -> None:
     torch.manual_seed(0)
     network = create_model(name, 3, 1)
