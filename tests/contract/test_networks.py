@@ -29,6 +29,9 @@ PINNED = {  # name: (parameters, multiply-accumulates of one 3 x 512 x 512 image
     "tmunet_lite1": (3_907_705, 2_744_858_336),
     "tmunet_lite2": (4_547_305, 3_124_784_960),
     "unet_lite0": (5_198_161, 11_528_615_648),
+    "tmunet2_t": (284_177, 262_758_400),
+    "tmunet2_s": (579_873, 474_660_864),
+    "tmunet2_b": (1_152_841, 1_242_578_944),
     "unet": (13_395_329, 123_681_636_352),
     "unet_classic": (31_037_633, 192_669_548_544),
     "nnunet": (46_323_111, 59_735_277_568),
@@ -80,7 +83,7 @@ def test_every_network_is_pinned() -> None:
 
 
 OTHER_SIZES = (
-    *("tmunet_s", "tmunet_b", "tmunet_lite1", "tmunet_lite2"),
+    *("tmunet_s", "tmunet_b", "tmunet2_s", "tmunet_lite1", "tmunet_lite2"),
     *("rolling_unet_m", "rolling_unet_l", "tmunet_released_s", "tmunet_released_b"),
     *("unext_s", "mkunet_t", "mkunet_s", "mkunet_m", "mkunet_l"),
 )

@@ -28,7 +28,8 @@ def step(network: nn.Module) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize(
-    "name", ["tmunet_t", "tmunet_lite0", "ulite", "unet", "tinyunet", "rolling_unet_s", "tmunet_released_t"]
+    "name",
+    ["tmunet_t", "tmunet2_t", "tmunet_lite0", "ulite", "unet", "tinyunet", "rolling_unet_s", "tmunet_released_t"],
 )
 def test_a_step_is_the_same(name: str) -> None:
     torch.manual_seed(0)

@@ -11,10 +11,12 @@ from itertools import pairwise
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from tmunet.nn.inference.fused_axial import InferenceAxialConv
 from tmunet.nn.inference.fused_xlstm import InferenceXLSTM
 from tmunet.nn.inference.tiled_tmunet import InferenceTMUNet
 from tmunet.nn.layers import BLOCK
 from tmunet.nn.tmunet import TMUNet
+from tmunet.nn.tmunet2 import AxialConv
 from tmunet.nn.xlstm import BidirectionalXLSTM
 
 
@@ -62,6 +64,11 @@ _replace_children = inference_module.dispatch(nn.Module)
 def _(layer: BidirectionalXLSTM) -> nn.Module:
     whole_blocks = layer.norm.normalized_shape[0] // layer.forward_mlstm.heads % BLOCK == 0
     return InferenceXLSTM(layer) if whole_blocks else layer
+
+
+@inference_module.register
+def _(layer: AxialConv) -> nn.Module:
+    return InferenceAxialConv(layer)
 
 
 @inference_module.register
