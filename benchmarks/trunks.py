@@ -21,6 +21,7 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from tmunet_lab.bench.macs import count_macs, count_parameters
 from torch import Tensor, nn
 from trunk_candidates import CANDIDATES, Candidate, Trunk
 
@@ -43,7 +44,6 @@ from tmunet.training.optimizer import learning_rate_factor
 from tmunet.training.train_config import OptimizerConfig, read_recipe
 from tmunet.versions import versions
 from tmunet_lab.bench.environment import processor
-from tmunet_lab.bench.macs import count_macs, count_parameters
 from tmunet_lab.bench.timing import Quartiles, ratio, time_interleaved
 
 HERE = Path(__file__).parent

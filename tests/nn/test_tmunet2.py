@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 import torch
+from tmunet_lab.bench.macs import count_macs
 from torch import Tensor, nn
 
 from tmunet.nn.inference.fused_axial import InferenceAxialConv
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.nn.mstm import MSTMBlock
 from tmunet.nn.tmunet2 import SIZES, AxialConv, TMUNet2
-from tmunet_lab.bench.macs import count_macs
 
 from .random_weights import randomized
 

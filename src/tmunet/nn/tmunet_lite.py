@@ -16,6 +16,7 @@ from tmunet.nn.encoders.efficientnet_lite import EfficientNetLite
 from tmunet.nn.input_size import InputSize
 from tmunet.nn.layers import BLOCK, DepthwiseSeparableConv, upsample_like
 from tmunet.nn.mstm import MSTMBlock, MSTMConfig
+from tmunet.nn.residual_scale import ResidualScale
 
 
 @dataclass(frozen=True)
@@ -88,29 +89,10 @@ class TMUNetLite(nn.Module):
         return upsample_like(self.head(d1), x)  # (B, num_classes, H, W)
 
 
-class ScaledMSTM(nn.Module):
-    """An MSTM block whose change to the map is scaled by a learned factor for each channel: x + g (MSTM(x) - x).
-
-    Args:
-        dim: channels d of the map.
-        config: of the block.
-        scale: first value of g; near 0 the block starts as the identity (Touvron et al., "Going Deeper with Image
-            Transformers", ICCV 2021, section 2: LayerScale).
-    """
-
-    def __init__(self, dim: int, config: MSTMConfig, scale: float) -> None:
-        super().__init__()
-        self.mstm = MSTMBlock(dim, config)
-        self.scale = nn.Parameter(torch.full((dim, 1, 1), scale))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, d, H, W) -> (B, d, H, W)."""
-        changed: Tensor = x + self.scale * (self.mstm(x) - x)
-        return changed
-
-
 def _memory(dim: int, config: TMUNetLiteConfig) -> nn.Module:
-    return ScaledMSTM(dim, config.mstm, config.residual_scale) if config.mstm.xlstm else nn.Identity()
+    if not config.mstm.xlstm:
+        return nn.Identity()
+    return ResidualScale(MSTMBlock(dim, config.mstm), dim, config.residual_scale)
 
 
 SIZES = {
