@@ -4,20 +4,21 @@ import pytest
 import torch
 
 from tmunet.nn.mstm import MSTMBlock, MSTMConfig
-from tmunet.nn.tmunet_lite import ScaledMSTM, TMUNetLite
+from tmunet.nn.residual_scale import ResidualScale
+from tmunet.nn.tmunet_lite import TMUNetLite
 
 OFF = {"xlstm": False, "pooling": False, "dwconv": False}
 
 
 def test_the_memory_is_added_by_its_scale() -> None:
-    memory = ScaledMSTM(16, MSTMConfig(), 0.1).eval()
+    memory = ResidualScale(MSTMBlock(16, MSTMConfig()), 16).eval()
     x = torch.randn(2, 16, 5, 7)
     with torch.no_grad():
-        torch.testing.assert_close(memory(x), 0.9 * x + 0.1 * memory.mstm(x))
+        torch.testing.assert_close(memory(x), 0.9 * x + 0.1 * memory.block(x))
         memory.scale.zero_()
         assert torch.equal(memory(x), x)
         memory.scale.fill_(1)
-        torch.testing.assert_close(memory(x), memory.mstm(x))
+        torch.testing.assert_close(memory(x), memory.block(x))
         memory.scale.zero_()[3] = 1
         changed = (memory(x) != x).any(dim=(0, 2, 3))
     assert changed.tolist() == [channel == 3 for channel in range(16)]
