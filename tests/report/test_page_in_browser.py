@@ -21,7 +21,7 @@ FLAGS = (
     "--disable-sync",
     "--hide-scrollbars",
     "--enable-logging=stderr",
-    "--tile-size-size=1000,1600",
+    "--window-size=1000,1600",
 )
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs the browser chromium")
