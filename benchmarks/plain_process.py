@@ -36,8 +36,9 @@ def main() -> None:
         return
     page = f"""# A plain Python process
 
-`python benchmarks/plain_process.py --rounds {given.rounds} --threads {given.threads}`: `Predictor`, one image, batch 1, float32,
-{given.threads} thread, fresh processes in turns, medians of {given.rounds} rounds. Ratios are medians of those of each round.
+`python benchmarks/plain_process.py --names {" ".join(given.names)} --rounds {given.rounds} --calls {given.calls}
+--threads {given.threads}`: `Predictor`, one image, batch 1, float32, {given.threads} thread,
+fresh processes in turns, medians of {given.rounds} rounds. Ratios are medians of those of each round.
 
 | network | process | CPU ms, 512 | CPU / plain | wall / plain | CPU ms, 1024 | CPU / plain | growth, CPU (wall) | page faults |
 |---|---|---|---|---|---|---|---|---|
