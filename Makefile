@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test lint coverage slow nightly reproduce-smoke format clean
+.PHONY: help demo test lint coverage docs slow nightly reproduce-smoke format clean
 .DEFAULT_GOAL := help
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make test     the fast tests (minutes)"
 	@echo "make lint     style and types"
 	@echo "make coverage the fast tests with the share of lines that they run"
+	@echo "make docs     the documentation as a site in site/; fails on a broken link (a minute)"
 	@echo "make slow     the slow tests: end to end, several processes, every size (minutes)"
 	@echo "make nightly  all tests, the longest too, and ten times the random examples"
 	@echo "make reproduce-smoke  all steps of 'tmunet reproduce' on the sample images (minutes)"
@@ -36,6 +37,9 @@ coverage: $(VENV)/.test
 	@$(BIN)/coverage run -m pytest --quiet --numprocesses auto --dist worksteal
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
+
+docs: $(VENV)/.docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 slow: $(VENV)/.test
 	@$(BIN)/python -m pytest --quiet -m slow --numprocesses auto --dist worksteal
@@ -74,3 +78,8 @@ $(VENV)/.test: pyproject.toml $(VENV)/.torch
 	@echo "Installing tmunet with all extras and the test tools ..."
 	@$(PIP) --editable '.[all,dev]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: pyproject.toml $(VENV)/.torch
+	@echo "Installing tmunet and what builds the documentation ..."
+	@$(PIP) --editable '.[docs]'
+	@touch $@
