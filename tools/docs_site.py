@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from cli_reference import cli_reference
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -17,6 +18,7 @@ from pymdownx.slugs import slugify
 
 ROOT = Path(__file__).parents[1]
 OUTSIDE = "repository/"
+COMMANDS = "<!-- cli_reference -->"  # the place of the reference of the command line
 LINK = re.compile(r"\[([^\[\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)([^)]*)\)")
 INDEX = re.compile(r"^\*\*(.+)\*\*$|^- \[(.+?)\]\(([^)#]+)\)", re.MULTILINE)
 
@@ -68,7 +70,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
             return f"{text} (`{source}/`)" if source not in text else text
         return f"[{text}]({posixpath.relpath(in_site(source), posixpath.dirname(here) or '.')}{rest})"
 
-    return LINK.sub(rewrite, markdown)
+    return LINK.sub(rewrite, markdown).replace(COMMANDS, cli_reference() if COMMANDS in markdown else "")
 
 
 def in_site(source: str) -> str:

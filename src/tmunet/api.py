@@ -28,6 +28,9 @@ def train(
 ) -> "RunFolder":
     """Train a network on a data set; the run folder that is returned holds the model, the settings and the metrics.
 
+        run = tmunet.train("my-data", recipe="strong", epochs=100, out="runs/mine")
+        scores = tmunet.evaluate(run.path, "my-data")
+
     Args:
         data: data set folder (images/, masks/) or its split file; or a torch Dataset of training items (image, mask): the image
             (C, H, W) as a tensor or (H, W, C) as an array, of 8 or 16 bits or floats between 0 and 1, the mask (H, W) of labels.
@@ -43,9 +46,6 @@ def train(
         UsageError: an unknown setting or a value that does not fit, the run folder exists already, or `val`, `classes` or
             `ignore_label` beside a folder, whose files say them.
         DataError: all faults of the data set, before the first epoch.
-
-        run = tmunet.train("my-data", recipe="strong", epochs=100, out="runs/mine")
-        scores = tmunet.evaluate(run.path, "my-data")
     """
     from tmunet.data.item_dataset import IN_MEMORY, dataset_of_items
     from tmunet.training.fit import train as fit

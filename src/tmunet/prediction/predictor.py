@@ -56,7 +56,9 @@ class Predictor:
         precision: "float32"; "tf32" on a CUDA device, with a mantissa of 10 bits; or "bfloat16".
         threshold: foreground probability above which a pixel is foreground, for two classes; None takes the operating point that
             is stored with the model, and 0.5 without one or where several models have different ones.
-        keep, fill_holes, min_size: cleaning of masks; see `tmunet.prediction.postprocess.Postprocess`.
+        keep: "largest" keeps the largest object of each class; see `tmunet.prediction.postprocess.Postprocess`.
+        fill_holes: fill the holes of objects.
+        min_size: remove objects of fewer pixels.
 
     Attributes:
         postprocess: threshold and cleaning that are used.

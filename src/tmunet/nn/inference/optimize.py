@@ -26,12 +26,12 @@ def optimize_for_inference(network: nn.Module) -> nn.Module:
     `Predictor` runs this form by itself. BatchNorm is folded only into a convolution right before it in an `nn.Sequential`:
     elsewhere the order of layers is unknown. A TM-UNet runs its fine stages tile by tile, in channels-last memory format.
 
-    Args:
-        network: images (B, C, H, W) -> logits (B, K, H, W), as from `create_model` or `load_model`; it is not changed.
-
         network = tmunet.optimize_for_inference(tmunet.create_model("tmunet_s"))
         with torch.inference_mode():
             logits = network(images)
+
+    Args:
+        network: images (B, C, H, W) -> logits (B, K, H, W), as from `create_model` or `load_model`; it is not changed.
     """
     return inference_module(deepcopy(network).eval().requires_grad_(False))
 
