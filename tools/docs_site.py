@@ -12,6 +12,7 @@ from typing import Any
 
 from cli_reference import cli_reference
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pymdownx.slugs import slugify
@@ -19,7 +20,12 @@ from pymdownx.slugs import slugify
 ROOT = Path(__file__).parents[1]
 OUTSIDE = "repository/"
 COMMANDS = "<!-- cli_reference -->"  # the place of the reference of the command line
-LINK = re.compile(r"\[([^\[\]]*)\]\((?!https?:|mailto:|#)([^)#\s]+)([^)]*)\)")
+LINK = re.compile(r"\[([^\[\]]*)\]\((?![a-z]+:|#)([^)#\s]+)([^)]*)\)")
+FOREIGN = re.compile(
+    r"<(?:script|img|iframe|source|video)\b[^>]*\bsrc=[\"']?(?:https?:)?//[^\"' >]*"
+    r"|<link\b(?![^>]*rel=[\"']?canonical)[^>]*\bhref=[\"']?(?:https?:)?//[^\"' >]*"
+    r"|(?:@import\s|url\()\s*[\"']?(?:https?:)?//[^\"') ]*"
+)
 INDEX = re.compile(r"^\*\*(.+)\*\*$|^- \[(.+?)\]\(([^)#]+)\)", re.MULTILINE)
 
 
@@ -71,6 +77,13 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
         return f"[{text}]({posixpath.relpath(in_site(source), posixpath.dirname(here) or '.')}{rest})"
 
     return LINK.sub(rewrite, markdown).replace(COMMANDS, cli_reference() if COMMANDS in markdown else "")
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Fail if a page would load anything from another server."""
+    for page in sorted(Path(config.site_dir).rglob("*.html")) + sorted(Path(config.site_dir).rglob("*.css")):
+        if request := FOREIGN.search(page.read_text("utf-8")):
+            raise PluginError(f"{page.name} loads a file from another server: {request[0]}")
 
 
 def in_site(source: str) -> str:
