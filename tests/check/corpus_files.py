@@ -53,12 +53,12 @@ def truncated_files(folder: Folder) -> None:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-@defect(unreadable=("images/prose.png", "images/gif.png"))
+@defect(unreadable=("images/prose.png", "images/webp.png"))
 def no_images(folder: Folder) -> None:
     folder.case("prose")
     (folder.path / "images/prose.png").write_text("This is no image.")
-    folder.case("gif")
-    folder.image("gif.png", format="GIF")
+    folder.case("webp")
+    folder.image("webp.png", format="WEBP")
 
 
 @defect(not_a_file=("images/broken.png", "images/loop.png", "masks/folder.png", "images/pipe.png"))
@@ -90,9 +90,9 @@ def decompression_bomb(folder: Folder) -> None:
     (folder.path / "images/bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + pixels)
 
 
-@defect(skipped=("images/a.gif", "images/b.WEBP", "images/c.dcm", "masks/d.nii.gz", "masks/e.npy", "masks/f"))
+@defect(skipped=("images/a.heic", "images/b.WEBP", "images/c.dcm", "masks/d.nii.gz", "masks/e.npy", "masks/f"))
 def other_suffixes(folder: Folder) -> None:
-    for name in ("images/a.gif", "images/b.WEBP", "images/c.dcm", "masks/d.nii.gz", "masks/e.npy", "masks/f"):
+    for name in ("images/a.heic", "images/b.WEBP", "images/c.dcm", "masks/d.nii.gz", "masks/e.npy", "masks/f"):
         (folder.path / name).write_bytes(b"x")
     for name in (".hidden.png", "._a.gif", "Thumbs.db", ".DS_Store", "desktop.ini"):  # these are no findings
         (folder.path / "images" / name).write_bytes(b"x")

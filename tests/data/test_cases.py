@@ -63,7 +63,7 @@ def test_missing_folders_are_named_once(tmp_path):
 def test_a_set_without_images_is_a_fault(make_set):
     cases, (fault,) = find_cases(make_set())
     assert not cases
-    assert "holds no images; expected files with the suffixes .bmp, .jpeg" in fault
+    assert "holds no images; expected files with the suffixes .bmp, .gif" in fault
 
 
 def test_without_a_file_the_classes_are_two(tmp_path):

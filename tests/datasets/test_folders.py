@@ -8,7 +8,8 @@ from PIL import Image
 
 from tmunet.data.split.group_table import read_groups
 from tmunet.datasets._build.faults import DatasetImportError
-from tmunet.datasets.folders import FilePattern, FolderOptions, plan
+from tmunet.datasets._build.file_pattern import FilePattern
+from tmunet.datasets.folders import FolderOptions, plan
 from tmunet.errors import DataError, InputError, UsageError
 
 from .miniatures import SMALL, box, faults_of, photograph, save, source_of
@@ -122,7 +123,7 @@ def test_stored_values_get_their_classes(tmp_path):
     ("options", "message"),
     [
         ({"masks": "m/*.png"}, r"Expected `masks` to hold \{name\}"),
-        ({"masks": "m/{name}.gif"}, "to end in one of .bmp, .jpeg"),
+        ({"masks": "m/{name}.txt"}, "to end in one of .bmp, .gif"),
         ({"images": "{name}/{name}.png"}, r"Expected \{name\} at most once in a pattern"),
         ({"images": "m/*.png"}, "Every file that fits `images`, 'm/\\*.png', fits `masks`"),
         ({"name": " "}, "Expected `name` to be the name"),

@@ -170,8 +170,8 @@ def test_a_mask_of_another_image_of_the_same_name_is_made_anew(scans: Path, nois
 
 def test_what_a_folder_holds_beside_its_images_is_told(scans: Path, noise: Draw) -> None:
     Image.fromarray(noise(9, 9)).save(scans / "more" / "inside.png")
-    (scans / "film.gif").write_bytes(b"")
-    with pytest.warns(TMUNetWarning, match=r"scans: passed over film.gif, more: .*'\*\*/\*.png' takes folders inside"):
+    (scans / "film.webp").write_bytes(b"")
+    with pytest.warns(TMUNetWarning, match=r"scans: passed over film.webp, more: .*'\*\*/\*.png' takes folders inside"):
         assert len(find_images(["scans"])) == 4
 
 

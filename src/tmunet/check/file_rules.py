@@ -21,6 +21,8 @@ SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"),
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
+    "GIF": (".gif",),
+    "PPM": (".ppm", ".pgm", ".pbm"),
 }
 """Suffixes of each format, in lower case; the first is the usual one."""
 

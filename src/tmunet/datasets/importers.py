@@ -28,6 +28,10 @@ _MODULES = {
 }
 
 
+RECOGNIZED = ("GlaS", "MoNuSeg", "ISIC2018", "BUSI")
+"""Data sets whose file names are their own, so that they are known by them."""
+
+
 def list_sets() -> tuple[str, ...]:
     """List the names that `tmunet import` takes; the last two are formats for any data."""
     return tuple(_MODULES)

@@ -1,4 +1,4 @@
-"""Decode PNG, JPEG and BMP with Pillow, TIFF with tifffile, into stored values that are neither image nor mask yet."""
+"""Decode PNG, JPEG, BMP, GIF and PPM with Pillow, TIFF with tifffile, into stored values that are neither image nor mask yet."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ExifTags import Base as ExifTag
+from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.ImagePalette import raw
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
@@ -78,13 +80,15 @@ def check_size(path: Path, width: int, height: int, channels: int = 1) -> None:
         )
 
 
-PillowFormat = Literal["PNG", "JPEG", "BMP", "TIFF"]
+PillowFormat = Literal["PNG", "JPEG", "BMP", "TIFF", "GIF", "PPM"]
 
 _FILES: dict[PillowFormat, type[ImageFile]] = {
     "PNG": PngImageFile,
     "JPEG": JpegImageFile,
     "BMP": BmpImageFile,
     "TIFF": TiffImageFile,
+    "GIF": GifImageFile,
+    "PPM": PpmImageFile,
 }
 
 
@@ -121,6 +125,8 @@ def _from_pillow(path: Path, image: ImageFile) -> DecodedImage:
     mode = image.mode
     if mode in ("CMYK", "YCbCr"):
         return DecodedImage(np.asarray(image.convert("RGB")))
+    if mode == "I" and image.format == "PPM":  # more than 8 bits, at most 16
+        return DecodedImage(np.asarray(image).astype(np.uint16)[:, :, None])
     if mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "RGBa", "RGBX") and not mode.startswith("I;16"):
         raise InputError(
             f"{path}: its pixels are of the kind {mode!r}; expected gray, RGB or palette of 8 or 16 bits. "

@@ -1,4 +1,4 @@
-"""Read PNG, JPEG, BMP and TIFF images into arrays: format by content, upright, values unchanged."""
+"""Read PNG, JPEG, BMP, TIFF, GIF and PPM images into arrays: format by content, upright, values unchanged."""
 
 from pathlib import Path
 from typing import Literal
@@ -22,12 +22,12 @@ __all__ = [
     "to_image",
 ]
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm"})
 """Suffixes, in lower case, by which image files are found in a folder; compare with ``suffix.lower()``."""
 
 Pixels = NDArray[np.uint8 | np.uint16]
 
-ImageFormat = Literal["PNG", "JPEG", "BMP", "TIFF"]
+ImageFormat = Literal["PNG", "JPEG", "BMP", "TIFF", "GIF", "PPM"]
 
 _FIRST_BYTES: dict[bytes, ImageFormat] = {
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -37,11 +37,13 @@ _FIRST_BYTES: dict[bytes, ImageFormat] = {
     b"MM\0*": "TIFF",
     b"II+\0": "TIFF",  # BigTIFF
     b"MM\0+": "TIFF",
+    b"GIF8": "GIF",
+    **{f"P{kind}{space}".encode(): "PPM" for kind in range(1, 7) for space in "\n\r\t "},
 }
 
 
 def read_image(path: Path) -> Pixels:
-    """Read a PNG, JPEG, BMP or TIFF image; the content decides the format, not the suffix.
+    """Read a PNG, JPEG, BMP, TIFF, GIF or PPM image; the content decides the format, not the suffix.
 
     The image is turned upright by its orientation tag. 1-bit images become 0 and 255. A palette becomes RGB,
     or gray if all its colors are gray. CMYK becomes RGB. An alpha plane is left out, without blending.
@@ -141,6 +143,6 @@ def image_format(path: Path) -> ImageFormat:
         if start.startswith(magic):
             return kind
     raise InputError(
-        f"{path}: expected a PNG, JPEG, BMP or TIFF image, but the file begins with {start!r}; "
+        f"{path}: expected a PNG, JPEG, BMP, TIFF, GIF or PPM image, but the file begins with {start!r}; "
         "convert it to one of these formats."
     )

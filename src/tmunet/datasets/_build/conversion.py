@@ -21,7 +21,7 @@ from tmunet.labels import IGNORE_LABEL
 from tmunet.visualize import color
 
 _LUMA = np.array([299, 587, 114], np.uint32)  # thousandths of ITU-R BT.601
-_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tif"}
+_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tif", "GIF": ".png", "PPM": ".png"}
 _DOWNLOAD_AGAIN = "download the file again"
 
 
@@ -136,6 +136,18 @@ def merge_instances(source: SourceFiles, mask: PurePosixPath) -> ReadMask:
     return read
 
 
+def unite(readers: Sequence[ReadMask]) -> ReadMask:
+    """Unite several masks of an image, of two classes: a pixel is foreground if it is in one of them."""
+
+    def read(size: tuple[int, int]) -> Labels:
+        united = np.zeros(size, np.uint8)
+        for reader in readers:
+            united |= reader(size)
+        return united
+
+    return read
+
+
 def _check_size(path: Path, found: tuple[int, ...], size: tuple[int, int]) -> None:
     if found[:2] != size:
         message = (
@@ -163,7 +175,7 @@ class WrittenCase:
 def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, folder: Path) -> WrittenCase:
     """Write ``images/NAME.*`` and ``masks/NAME.png`` of a case; safe to call in threads.
 
-    PNG, JPEG and BMP are copied byte for byte, with the suffix of their content. A TIFF becomes a PNG of the same values,
+    PNG, JPEG and BMP are copied byte for byte, with the suffix of their content. TIFF, GIF and PPM become PNG of the same values,
     since many programs cannot open those of medical data sets; 16-bit color and other numbers of channels stay TIFF.
     Masks of two classes are gray, 0 and 255; others have a palette whose index is the label.
 
@@ -204,7 +216,7 @@ def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, fo
 def _encode_image(path: Path, image: Pixels) -> tuple[str, bytes, bool]:
     """Suffix and content of the image file, and whether it was encoded anew."""
     kind = image_format(path)
-    if kind == "TIFF" and (image.shape[2] == 1 or (image.shape[2] == 3 and image.dtype == np.uint8)):
+    if kind in ("TIFF", "GIF", "PPM") and (image.shape[2] == 1 or (image.shape[2] == 3 and image.dtype == np.uint8)):
         return ".png", _to_png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)), True
     return _SUFFIXES[kind], path.read_bytes(), False
 

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -43,13 +43,22 @@ class Imported:
 
 
 def import_dataset(
-    importer: Importer, location: Path, destination: Path, command: str, fixed_splits_of: str | None = None
+    importer: Importer,
+    location: Path,
+    destination: Path,
+    command: str,
+    fixed_splits_of: str | Callable[[], str | None] | None = None,
 ) -> Imported:
-    """Import a download, a folder or an archive: extract, plan and `build`, with the errors of these steps."""
+    """Import a download, a folder or an archive: extract, plan and `build`, with the errors of these steps.
+
+    `fixed_splits_of` may be a function, for an importer that finds out the data set when it plans.
+    """
     check_destination(destination, location)
     with _temporary_folder(destination) as temporary:
         source = open_source(location, temporary / "extracted")
-        return _build(importer(source), source, temporary / "dataset", destination, command, fixed_splits_of)
+        plan = importer(source)
+        known = fixed_splits_of() if callable(fixed_splits_of) else fixed_splits_of
+        return _build(plan, source, temporary / "dataset", destination, command, known)
 
 
 def build(plan: ImportPlan, source: SourceFiles, destination: Path, command: str, fixed_splits_of: str | None = None) -> Imported:
