@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tmunet.class_names import in_labels_of, match_classes
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
-from tmunet.data.io.images import to_channels
+from tmunet.data.io.images import check_range, to_channels
 from tmunet.data.preprocess import resize_image, resize_mask
 from tmunet.data.reader import LoadedCase, map_cases
 from tmunet.errors import DataError, InputError
@@ -134,6 +134,7 @@ def evaluate(
     with progress_bar(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image") as bar:
 
         def score(index: int, loaded: LoadedCase) -> None:
+            check_range(cases[index].image, loaded.has_known_range, predictor.config.preprocess.normalize)
             pixels = predictor.pipeline.load(to_channels(loaded.image, predictor.config.preprocess.channels))
             shift.add(str(cases[index].image), pixels)
             images.add(loaded)

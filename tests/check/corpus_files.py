@@ -72,14 +72,23 @@ def impostors(folder: Folder) -> None:
     (folder.path / "masks/folder.png").mkdir()
 
 
-@defect(unreadable=("images/animated.png", "images/pages.tif", "images/float.tif"))
+@defect(
+    unreadable=("images/animated.png", "images/pages.tif", "images/nan.tif"),
+    number_range="images/float.tif",
+    mixed_bits="images/float.tif",
+)
 def pictures_of_other_kinds(folder: Folder) -> None:
-    for name in ("animated", "pages", "float"):
+    for name in ("animated", "pages", "nan", "float"):
         folder.mask(f"{name}.png")
     second = Image.fromarray(folder.noise())
     folder.image("animated.png", save_all=True, append_images=[second])
     folder.image("pages.tif", save_all=True, append_images=[second])
-    tifffile.imwrite(folder.path / "images/float.tif", np.zeros(SHAPE, np.float32))
+    tifffile.imwrite(folder.path / "images/nan.tif", np.full(SHAPE, np.nan, np.float32))
+    tifffile.imwrite(
+        folder.path / "images/float.tif",
+        np.random.default_rng(5).normal(size=(*SHAPE, 3)).astype(np.float32),
+        photometric="rgb",
+    )
 
 
 @defect(unreadable="images/bomb.png")
@@ -173,6 +182,12 @@ def palettes_in_several_orders(folder: Folder) -> None:
         picture = Image.fromarray(disc())
         picture.putpalette([value for color in colors for value in color])
         picture.save(folder.path / "masks" / f"{name}.png")
+
+
+@defect(mask_numbers="masks/half.tif")
+def mask_of_fractions(folder: Folder) -> None:
+    folder.image("half.png")
+    tifffile.imwrite(folder.path / "masks/half.tif", np.resize(np.array((0, 0.5), np.float32), SHAPE))
 
 
 @defect(mask_values=("masks/three.png", "masks/gray_128.png"))

@@ -167,6 +167,8 @@ def _check_image(file: str, case: str, image: ImageFacts) -> Iterator[Finding]:
         yield finding("transparent-image", *where, pixels=image.transparent)
     if image.one_color:
         yield finding("one-color", *where)
+    elif not image.has_known_range:
+        yield finding("number-range", *where)
     elif image.bits == 16 and (image.high - image.low) < 65536 // SMALL_PART:
         yield finding("small-range", *where, low=image.low, high=image.high)
 

@@ -109,7 +109,9 @@ def _given(config: ImportConfig) -> list[str]:
     """The flags that were given."""
     words = ("name", "source", "destination")
     return [
-        field.name for field in fields(config) if field.name not in words and getattr(config, field.name) != field.default
+        field.name
+        for field in fields(config)
+        if field.name not in words and getattr(config, field.name) != field.default
     ]
 
 
@@ -123,7 +125,9 @@ def _check_two_words(config: ImportConfig) -> None:
         name = find_name(config.name)
     except UsageError:
         return
-    raise UsageError(f"Expected a folder to make, as in `tmunet import {name} {config.source} DESTINATION`.", code="missing")
+    raise UsageError(
+        f"Expected a folder to make, as in `tmunet import {name} {config.source} DESTINATION`.", code="missing"
+    )
 
 
 def _folder_options(config: ImportConfig, destination: Path) -> "FolderOptions":

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmunet.data.cases import Case, DatasetInfo
-from tmunet.data.io.images import Pixels, read_image
-from tmunet.data.io.masks import read_mask_and_legend
+from tmunet.data.io.images import Pixels, decode_image, to_image
+from tmunet.data.io.mask_values import describe_values
+from tmunet.data.io.masks import MaskValueError, expected_values, read_mask_and_legend
 from tmunet.data.io.palettes import CONFLICT_HINT, Legend, find_conflict
 from tmunet.data.parallel import map_threaded
 from tmunet.errors import DataError, InputError
@@ -21,11 +22,27 @@ Legends = list[tuple[str, Legend | None]]
 
 @dataclass(frozen=True)
 class LoadedCase:
-    """A decoded case: image (H, W, C) of 8 or 16 bits, labels (H, W), legend of the mask file if it has a palette."""
+    """A decoded case.
+
+    Attributes:
+        image: (H, W, C) of 8 or 16 bits.
+        mask: labels (H, W).
+        legend: of the mask file, if it has a palette.
+        has_known_range: False for images of signed, 32-bit or floating-point numbers; see `check_range`.
+    """
 
     image: Pixels
     mask: NDArray[np.uint8]
     legend: Legend | None = None
+    has_known_range: bool = True
+
+
+class CaseError(DataError):
+    """All faults of a case but wrong mask values, which are `mask_values`."""
+
+    def __init__(self, where: str, faults: Sequence[str], mask_values: MaskValueError | None) -> None:
+        super().__init__(where, faults)
+        self.mask_values = mask_values
 
 
 def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
@@ -35,13 +52,17 @@ def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
         DataError: all faults of the case: an unreadable file, wrong mask values, no mask, or different sizes.
     """
     faults: list[str] = []
-    image = collect_errors(faults, lambda: read_image(case.image))
-    read = None
+    decoded = collect_errors(faults, lambda: decode_image(case.image))
+    image = None if decoded is None else collect_errors(faults, lambda: to_image(case.image, decoded))
+    read, wrong_values = None, None
     if case.mask is None:
         faults.append(f"{case.image}: has no mask; training and evaluation need one.")
     else:
         path = case.mask
-        read = collect_errors(faults, lambda: read_mask_and_legend(path, info.classes, info.ignore_label))
+        try:
+            read = collect_errors(faults, lambda: read_mask_and_legend(path, info.classes, info.ignore_label))
+        except MaskValueError as error:
+            wrong_values = error
     mask, legend = read or (None, None)
     if image is not None and mask is not None and image.shape[:2] != mask.shape:
         faults.append(
@@ -49,9 +70,9 @@ def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
             f"its image {case.image.name}, turned upright, has {image.shape[1]} x {image.shape[0]}; "
             "export the mask again at the size of the image."
         )
-    if image is None or mask is None or faults:
-        raise DataError(case.name, faults)
-    return LoadedCase(image, mask, legend)
+    if decoded is None or image is None or mask is None or faults:
+        raise CaseError(case.name, faults, wrong_values)
+    return LoadedCase(image, mask, legend, decoded.has_known_range)
 
 
 def map_cases(
@@ -76,22 +97,36 @@ def map_cases(
     legends = [] if legends is None else legends
     reported = palette_faults(legends)
 
-    def load(case: Case) -> LoadedCase | DataError:
+    def load(case: Case) -> LoadedCase | CaseError:
         try:
             return load_case(case, info)
-        except DataError as error:
+        except CaseError as error:
             return error
 
+    wrong_values: list[MaskValueError] = []
+    place = 0  # of the first of them among the faults
     for index, loaded in enumerate(map_threaded(load, cases)):
-        if isinstance(loaded, DataError):
+        if isinstance(loaded, CaseError):
             faults += loaded.faults
+            if loaded.mask_values is not None:
+                place = place if wrong_values else len(faults)
+                wrong_values.append(loaded.mask_values)
             continue
         legends.append((str(cases[index].mask), loaded.legend))
         try:
             use(index, loaded)
         except InputError as error:  # such as channels that the network does not take
             faults.append(f"{cases[index].image}: {error}")
+    faults[place:place] = _value_faults(wrong_values, len(cases), info)
     return faults if reported else faults + palette_faults(legends)
+
+
+def _value_faults(errors: Sequence[MaskValueError], of: int, info: DatasetInfo) -> list[str]:
+    """One fault for all masks with values that are no labels, since the same advice holds for all."""
+    if len(errors) < 2:
+        return [str(error) for error in errors]
+    found, hint = describe_values([error.counts for error in errors], of, info.classes, info.ignore_label)
+    return [f"{errors[0].path}: expected {expected_values(info.classes, info.ignore_label)}, but {found}. {hint}"]
 
 
 def palette_faults(legends: Sequence[tuple[str, Legend | None]]) -> list[str]:
@@ -106,9 +141,14 @@ def check_cases(cases: Sequence[Case], info: DatasetInfo) -> list[str]:
 
 
 def collect_errors(faults: list[str], step: Callable[[], _T]) -> _T | None:
-    """Call a function; on an `InputError` append its faults to the list and return None."""
+    """Call a function; on an `InputError` append its faults to the list and return None.
+
+    A `MaskValueError` is raised on, so that the masks of a data set are told of together.
+    """
     try:
         return step()
+    except MaskValueError:
+        raise
     except InputError as error:
         faults.extend(error.faults if isinstance(error, DataError) else [str(error)])
         return None

@@ -197,7 +197,9 @@ def _subsets(
                 )
             names += inside
         if twice := [name for name in names if name not in left]:
-            raise UsageError(f"Expected each image in one subset, but {shorten(twice)} would be in two; give other folders.")
+            raise UsageError(
+                f"Expected each image in one subset, but {shorten(twice)} would be in two; give other folders."
+            )
         left -= set(names)
         if names:
             chosen[subset] = sorted(names, key=natural_key)
@@ -210,7 +212,9 @@ def _describe_subsets(official: Mapping[Subset, list[str]], outside: list[str]) 
         sizes = ", ".join(f"{len(names):,} {subset}" for subset, names in official.items())
         remarks.append(f"Split by folder: {sizes}.")
     if outside:
-        remarks.append(f"{pluralize(len(outside), 'case')} in none of these folders, so in no subset: {shorten(outside)}.")
+        remarks.append(
+            f"{pluralize(len(outside), 'case')} in none of these folders, so in no subset: {shorten(outside)}."
+        )
     return remarks
 
 

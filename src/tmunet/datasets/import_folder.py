@@ -136,7 +136,9 @@ def _with_split(imported: Imported) -> Imported:
             (split,) = make_splits(SplitPlan("official"), scan_cases(inside, imported.info, str(folder)), split)
         except InputError as error:
             return replace(imported, remarks=(*imported.remarks, f"No split.json: {error}"))
-        remark = f"There are no images for validation: {len(split.val)} of those for training are taken, in whole groups."
+        remark = (
+            f"There are no images for validation: {len(split.val)} of those for training are taken, in whole groups."
+        )
         imported = replace(imported, remarks=(*imported.remarks, remark))
     write_split(folder / "split.json", split)
     return imported

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from tmunet.data.io.images import Pixels, decode_image, image_format, read_image
+from tmunet.data.io.images import Pixels, decode_image, image_format, read_image, to_image
 from tmunet.data.io.masks import histogram, read_mask, stored_values, to_labels
 from tmunet.data.io.palettes import Legend, legend
 from tmunet.datasets._build.faults import ConversionError
@@ -54,14 +54,14 @@ def _read_gray(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
         "declares that 0 is white (MinIsWhite), which programs read differently": decoded.inverted,
         "has transparent pixels": decoded.alpha is not None
         and decoded.alpha.min() < np.iinfo(decoded.alpha.dtype).max,
-        "has 16 bits": decoded.pixels.dtype == np.uint16,
+        "has more than 8 bits": decoded.pixels.dtype not in (np.bool_, np.uint8),
         f"has {decoded.pixels.shape[2]} channels": decoded.pixels.shape[2] not in (1, 3),
     }
     for reason, applies in ambiguous.items():
         if applies:
             message = f"expected a gray mask of 8 bits, but it {reason}"
             raise ConversionError("mask-format", path, message, "save it as a gray PNG, or download it again")
-    stored = read_image(path) if decoded.palette is not None else decoded.pixels
+    stored = to_image(path, decoded) if decoded.palette is not None else decoded.pixels
     if stored.dtype == np.bool_:
         return stored[:, :, 0].astype(np.uint8) * np.uint8(255)
     gray = stored[:, :, 0] if stored.shape[2] == 1 else (stored @ _LUMA + 500) // 1000
@@ -185,9 +185,10 @@ def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, fo
     """
     path = source.files[case.image]
     try:
-        image = read_image(path)
+        decoded = decode_image(path)
+        image = to_image(path, decoded)
         labels = case.read_mask((image.shape[0], image.shape[1]))
-        suffix, content, encoded = _encode_image(path, image)
+        suffix, content, encoded = _encode_image(path, image, decoded.has_known_range)
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
         raise ConversionError("unreadable", error.filename or path, message, "check its permissions") from error
@@ -213,10 +214,10 @@ def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, fo
     return written
 
 
-def _encode_image(path: Path, image: Pixels) -> tuple[str, bytes, bool]:
-    """Suffix and content of the image file, and whether it was encoded anew."""
+def _encode_image(path: Path, image: Pixels, known_range: bool) -> tuple[str, bytes, bool]:
+    """Suffix and content of the image file, and whether it was encoded anew; numbers without known range stay as they are."""
     kind = image_format(path)
-    if kind in ("TIFF", "GIF", "PPM") and (image.shape[2] == 1 or (image.shape[2] == 3 and image.dtype == np.uint8)):
+    if known_range and kind in ("TIFF", "GIF", "PPM") and (image.shape[2] == 1 or (image.shape[2] == 3 and image.dtype == np.uint8)):
         return ".png", _to_png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)), True
     return _SUFFIXES[kind], path.read_bytes(), False
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from tmunet.progress import progress_bar
 
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
+from tmunet.data.io.mask_values import describe_values
+from tmunet.data.io.masks import MaskValueError, expected_values
 from tmunet.data.reader import palette_faults
 from tmunet.data.split.splits import copy_fixed_splits
 from tmunet.data.split.splits import Split, write_split
@@ -160,9 +162,14 @@ def _convert_cases(plan: ImportPlan, source: SourceFiles, folder: Path) -> list[
     written: list[WrittenCase] = []
     faults: list[Fault] = []
 
+    wrong_values: list[MaskValueError] = []
+
     def convert(case: PlannedCase) -> WrittenCase | list[Fault]:
         try:
             return convert_case(case, source, plan.facts, folder)
+        except MaskValueError as error:
+            wrong_values.append(error)
+            return []
         except InputError as error:
             return _faults_of(case.name, error)
 
@@ -176,6 +183,8 @@ def _convert_cases(plan: ImportPlan, source: SourceFiles, folder: Path) -> list[
                 else:
                     faults += result
                 bar.update()
+        if wrong_values:
+            faults.append(_summarize(wrong_values, plan))
         if not faults:  # the masks that were written have one palette, so the original ones have to be read
             readers = [case.read_mask for case in plan.cases if isinstance(case.read_mask, StoredLabels)]
             legends = list(zip((str(reader.path) for reader in readers), pool.map(StoredLabels.legend, readers), strict=True))
@@ -192,6 +201,16 @@ def _faults_of(case: str, error: InputError) -> list[Fault]:
         fault = error.fault
         return [Fault(fault.kind, f"{case}: {fault.path}", fault.message, fault.hint)]
     return [Fault("unreadable", case, str(error))]
+
+
+def _summarize(errors: Sequence[MaskValueError], plan: ImportPlan) -> Fault:
+    """One fault for all masks with values that are no labels, since the same advice holds for all."""
+    counts = [error.counts for error in errors]
+    found, hint = describe_values(counts, len(plan.cases), plan.facts.classes, plan.facts.ignore_label)
+    expected = expected_values(plan.facts.classes, plan.facts.ignore_label)
+    place = min(str(error.path) for error in errors)
+    message = f"expected {expected}, but {found}, such as {place}"
+    return Fault("mask-values", "", message, hint.removesuffix("."))
 
 
 def _remark_on_empty_masks(written: Sequence[WrittenCase]) -> list[str]:
