@@ -188,10 +188,10 @@ def test_every_fault_of_a_table_has_its_line(tmp_path):
     ("content", "message"),
     [
         (b"", "line 1: expected the header case,group, but found an empty file: no case and no group."),
-        (b"case;group\n1;a\n", "but found case;group: no case and no group."),
+        (b"case group\n1;a\n", "but found case group: no case and no group."),
         (b"case,patient\n", "but found case,patient: no group."),
-        (b"case,group\n\xff\xfe,a\n", "is not a CSV table in UTF-8"),
-        (b'case,group\n"1,a\n', "is not a CSV table in UTF-8: unexpected end of data"),
+        (b"case,group\n\xff\xfe,a\n", "expected a CSV table in UTF-8, but line 2 holds the byte 0xff"),
+        (b'case,group\n"1,a\n', "is not a CSV table: unexpected end of data"),
         (None, "cannot be opened: No such file"),
     ],
 )

@@ -34,13 +34,20 @@ LAYOUTS = {
     "CVC-300 and ETIS of PraNet": Layout(
         {
             **{f"TrainDataset/image/{n}.png": f"TrainDataset/mask/{n}.png" for n in (1, 2)},
-            **{f"TestDataset/{one}/images/{n}.png": f"TestDataset/{one}/masks/{n}.png" for one in ("CVC-300", "ETIS") for n in (1, 3)},
+            **{
+                f"TestDataset/{one}/images/{n}.png": f"TestDataset/{one}/masks/{n}.png"
+                for one in ("CVC-300", "ETIS")
+                for n in (1, 3)
+            },
         },
         subsets={"TrainDataset": "train", "TestDataset": "test"},
     ),
     "DRIVE": Layout(
         {
-            **{f"DRIVE/training/images/{n}_training.tif": f"DRIVE/training/1st_manual/{n}_manual1.gif" for n in (21, 22)},
+            **{
+                f"DRIVE/training/images/{n}_training.tif": f"DRIVE/training/1st_manual/{n}_manual1.gif"
+                for n in (21, 22)
+            },
             **{f"DRIVE/test/images/{n}_test.tif": f"DRIVE/test/1st_manual/{n}_manual1.gif" for n in ("01", "02")},
         },
         subsets={"DRIVE/training": "train", "DRIVE/test": "test"},
@@ -61,8 +68,8 @@ LAYOUTS = {
     ),
     "ISIC 2016": Layout(
         {
-            f"ISBI2016_ISIC_Part1_{part}_Data/ISIC_{n:07d}.jpg": f"ISBI2016_ISIC_Part1_{part}_GroundTruth/ISIC_{n:07d}_Segmentation.png"
-            for part, n in (("Training", 0), ("Training", 1), ("Test", 3))
+            f"ISBI2016_ISIC_Part1_{part}_Data/{n}.jpg": f"ISBI2016_ISIC_Part1_{part}_GroundTruth/{n}_Segmentation.png"
+            for part, n in (("Training", "ISIC_0000000"), ("Training", "ISIC_0000001"), ("Test", "ISIC_0000003"))
         },
         subsets={"ISBI2016_ISIC_Part1_Training": "train", "ISBI2016_ISIC_Part1_Test": "test"},
     ),
@@ -103,14 +110,21 @@ LAYOUTS = {
     "MoNuSeg of Kaggle": Layout(
         {
             f"kmms_{part}/kmms_{part}/images/{n}.tif": f"kmms_{part}/kmms_{part}/masks/{n}.png"
-            for part, n in (("training", "TCGA-18-5592-01Z-00-DX1"), ("training", "TCGA-A7-A13E-01Z-00-DX1"), ("test", "TCGA-2Z-A9J9-01A-01-TS1"))
+            for part, n in (
+                ("training", "TCGA-18-5592-01Z-00-DX1"),
+                ("training", "TCGA-A7-A13E-01Z-00-DX1"),
+                ("test", "TCGA-2Z-A9J9-01A-01-TS1"),
+            )
         },
         subsets={"kmms_training": "train", "kmms_test": "test"},
     ),
     "UDIAT": Layout({f"original/{n:06d}.png": f"GT/{n:06d}.png" for n in (1, 2)}),
     "DSB2018": Layout(
         {
-            "stage1_train/0a7e/images/0a7e.png": ("stage1_train/0a7e/masks/07a9.png", "stage1_train/0a7e/masks/b0c1.png"),
+            "stage1_train/0a7e/images/0a7e.png": (
+                "stage1_train/0a7e/masks/07a9.png",
+                "stage1_train/0a7e/masks/b0c1.png",
+            ),
             "stage1_train/1b44/images/1b44.png": ("stage1_train/1b44/masks/e4f2.png",),
             "stage1_train/2c55/images/2c55.png": ("stage1_train/2c55/masks/0a11.png",),
         },
@@ -123,14 +137,17 @@ LAYOUTS = {
     ),
     "PH2": Layout(
         {
-            f"PH2 Dataset images/IMD{n}/IMD{n}_Dermoscopic_Image/IMD{n}.bmp": f"PH2 Dataset images/IMD{n}/IMD{n}_lesion/IMD{n}_lesion.bmp"
-            for n in ("002", "003")
+            f"PH2 Dataset images/{n}/{n}_Dermoscopic_Image/{n}.bmp": f"PH2 Dataset images/{n}/{n}_lesion/{n}_lesion.bmp"
+            for n in ("IMD002", "IMD003")
         },
         beside=("PH2 Dataset images/IMD002/IMD002_roi/IMD002_R1_Label2.bmp",),
     ),
     "Montgomery X-rays": Layout(
         {
-            f"CXR_png/MCUCXR_{n}_0.png": (f"ManualMask/leftMask/MCUCXR_{n}_0.png", f"ManualMask/rightMask/MCUCXR_{n}_0.png")
+            f"CXR_png/MCUCXR_{n}_0.png": (
+                f"ManualMask/leftMask/MCUCXR_{n}_0.png",
+                f"ManualMask/rightMask/MCUCXR_{n}_0.png",
+            )
             for n in ("0001", "0002")
         }
     ),
@@ -145,10 +162,18 @@ LAYOUTS = {
         subsets={"Training400": "train", "REFUGE-Validation400": "val"},
     ),
     "LGG of Kaggle": Layout(
-        {f"kaggle_3m/{p}/{p}_{n}.tif": f"kaggle_3m/{p}/{p}_{n}_mask.tif" for p in ("TCGA_CS_4941_1996", "TCGA_DU_5849_1995") for n in (1, 2)}
+        {
+            f"kaggle_3m/{p}/{p}_{n}.tif": f"kaggle_3m/{p}/{p}_{n}_mask.tif"
+            for p in ("TCGA_CS_4941_1996", "TCGA_DU_5849_1995")
+            for n in (1, 2)
+        }
     ),
     "PolypGen": Layout(
-        {f"data_C{c}/images_C{c}/{n}.jpg": f"data_C{c}/masks_C{c}/{n}_mask.jpg" for c in (1, 2) for n in (f"{c}0H", f"{c}1H")}
+        {
+            f"data_C{c}/images_C{c}/{n}.jpg": f"data_C{c}/masks_C{c}/{n}_mask.jpg"
+            for c in (1, 2)
+            for n in (f"{c}0H", f"{c}1H")
+        }
     ),
     "one name for image and mask": Layout(
         {f"x/images/Test_Image_{n}.png": f"x/masks/mask_{n}.png" for n in (7, 8, 11)},
@@ -177,7 +202,7 @@ LAYOUTS = {
     "JPEG with a PNG of the same name": Layout({f"set/{n}.jpg": f"set/{n}.png" for n in ("a", "b")}),
     "two folders that say nothing": Layout({f"A/{n}.png": f"B/{n}.png" for n in (1, 2)}),
     "names with words for masks in both": Layout({f"images/lesion_{n}.jpg": f"masks/lesion_{n}.png" for n in (1, 2)}),
-}  # fmt: skip
+}
 
 
 def write(folder: Path, name: str, mask: bool) -> None:

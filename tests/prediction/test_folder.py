@@ -217,3 +217,16 @@ def test_the_overlay_of_a_former_image_goes_with_its_mask(scans: Path, tmp_path:
     predict_files(predictor, [scans / "s10.png"], out, overlays=True)
     with Image.open(out / "overlays" / "s10.png") as overlay:
         assert overlay.size == (30, 20)
+
+
+@pytest.mark.parametrize("overlays", [False, True])
+def test_a_name_that_is_too_long_does_not_stop_the_others(
+    scans: Path, tmp_path: Path, noise: Draw, overlays: bool
+) -> None:
+    legal, too_long = scans / f"{'x' * 251}.png", scans / f"{'y' * 253}.p"  # whose mask would be y...y.png
+    for path in (legal, too_long):
+        Image.fromarray(noise(20, 20, 3)).save(path, "PNG")
+    done = predict_files(Predictor(random_model()), [too_long, legal], tmp_path / "out", overlays)
+    assert done.done == 1
+    assert [str(too_long) in fault for fault in done.faults] == [True]
+    assert (tmp_path / "out" / legal.name).is_file()

@@ -100,6 +100,13 @@ class _Copy:
         kept = self._copy_images(images, masks)
         names = sorted(images.by_name())
         gone = frozenset(names) - kept
+        if names and gone == frozenset(names):
+            raise InputError(
+                f"{self.source}: nothing is left: all {pluralize(len(names), 'case')} would be set aside, since "
+                f"{self._why_aside(images, masks)}. No copy was written.",
+                code="nothing-left",
+                path=self.source,
+            )
         self._copy_dataset_json(gone)
         self._copy_split(names, gone)
         for path in sorted(self.source.iterdir()):
@@ -108,6 +115,15 @@ class _Copy:
             elif path.name not in ("images", "masks", "dataset.json", "split.json"):
                 self._copy(path)
         return self.changes
+
+    def _why_aside(self, images: Listing, masks: Listing) -> str:
+        """How many files cannot be read, and the fault of the first."""
+        faults = [finding for finding in self.report.findings if finding.kind in _UNUSABLE]
+        if not faults:
+            return f"no image of {images.folder.name}/ has a mask of its name in {masks.folder.name}/"
+        return f"{pluralize(len(faults), 'file')} cannot be read, such as {faults[0].files[0]}: {faults[0].message}".rstrip(
+            "."
+        )
 
     def _copy_images(self, images: Listing, masks: Listing) -> frozenset[str]:
         """Copy ``images/`` and ``masks/``; return the names of the cases that stay."""

@@ -70,8 +70,8 @@ def import_folder(
 
     Raises:
         UsageError: arguments that do not fit, or a destination that is in use.
-        DatasetImportError: all faults; nothing was written. An ambiguous layout is a fault of the kind "ambiguous-layout", with the
-            patterns of each reading.
+        DatasetImportError: all faults; nothing was written. An ambiguous layout is a fault of the kind "ambiguous-layout", with
+            the patterns of each reading.
         InputError: the source or the table of groups cannot be read, or the destination cannot be written.
     """
     to = Path(destination)

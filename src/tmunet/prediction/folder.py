@@ -1,5 +1,6 @@
 """Predict image files into a folder of mask files: in batches, resumable, and not stopped by a file that cannot be read."""
 
+import errno
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -117,27 +118,38 @@ def predict_files(
                 else:
                     loaded[image] = found
                     shift.add(str(image), found)
-            _predict_batch(predictor, loaded, out, overlays)
+            faults += _predict_batch(predictor, loaded, out, overlays)
             bar.update(len(batch))
     shift.warn()
     return PredictedFiles(len(images) - len(faults), len(images) - len(waiting), tuple(faults))
 
 
-def _predict_batch(predictor: Predictor, images: dict[Path, Pixels], out: Path, overlays: bool) -> None:
+def _predict_batch(predictor: Predictor, images: dict[Path, Pixels], out: Path, overlays: bool) -> list[str]:
+    """Write the masks of a batch; returns the faults of those that cannot be written, such as under a name that is too long."""
+    faults = []
     predictions = predictor.pipeline(list(images.values()))
     for (image, pixels), prediction in zip(images.items(), predictions, strict=True):
         overlay = out / "overlays" / f"{image.stem}.png"
-        if overlays:
-            write_overlay(overlay, pixels, prediction.mask)
-        else:
-            overlay.unlink(missing_ok=True)  # of a former image of this name
-        write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image))
+        try:
+            if overlays:
+                write_overlay(overlay, pixels, prediction.mask)
+            else:
+                overlay.unlink(missing_ok=True)  # of a former image of this name
+            write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image))
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:  # others, such as a full disk, would stop every image
+                raise
+            faults.append(f"{image}: its mask cannot be written: {error.strerror}; rename the image.")
+    return faults
 
 
 def _is_done(out: Path, image: Path, overlays: bool) -> bool:
     """Return whether the mask of exactly this image is there."""
     name = f"{image.stem}.png"
-    there = (out / name).exists() and (not overlays or (out / "overlays" / name).exists())
+    try:
+        there = (out / name).exists() and (not overlays or (out / "overlays" / name).exists())
+    except OSError:  # a name that is too long
+        return False
     return there and source_of(out / name) == sha256(image)
 
 

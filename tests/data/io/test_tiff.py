@@ -214,7 +214,9 @@ def test_a_damaged_color_map_is_damage(tmp_path, random_values):
         read_image(tmp_path / "a.tif")
 
 
-@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int32, np.uint32, np.int64, np.float16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "dtype", [np.int8, np.int16, np.int32, np.uint32, np.int64, np.float16, np.float32, np.float64]
+)
 def test_labels_of_any_number_type_are_read_unchanged(tmp_path, dtype):
     labels = (np.arange(20).reshape(4, 5) % 4).astype(dtype)
     tifffile.imwrite(tmp_path / "m.tif", labels)

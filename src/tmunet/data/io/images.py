@@ -86,7 +86,7 @@ def _stretched(path: Path, values: AnyValues) -> NDArray[np.uint16]:
     if not np.isfinite(values).all():
         count = int((~np.isfinite(values)).sum())
         raise InputError(
-            f"{path}: {pluralize(count, 'value')} of its pixels are infinite or not a number (NaN); say what they are and save the "
+            f"{path}: {pluralize(count, 'value')} of its pixels are infinite or not a number (NaN); replace them and save the "
             "image anew.",
             code="not-finite",
             path=path,
@@ -157,7 +157,9 @@ def to_channels(image: Pixels, channels: int) -> Pixels:
         return luma
     raise InputError(
         f"Expected an image of {pluralize(channels, 'channel')}, but got {found}: only gray "
-        "and RGB are turned into each other. Choose the channels yourself and save them."
+        f"and RGB are turned into each other. Train with --preprocess.channels {found}"
+        + (" --preprocess.normalize image" if found not in (1, 3) else "")
+        + ", or choose channels and save them."
     )
 
 

@@ -128,7 +128,7 @@ def _whole_numbers(path: Path, values: AnyValues) -> StoredValues:
     if values.dtype in (np.bool_, np.uint8, np.uint16):
         return values  # type: ignore[return-value]
     whole = np.isfinite(values) & (np.rint(values) == values)
-    if whole.all() and 0 <= values.min() and values.max() <= 65535:
+    if whole.all() and values.min() >= 0 and values.max() <= 65535:
         return values.astype(np.uint16)
     wrong = values[~(whole & (values >= 0) & (values <= 65535))]
     raise InputError(

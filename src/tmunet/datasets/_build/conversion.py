@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -187,8 +188,13 @@ def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, fo
     try:
         decoded = decode_image(path)
         image = to_image(path, decoded)
+        if case.channels:
+            image = _stack([path, *(source.files[key] for key in case.channels)])
         labels = case.read_mask((image.shape[0], image.shape[1]))
-        suffix, content, encoded = _encode_image(path, image, decoded.has_known_range)
+        if case.channels:
+            suffix, content, encoded = (*_encode_channels(image), True)
+        else:
+            suffix, content, encoded = _encode_image(path, image, decoded.has_known_range)
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
         raise ConversionError("unreadable", error.filename or path, message, "check its permissions") from error
@@ -200,7 +206,7 @@ def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, fo
         mask=f"masks/{case.name}.png",
         width=labels.shape[1],
         height=labels.shape[0],
-        sources=tuple(str(key) for key in (case.image, *case.masks)),
+        sources=tuple(str(key) for key in (case.image, *case.channels, *case.masks)),
         image_sha256=hashlib.sha256(content).hexdigest(),
         mask_sha256=hashlib.sha256(mask_content).hexdigest(),
         empty=not np.any((labels > 0) & (labels != IGNORE_LABEL)),
@@ -220,6 +226,30 @@ def _encode_image(path: Path, image: Pixels, known_range: bool) -> tuple[str, by
     if known_range and kind in ("TIFF", "GIF", "PPM") and (image.shape[2] == 1 or (image.shape[2] == 3 and image.dtype == np.uint8)):
         return ".png", _to_png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)), True
     return _SUFFIXES[kind], path.read_bytes(), False
+
+
+def _stack(paths: Sequence[Path]) -> Pixels:
+    """Stack gray images of one size and type, a channel each: (H, W, C)."""
+    planes: list[Pixels] = []
+    for path in paths:
+        decoded = decode_image(path)
+        plane = to_image(path, decoded)
+        first = planes[0] if planes else plane
+        found = f"{plane.shape[1]} x {plane.shape[0]} pixels of {plane.shape[2]} channels and {decoded.pixels.dtype}"
+        if plane.shape != first.shape or plane.dtype != first.dtype or plane.shape[2] != 1 or not decoded.has_known_range:
+            expected = f"expected a gray image of 8 or 16 bits, {first.shape[1]} x {first.shape[0]} pixels as the first channel"
+            raise ConversionError("channel-files", path, f"{expected}, but found {found}", "export the channels alike")
+        planes.append(plane)
+    return np.concatenate(planes, axis=2)
+
+
+def _encode_channels(image: Pixels) -> tuple[str, bytes]:
+    """PNG for one or three channels of 8 bits, else TIFF."""
+    if image.shape[2] == 1 or (image.shape[2] == 3 and image.dtype == np.uint8):
+        return ".png", _to_png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image))
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, image, photometric="minisblack", planarconfig="contig", compression="zlib", metadata=None)
+    return ".tif", buffer.getvalue()
 
 
 def _check_labels(case: PlannedCase, labels: Labels, image: Pixels, facts: DatasetFacts) -> None:
