@@ -251,7 +251,7 @@ def _facts(options: FolderOptions, paired: PairedFiles) -> DatasetFacts:
         url=options.url,
         license=options.license,
         citation=options.citation,
-        group=group or ("folder" if paired.group_of else None),
+        group=group or ("folder or volume" if paired.group_of else None),
         notes=tuple(notes),
     )
 

@@ -22,6 +22,7 @@ from tmunet.datasets._build.conversion import StoredLabels, WrittenCase, convert
 from tmunet.datasets._build.dataset_card import describe, write_card
 from tmunet.datasets._build.faults import ConversionError, DatasetImportError, Fault
 from tmunet.datasets._build.import_plan import Importer, ImportPlan, PlannedCase, check_plan
+from tmunet.datasets._build.slices import expand_slices
 from tmunet.datasets._build.source import SourceFiles, open_source
 from tmunet.errors import InputError, UsageError
 from tmunet.files import write_json, write_text
@@ -57,7 +58,7 @@ def import_dataset(
     """
     check_destination(destination, location)
     with _temporary_folder(destination) as temporary:
-        source = open_source(location, temporary / "extracted")
+        source = expand_slices(open_source(location, temporary / "extracted"), temporary / "slices")
         plan = importer(source)
         known = fixed_splits_of() if callable(fixed_splits_of) else fixed_splits_of
         return _build(plan, source, temporary / "dataset", destination, command, known)
@@ -146,7 +147,7 @@ def _build(
         write_split(folder / "official_split.json", split)
     if fixed_splits_of is not None:
         copy_fixed_splits(fixed_splits_of, [case.name for case in plan.cases], folder)
-    write_json(folder / "dataset.json", describe(plan, written, command))
+    write_json(folder / "dataset.json", describe(plan, source, written, command))
     groups = {case.name: case.group for case in plan.cases}
     cases, faults = find_cases(folder)
     if faults or {case.name for case in cases} != groups.keys():  # such as by a second import that runs into the same folder

@@ -1,5 +1,6 @@
 """Pair the image files of any folder with masks: by the user's patterns, or by what their names say."""
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,6 +21,7 @@ from tmunet.text import pluralize
 Masks = tuple[PurePosixPath, ...]
 _MAX_SHOWN = 5
 _MANY_FOLDERS = 5
+_SLICE = re.compile(r"(.+?)[_-]?slice[_-]?\d+", re.IGNORECASE)
 _HOW = {
     "folder": "by the names of their folders",
     "name": "by their names",
@@ -213,7 +215,7 @@ def _remarks(reading: Reading, groups: Mapping[PurePosixPath, str]) -> list[str]
     remarks += [f"Left out, {why}: {shorten(map(str, files))}." for why, files in reading.left_out.items()]
     folders = {image.parent for image in reading.pairs}
     if groups:
-        remarks.append(f"Groups: {len(set(groups.values()))}, by folder, such as {next(iter(groups.values()))}.")
+        remarks.append(f"Groups: {len(set(groups.values()))}, by folder or volume, such as {next(iter(groups.values()))}.")
     elif _MANY_FOLDERS <= len(folders) < len(reading.pairs):
         remarks.append(
             f"The images are in {len(folders)} folders such as {image.parent}; if each is a patient, a video or a slide, say so "
@@ -223,7 +225,10 @@ def _remarks(reading: Reading, groups: Mapping[PurePosixPath, str]) -> list[str]
 
 
 def _groups(reading: Reading) -> dict[PurePosixPath, str]:
-    """Folders named after patients, slides or videos, if every image is in one and some have several images."""
+    """The volume of each image, if all are named as slices; or their folders, if these are named after patients and the like."""
+    groups = {image: match[1] for image in reading.pairs if (match := _SLICE.fullmatch(image.stem))}
+    if len(groups) == len(reading.pairs):
+        return groups
     groups = {}
     for image in reading.pairs:
         named = [part for part in image.parent.parts if words_of(part).is_group and not is_role(part)]
