@@ -10,7 +10,7 @@ from typing import TypeVar
 from tmunet.check.findings import Finding
 from tmunet.check.inspect import CaseInspection, FileFacts, ImageFacts, relative_paths
 from tmunet.check.rules import finding, sentence, shortened
-from tmunet.data.cases import DatasetInfo, Listing, natural_key
+from tmunet.data.cases import DatasetInfo, Listing, named_alike, natural_key
 from tmunet.data.io.images import IMAGE_SUFFIXES, ImageFormat
 from tmunet.data.reader import collect_errors
 from tmunet.data.training_stats import SMALL_PART
@@ -38,7 +38,8 @@ def check_names(images: Listing, masks: Listing) -> Iterator[Finding]:
     suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
     for listing in (images, masks):
         yield from _check_folder(listing, suffixes)
-    of_images, of_masks = images.by_name(), masks.by_name()
+    of_images = images.by_name()
+    of_masks = named_alike(of_images, masks.by_name())
     if images.error is None and not of_images:
         yield finding("no-images", ("images",), suffixes=suffixes)
     if images.error is None and masks.error is None:

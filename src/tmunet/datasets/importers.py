@@ -12,8 +12,8 @@ from typing import cast
 from tmunet.datasets._build.import_plan import DatasetFacts, Importer
 from tmunet.errors import UsageError
 
-# a name that `tmunet import` takes, and its module here, with what it calls plan and facts if several sets share one; the last two
-# are formats for any data
+# a name that `tmunet import` takes, and its module here (with what it calls plan and facts, if several sets share it); the last
+# two are formats for any data
 _MODULES = {
     "CVC-ClinicDB": "cvc_clinicdb",
     "CVC-ColonDB": "cvc_colondb",
