@@ -71,7 +71,7 @@ def test_folders_of_ones_own_become_a_data_set_that_splits_and_trains(tmunet: Ru
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        ((), 3, "values {0, 1} or {0, 255} only, but 6 of 6 masks hold the values 0 ("),
+        ((), 3, "values {0, 1} or {0, 255} only, but found 6 of 6 masks with the values 0 ("),
         (("--values", "0=background,128=lesion"), 2, "pairs such as 0=background,128=foreground"),
         (("--values", "0=background,0=foreground"), 2, "each value once, but got '0=foreground'"),
         (("--threshold", "300"), 2, "between 0 and 254, but got 300"),

@@ -126,7 +126,7 @@ def _value_faults(errors: Sequence[MaskValueError], of: int, info: DatasetInfo) 
     if len(errors) < 2:
         return [str(error) for error in errors]
     found, hint = describe_values([error.counts for error in errors], of, info.classes, info.ignore_label)
-    return [f"{errors[0].path}: expected {expected_values(info.classes, info.ignore_label)}, but {found}. {hint}"]
+    return [f"{errors[0].path}: expected {expected_values(info.classes, info.ignore_label)}, but found {found}. {hint}"]
 
 
 def palette_faults(legends: Sequence[tuple[str, Legend | None]]) -> list[str]:

@@ -66,11 +66,11 @@ def describe_values(
         What was found, and the advice.
 
     >>> describe_values([np.bincount([0] * 88 + [*range(1, 9)] + [255] * 4)], 3, ("background", "polyp"))[0]
-    '1 of 3 masks hold 10 values from 0 to 255'
+    '1 of 3 masks with 10 values from 0 to 255'
     """
     total = add_counts(counts)
     values = np.flatnonzero(total).tolist()
-    which, span = f"{len(counts):,} of {of:,} masks hold", f"from {values[0]} to {values[-1]}"
+    which, span = f"{len(counts):,} of {of:,} masks with", f"from {values[0]} to {values[-1]}"
     hint = advice(total, classes, ignore_label)
     level = common_level(total)
     if len(values) <= FEW_VALUES:

@@ -210,7 +210,7 @@ def _summarize(errors: Sequence[MaskValueError], plan: ImportPlan) -> Fault:
     found, hint = describe_values(counts, len(plan.cases), plan.facts.classes, plan.facts.ignore_label)
     expected = expected_values(plan.facts.classes, plan.facts.ignore_label)
     place = min(str(error.path) for error in errors)
-    message = f"expected {expected}, but {found}, such as {place}"
+    message = f"expected {expected}, but found {found}, such as {place}"
     return Fault("mask-values", "", message, hint.removesuffix("."))
 
 

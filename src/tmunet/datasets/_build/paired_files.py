@@ -86,8 +86,9 @@ def pair_by_pattern(source: SourceFiles, candidates: Sequence[PurePosixPath], im
         else:
             masks_of[image].append(mask)
     expected = {key: masks.replace("{name}", name) for key, name in found.items()}
+    hint = "" if pattern.has_name else "if the names share a part only, put {name} for it in both patterns"
     faults = [
-        *(Fault("missing-mask", key, f"has no mask; expected {expected[key]}.") for key in found if not masks_of[key]),
+        *(Fault("missing-mask", key, f"has no mask; expected {expected[key]}", hint) for key in found if not masks_of[key]),
         *sorted(faults, key=lambda fault: natural_key(fault.path)),
     ]
     plain = {key: key_of[key][0].replace("/", "_") for key in found}
