@@ -38,7 +38,7 @@ class LoadedCase:
 
 
 class CaseError(DataError):
-    """All faults of a case but wrong mask values, which are `mask_values`."""
+    """All faults of a case; `mask_values` is the one about wrong mask values, which map_cases tells of once for all cases."""
 
     def __init__(self, where: str, faults: Sequence[str], mask_values: MaskValueError | None) -> None:
         super().__init__(where, faults)
@@ -60,9 +60,12 @@ def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
     else:
         path = case.mask
         try:
-            read = collect_errors(faults, lambda: read_mask_and_legend(path, info.classes, info.ignore_label))
+            read = read_mask_and_legend(path, info.classes, info.ignore_label)
         except MaskValueError as error:
             wrong_values = error
+            faults.append(str(error))
+        except InputError as error:
+            faults.append(str(error))
     mask, legend = read or (None, None)
     if image is not None and mask is not None and image.shape[:2] != mask.shape:
         faults.append(
@@ -107,7 +110,7 @@ def map_cases(
     place = 0  # of the first of them among the faults
     for index, loaded in enumerate(map_threaded(load, cases)):
         if isinstance(loaded, CaseError):
-            faults += loaded.faults
+            faults += [fault for fault in loaded.faults if fault != str(loaded.mask_values)]
             if loaded.mask_values is not None:
                 place = place if wrong_values else len(faults)
                 wrong_values.append(loaded.mask_values)
@@ -141,14 +144,9 @@ def check_cases(cases: Sequence[Case], info: DatasetInfo) -> list[str]:
 
 
 def collect_errors(faults: list[str], step: Callable[[], _T]) -> _T | None:
-    """Call a function; on an `InputError` append its faults to the list and return None.
-
-    A `MaskValueError` is raised on, so that the masks of a data set are told of together.
-    """
+    """Call a function; on an `InputError` append its faults to the list and return None."""
     try:
         return step()
-    except MaskValueError:
-        raise
     except InputError as error:
         faults.extend(error.faults if isinstance(error, DataError) else [str(error)])
         return None
