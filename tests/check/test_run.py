@@ -100,7 +100,7 @@ def test_a_mask_is_mended_only_if_one_reading_is_possible(
     folder = Folder(tmp_path / "set")
     for name, stored in (("a", values), ("b", others)):
         folder.case(name, mask=np.resize(np.array(stored, np.uint8), SHAPE))
-    findings = [finding for finding in check_dataset(folder.path).findings if finding.files == ("masks/a.png",)]
+    findings = [finding for finding in check_dataset(folder.path).findings if "masks/a.png" in finding.files]
     assert [(finding.kind, finding.fixable) for finding in findings if finding.severity == "fault"] == [
         ("mask-values", fixable)
     ]
@@ -110,7 +110,7 @@ def test_a_mask_is_mended_only_if_one_reading_is_possible(
 def test_a_mask_that_is_not_mended_gets_the_advice_that_training_gives(tmp_path: Path, values: tuple[int, ...]) -> None:
     folder = Folder(tmp_path / "set")
     folder.case("a", mask=np.resize(np.array(values, np.uint8), SHAPE))
-    folder.case("b", mask=np.resize(np.array((0, 1, 2, 3), np.uint8), SHAPE))
+    folder.case("b", mask=np.resize(np.array((0, 1), np.uint8), SHAPE))
     (hint,) = (finding.hint for finding in check_dataset(folder.path).findings if finding.files == ("masks/a.png",))
     with pytest.raises(InputError) as caught:
         read_mask(folder.path / "masks" / "a.png", ("background", "foreground"))

@@ -1,11 +1,11 @@
-"""`tmunet import`: convert a downloaded data set to a data set folder."""
+"""`tmunet import`: convert a downloaded data set, or any folder of images and masks, to a data set folder."""
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from tmunet.cli.parser import parse
 from tmunet.errors import UsageError
@@ -18,40 +18,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ImportConfig:
-    """Convert a downloaded data set to a data set folder (images/, masks/, dataset.json, dataset card)."""
+    """Convert images and masks to a data set folder (images/, masks/, dataset.json, dataset card).
+
+    `tmunet import SOURCE DESTINATION` finds images and masks by itself; `tmunet import NAME SOURCE DESTINATION` is for a public
+    data set, as it was downloaded. The flags are for your own data.
+    """
 
     name: str
     """Data set."""
     source: str
     """Download."""
-    destination: str
+    destination: str | None = None
     """Folder to make."""
     images: str | None = None
-    """folders: pattern of the images in SOURCE, such as 'scans/*.jpg'."""
+    """pattern of the images in SOURCE, such as 'scans/*.jpg' or 'patients/{name}/image.png'."""
     masks: str | None = None
-    """folders: file of an image's mask, such as 'labels/{name}_seg.png'."""
+    """mask of an image, such as 'labels/{name}_seg.png'; {name} is what it shares with the image."""
     title: str | None = None
-    """folders: name of the data set; by default that of the folder to make."""
+    """name of the data set; by default that of the folder to make."""
     classes: str = "background,foreground"
-    """folders: class names; the index of a name is its label."""
+    """class names; the index of a name is its label."""
     values: str | None = None
-    """folders: mask value of each class, such as 0=background,128=polyp."""
+    """mask values of each class, such as 0=background,128=polyp or 0=background,1-255=gland."""
     threshold: int | None = None
-    """folders: gray masks of two classes: pixels above this value are the second one."""
+    """gray masks of two classes: pixels above this value are the second one."""
+    foreground: Literal["any"] | None = None
+    """masks that number their objects: every value but 0 is the second of two classes."""
     groups: str | None = None
-    """folders: CSV file with the columns case,group: patient, video or slide of each case."""
+    """CSV file with the columns case,group: patient, video or slide of each case."""
+    train: str | None = None
+    """folders of SOURCE with the images for training, separated by commas."""
+    val: str | None = None
+    """folders with the images for validation; without them a part of train is taken."""
+    test: str | None = None
+    """folders with the images for testing."""
     modality: str | None = None
-    """folders: imaging modality."""
+    """imaging modality."""
     url: str | None = None
-    """folders: where the images are distributed."""
+    """where the images are distributed."""
     license: str | None = None
-    """folders: license of the images."""
+    """license of the images."""
     citation: str | None = None
-    """folders: the paper to cite."""
+    """the paper to cite."""
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Import, copy the fixed splits of the data set, and print the next steps."""
+    """Import, write the splits of the data set, and print the next steps."""
     from tmunet.datasets.importers import list_sets
 
     config = parse(
@@ -59,7 +71,8 @@ def run(arguments: Sequence[str]) -> int:
         arguments,
         "import",
         positional={
-            "name": f"one of {', '.join(list_sets())}; folders is for your own images and masks, nnunet for its raw data format",
+            "name": f"public data set or format: one of {', '.join(list_sets())}; left out, the layout is found by the names of "
+            "folders and files",
             "source": "folder or archive (.zip, .tar) as it was downloaded",
             "destination": "folder to make",
         },
@@ -70,55 +83,93 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _import(config: ImportConfig, command: str) -> "Imported":
-    from tmunet.datasets import folders
     from tmunet.datasets._build.import_dataset import import_dataset
+    from tmunet.datasets.import_folder import import_with
     from tmunet.datasets.importers import find_name, get_importer
 
-    name = find_name(config.name)
-    options = _folder_options(config, name)
-    importer = get_importer(name) if options is None else partial(folders.plan, options=options)
-    return import_dataset(importer, Path(config.source), Path(config.destination), command, name)
+    if config.destination is None:
+        _check_two_words(config)
+        source, destination = Path(config.name), Path(config.source)
+        options = _folder_options(config, destination)
+        return import_with(options, source, destination, command, any_layout=True)
+    name, source, destination = find_name(config.name), Path(config.source), Path(config.destination)
+    if name == "folders":
+        if config.images is None or config.masks is None:
+            raise UsageError(
+                "Expected --images and --masks, such as --images 'scans/*.jpg' --masks 'labels/{name}_seg.png'; or leave "
+                "`folders` out: `tmunet import SOURCE DESTINATION` finds images and masks by itself.",
+                code="missing",
+            )
+        return import_with(_folder_options(config, destination), source, destination, command, any_layout=False)
+    if given := _given(config):
+        raise UsageError(f"--{given[0]} is for your own folders; {name} has a fixed layout.", code="flags")
+    return import_dataset(get_importer(name), source, destination, command, name)
 
 
-def _folder_options(config: ImportConfig, name: str) -> "FolderOptions | None":
-    """Options of the importer `folders`; None for the others, which have a fixed layout."""
+def _given(config: ImportConfig) -> list[str]:
+    """The flags that were given."""
+    words = ("name", "source", "destination")
+    return [
+        field.name
+        for field in fields(config)
+        if field.name not in words and getattr(config, field.name) != field.default
+    ]
+
+
+def _check_two_words(config: ImportConfig) -> None:
+    """Refuse `tmunet import NAME SOURCE`, where the destination was forgotten."""
+    from tmunet.datasets.importers import find_name
+
+    if Path(config.name).exists():
+        return
+    try:
+        name = find_name(config.name)
+    except UsageError:
+        return
+    raise UsageError(
+        f"Expected a folder to make, as in `tmunet import {name} {config.source} DESTINATION`.", code="missing"
+    )
+
+
+def _folder_options(config: ImportConfig, destination: Path) -> "FolderOptions":
     from tmunet.datasets.folders import FolderOptions
 
-    given = {
-        field.name: getattr(config, field.name)
-        for field in fields(config)
-        if field.name not in ("name", "source", "destination") and getattr(config, field.name) != field.default
-    }
-    if name != "folders":
-        if given:
-            raise UsageError(
-                f"--{next(iter(given))} is for `tmunet import folders`; {name} has a fixed layout.", code="flags"
-            )
-        return None
-    if config.images is None or config.masks is None:
-        raise UsageError(
-            "Expected --images and --masks, such as --images 'scans/*.jpg' --masks 'labels/{name}_seg.png'.",
-            code="missing",
-        )
+    plain = ("modality", "url", "license", "citation", "threshold", "foreground")
+    given = {name: getattr(config, name) for name in _given(config) if name in plain}
     classes = tuple(part.strip() for part in config.classes.split(","))
-    title = given.pop("title", Path(config.destination).resolve().name)
-    values = _values(config.values, classes) if config.values else None
-    groups = Path(config.groups) if config.groups else None
-    return FolderOptions(**{**given, "name": title, "classes": classes, "values": values, "groups": groups})
+    return FolderOptions(
+        config.images,
+        config.masks,
+        config.title or destination.resolve().name,
+        classes,
+        _values(config.values, classes) if config.values else None,
+        groups=Path(config.groups) if config.groups else None,
+        train=_folders(config.train),
+        val=_folders(config.val),
+        test=_folders(config.test),
+        **given,
+    )
+
+
+def _folders(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",")) if text else ()
 
 
 def _values(text: str, classes: Sequence[str]) -> Mapping[int, int]:
-    """`0=background,128=polyp` -> {0: 0, 128: 1}."""
+    """Read labels of mask values: ``0=background,1-255=gland`` -> {0: 0, 1: 1, ... 255: 1}."""
     labels: dict[int, int] = {}
     for pair in text.split(","):
         stored, _, name = (part.strip() for part in pair.partition("="))
-        if not stored.isdecimal() or name not in classes or int(stored) in labels:
+        span = re.fullmatch(r"(\d{1,5})(?:\s*-\s*(\d{1,5}))?", stored)
+        first, last = (0, -1) if span is None else (int(span[1]), int(span[2] or span[1]))
+        values = range(first, last + 1)
+        if not values or last > 65535 or name not in classes or any(value in labels for value in values):
             raise UsageError(
-                f"Expected `values` to be pairs such as 0={classes[0]},128={classes[1]} with the classes {list(classes)}, "
-                f"each value once, but got {pair!r}.",
+                f"Expected `values` to be pairs such as 0={classes[0]},128={classes[1]} or 1-255={classes[1]} with the classes "
+                f"{list(classes)}, each value once, but got {pair!r}.",
                 code="value",
             )
-        labels[int(stored)] = classes.index(name)
+        labels |= dict.fromkeys(values, classes.index(name))
     return labels
 
 
@@ -127,7 +178,9 @@ def _summary(imported: "Imported") -> str:
     lines = [f"{imported.info.name}: {pluralize(len(imported.cases), 'case')} in {folder}"]
     lines += [f"Remark: {remark}" for remark in imported.remarks]
     if (folder / "split.json").exists():
-        lines.append(f"Split: {folder / 'split.json'}, the fixed split of this data set; more in {folder / 'splits'}.")
+        fixed = (folder / "splits").is_dir()
+        kind = f"fixed split of this data set; more in {folder / 'splits'}" if fixed else "split of its own folders"
+        lines.append(f"Split: {folder / 'split.json'}, the {kind}.")
     else:
         kind = " --kind official" if (folder / "official_split.json").exists() else ""
         lines.append(f"Next: tmunet split {quoted}{kind}")

@@ -3,6 +3,7 @@
 Threads read the next images and write the former masks while the network runs.
 """
 
+import errno
 import json
 import os
 from collections import Counter, deque
@@ -127,7 +128,7 @@ def predict_files(
     faults: list[str] = []
     shift = DomainShift(predictor.config, predictor.tile_size)
 
-    read = partial(_read, predictor.pipeline, prepare=predictor.tile_size is None)
+    read = partial(_read, predictor.pipeline, out, prepare=predictor.tile_size is None)
     write = partial(_write, predictor.pipeline, out, overlays, probabilities)
     with progress_bar(total=len(waiting), desc="predict", unit="image") as bar, _Workers(batch_size) as workers:
         batches = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
@@ -189,8 +190,13 @@ class _Loaded:
     x: Any
 
 
-def _read(pipeline: Stages, image: Path, prepare: bool) -> _Loaded | str:
-    """Load and preprocess an image file, or return why it cannot be read."""
+def _read(pipeline: Stages, out: Path, image: Path, prepare: bool) -> _Loaded | str:
+    """Load and preprocess an image file, or return why it cannot be read or its mask not be written."""
+    try:
+        os.lstat(out / f"{image.stem}.png")
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return f"{image}: its mask cannot be written: {error.strerror}; rename the image."
     try:
         pixels = pipeline.load(image)
     except InputError as error:
@@ -229,8 +235,12 @@ def _write(
 def _is_done(out: Path, image: Path, overlays: bool, probabilities: bool) -> bool:
     """Return whether the mask of exactly this image is there."""
     name = f"{image.stem}.png"
-    there = (out / name).exists() and (not overlays or (out / "overlays" / name).exists())
-    there = there and (not probabilities or (out / "probabilities" / f"{image.stem}.npz").exists())
+    files = [out / name, *([out / "overlays" / name] if overlays else [])]
+    files += [out / "probabilities" / f"{image.stem}.npz"] if probabilities else []
+    try:
+        there = all(file.exists() for file in files)
+    except OSError:  # a name that is too long, of which `_read` makes a fault
+        return False
     return there and source_of(out / name) == sha256(image)
 
 
