@@ -41,7 +41,7 @@ class LoadedCase:
 class CaseError(DataError):
     """All faults of a case; `mask_values` is the one about wrong mask values, which map_cases tells of once for all cases."""
 
-    def __init__(self, where: str, faults: Sequence[str], mask_values: MaskValueError | None) -> None:
+    def __init__(self, where: str, faults: Sequence[str], mask_values: MaskValueError | None = None) -> None:
         super().__init__(where, faults)
         self.mask_values = mask_values
 
@@ -87,9 +87,9 @@ def _load_arrays(case: Case, info: DatasetInfo) -> LoadedCase:
         image, mask = case.arrays()
         pixels, labels = to_pixels(image), to_label_mask(mask, info)
     except InputError as error:
-        raise DataError(case.name, [f"{case.name}: {error}"]) from error
+        raise CaseError(case.name, [f"{case.name}: {error}"]) from error
     if pixels.shape[:2] != labels.shape:
-        raise DataError(
+        raise CaseError(
             case.name, [f"{case.name}: the image has the shape {pixels.shape} (H, W, C), but its mask {labels.shape}."]
         )
     return LoadedCase(pixels, labels)

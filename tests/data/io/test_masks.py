@@ -54,7 +54,7 @@ def test_two_classes_are_read_exactly_or_refused(tmp_path, values):
     if set(values.flat) <= {0, 1} or set(values.flat) <= {0, 255}:
         np.testing.assert_array_equal(read_mask(tmp_path / "m.png", TWO), values > 0)
     else:
-        with pytest.raises(InputError, check=coded("labels", tmp_path / "m.png")):
+        with pytest.raises(InputError, check=coded("mask-values", tmp_path / "m.png")):
             read_mask(tmp_path / "m.png", TWO)
 
 

@@ -135,6 +135,8 @@ def _whole_numbers(path: Path, values: AnyValues) -> StoredValues:
     """Labels that were saved as signed, 32-bit or floating-point numbers, without any change of a value."""
     if values.dtype in (np.bool_, np.uint8, np.uint16):
         return values  # type: ignore[return-value]
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)  # in which 65535 is a number
     whole = np.isfinite(values) & (np.rint(values) == values)
     if whole.all() and values.min() >= 0 and values.max() <= 65535:
         return values.astype(np.uint16)

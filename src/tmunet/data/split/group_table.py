@@ -51,7 +51,11 @@ def _read_text(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(f"{path}: cannot be opened: {error.strerror}. Check the path and its permissions.") from error
+        raise InputError(
+            f"{path}: cannot be opened: {error.strerror}. Check the path and its permissions.",
+            code="unreadable",
+            path=path,
+        ) from error
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
         return content.decode("utf-16" if marked else "utf-8-sig")
