@@ -21,6 +21,7 @@ SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"),
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
+    "DICOM": (".dcm",),
 }
 """Suffixes of each format, in lower case; the first is the usual one."""
 
