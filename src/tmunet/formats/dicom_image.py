@@ -124,8 +124,8 @@ def decode_dicom(path: Path) -> DecodedImage:
         return decode_segmentation(path, image.dataset)
     if image.frames > 1:
         raise InputError(
-            f"{path}: expected one image, but it holds {image.frames} frames; `tmunet predict` takes all of them, a data set needs "
-            "each as a file of its own: save them as PNG or single DICOM images.",
+            f"{path}: expected one image, but it holds {image.frames} frames; `tmunet predict` takes all of them, a data set "
+            "needs each as a file of its own: save them as PNG or single DICOM images.",
             code="several-images",
             path=path,
         )

@@ -1,9 +1,9 @@
 """Write masks as DICOM segmentations (SEG) that viewers open, also for images without a frame of reference and for loops.
 
-A two-dimensional image (ultrasound, endoscopy, a photograph) has no place in the patient, and the standard asks for none in its SEG.
-OHIF and dcmqi, with which 3D Slicer reads, refuse such a SEG. So each frame has a plane here (pixel measures, orientation, position;
-the frames of a loop one after the other), but no frame of reference is made up: nothing relates these planes to a patient. Where the
-image states no spacing, that plane has pixels of 1 x 1 mm, and Content Description says so: lengths in mm mean nothing then.
+A two-dimensional image (ultrasound, endoscopy, a photograph) has no place in the patient, and the standard asks for none in its
+SEG. OHIF and dcmqi, with which 3D Slicer reads, refuse such a SEG. So each frame has a plane here (pixel measures, orientation,
+position; the frames of a loop one after the other), but no frame of reference is made up: nothing relates these planes to a patient.
+Where the image states no spacing, that plane has pixels of 1 x 1 mm, and Content Description says so: lengths in mm mean nothing then.
 """
 
 import io
@@ -205,7 +205,9 @@ def _segmentation(
         dataset.PixelPaddingValue = 0
         content = masks.tobytes()
     else:
-        segments = np.stack([masks == label for label in range(1, len(classes))])  # (K - 1, F, H, W): frames of a segment follow
+        segments = np.stack(
+            [masks == label for label in range(1, len(classes))]
+        )  # (K - 1, F, H, W): frames of a segment follow
         content = np.packbits(segments.ravel(), bitorder="little").tobytes()
     dataset.PixelData = content + b"\0" * (len(content) % 2)
     dataset["PixelData"].VR = "OB"
@@ -246,7 +248,9 @@ def _cielab(rgb: tuple[int, int, int]) -> list[int]:
     """Convert sRGB (0 to 255) to CIELab as PS3.3, C.10.7.1.1 encodes it: L* 0..100 and a*, b* -128..127 as 0..65535."""
     levels = np.array(rgb) / 255
     light = np.where(levels <= 0.04045, levels / 12.92, ((levels + 0.055) / 1.055) ** 2.4)
-    matrix = np.array([[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]])
+    matrix = np.array(
+        [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]]
+    )
     ratio = matrix @ light / (matrix @ np.ones(3))
     x, y, z = np.where(ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29)
     lab = (116 * y - 16) / 100, (500 * (x - y) + 128) / 255, (200 * (y - z) + 128) / 255

@@ -26,6 +26,11 @@ def is_bare_dicom(path: Path) -> bool:
     return not path.suffix and path.is_file() and is_dicom(path)
 
 
+def is_dicom_name(path: Path) -> bool:
+    """Check by its name first whether a file is DICOM, so that images of other formats are not opened for it."""
+    return path.suffix.lower() in ("", ".dcm") and is_dicom(path)
+
+
 def dicom_reader() -> Any:
     """Import `tmunet.formats.dicom_image`.
 
