@@ -13,12 +13,12 @@ from tmunet.data.cases import (
     unknown_case,
     warn_skipped_files,
 )
-from tmunet.data.io.dicom import dicom_reader, is_dicom_name
+from tmunet.data.io.dicom import patient_of
 from tmunet.data.reader import check_cases, collect_errors
 from tmunet.data.records import originals
 from tmunet.data.split.splits import Split, read_split
 from tmunet.data.split.strategies import random_split
-from tmunet.errors import DataError, InputError, UsageError
+from tmunet.errors import DataError, UsageError
 
 Unsplit = Literal["random", "test"]
 
@@ -93,7 +93,7 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
     faults += found
     records = {} if info is None else info.records
     cases = tuple(replace(case, group=records[case.name].group) if case.name in records else case for case in cases)
-    cases = tuple(_with_patient(case) for case in cases)
+    cases = tuple(replace(case, group=case.group or patient_of(case.image)) for case in cases)
     names = [case.name for case in cases]
     if info is not None and info.spacings:
         cases = tuple(replace(case, spacing=info.spacings.get(case.name)) for case in cases)
@@ -116,16 +116,6 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
     for part in (folder / "images", folder / "masks"):
         warn_skipped_files(part, list_folder(part).others, "`tmunet check` lists all of them")
     return Dataset(folder, info, cases, chosen)
-
-
-def _with_patient(case: Case) -> Case:
-    """Take the patient of a DICOM image as its group, where `dataset.json` names none."""
-    if case.group is not None or not is_dicom_name(case.image):
-        return case
-    try:
-        return replace(case, group=dicom_reader().patient_group(case.image))
-    except InputError:  # reading its pixels reports it
-        return case
 
 
 def verify(dataset: Dataset) -> None:

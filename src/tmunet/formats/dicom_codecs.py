@@ -169,7 +169,8 @@ def _signed(dataset: "Dataset", values: NDArray[Any], bits: int) -> NDArray[Any]
         return values
     kind = np.dtype(f"{'i' if signed else 'u'}{values.dtype.itemsize}")
     shift = width - min(bits, width)
-    return np.right_shift(np.left_shift(np.ascontiguousarray(values).view(kind), shift), shift)
+    extended: NDArray[Any] = np.right_shift(np.left_shift(np.ascontiguousarray(values).view(kind), shift), shift)
+    return extended
 
 
 def _to_rgb(dataset: "Dataset", values: NDArray[Any]) -> NDArray[Any]:

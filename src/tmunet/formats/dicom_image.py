@@ -105,7 +105,10 @@ class DicomImage:
         bits = int(self.dataset.BitsStored)
         if stored.dtype == np.uint16 and bits < 16:
             top = (1 << bits) - 1
-            return ((np.minimum(stored, top).astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+            scaled: NDArray[np.uint16] = ((np.minimum(stored, top).astype(np.uint32) * 65535 + top // 2) // top).astype(
+                np.uint16
+            )
+            return scaled
         return stored
 
     def _error(self, code: str, what: str) -> InputError:
@@ -211,16 +214,15 @@ def _windowed(dataset: "Dataset", table: NDArray[np.float64], frame: int, window
         if first >= 2**15 and table[0] < 0:  # written as unsigned, meant as signed
             first -= 2**16
         index = np.clip(np.rint(values) - first, 0, min(count or 2**16, len(entries)) - 1).astype(np.intp)
-        levels: NDArray[np.float64] = np.clip(entries[index] / ((1 << bits) - 1), 0, 1)
-        return levels
+        return _clip(entries[index] / ((1 << bits) - 1))
     center, width = (_first(voi.get(key)) for key in ("WindowCenter", "WindowWidth"))
     if center is None or width is None or not np.isfinite(center + width) or width <= 0:
         return None  # a width of 0 is no window (PS3.3, C.11.2.1.2)
     kind = str(voi.get("VOILUTFunction") or "LINEAR")
     if kind == "SIGMOID":
-        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -500, 500)))
+        return _clip(1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -500, 500))))
     if kind == "LINEAR_EXACT":
-        return np.clip((values - center) / width + 0.5, 0, 1)
+        return _clip((values - center) / width + 0.5)
     return linear_window(values, center, width)
 
 
@@ -232,7 +234,11 @@ def linear_window(values: NDArray[np.float64], center: float, width: float) -> N
     """
     if width <= 1:
         return (values > center - 0.5).astype(np.float64)
-    return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
+    return _clip((values - (center - 0.5)) / (width - 1) + 0.5)
+
+
+def _clip(levels: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.clip(levels, 0.0, 1.0)
 
 
 def _first(value: Any) -> float | None:

@@ -2,8 +2,9 @@
 
 A two-dimensional image (ultrasound, endoscopy, a photograph) has no place in the patient, and the standard asks for none in its
 SEG. OHIF and dcmqi, with which 3D Slicer reads, refuse such a SEG. So each frame has a plane here (pixel measures, orientation,
-position; the frames of a loop one after the other), but no frame of reference is made up: nothing relates these planes to a patient.
-Where the image states no spacing, that plane has pixels of 1 x 1 mm, and Content Description says so: lengths in mm mean nothing then.
+position; the frames of a loop one after the other), but no frame of reference is made up: nothing relates these planes to a
+patient. Where the image states no spacing, the plane has pixels of 1 x 1 mm, and Content Description says so: lengths in mm mean
+nothing then.
 """
 
 import io

@@ -4,6 +4,8 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from tmunet.errors import InputError
+
 _PREAMBLE = 128  # bytes of any content, before the letters DICM
 
 
@@ -26,11 +28,6 @@ def is_bare_dicom(path: Path) -> bool:
     return not path.suffix and path.is_file() and is_dicom(path)
 
 
-def is_dicom_name(path: Path) -> bool:
-    """Check by its name first whether a file is DICOM, so that images of other formats are not opened for it."""
-    return path.suffix.lower() in ("", ".dcm") and is_dicom(path)
-
-
 def dicom_reader() -> Any:
     """Import `tmunet.formats.dicom_image`.
 
@@ -40,3 +37,17 @@ def dicom_reader() -> Any:
         MissingExtraError: pydicom is not installed.
     """
     return importlib.import_module("tmunet.formats.dicom_image")
+
+
+def patient_of(path: Path) -> str | None:
+    """Name the patient of an image, as `tmunet.formats.dicom_file.patient_group` does; None for a file that is not DICOM.
+
+    The suffix is looked at first, so that images of other formats are not opened for it.
+    """
+    if path.suffix.lower() not in ("", ".dcm") or not is_dicom(path):
+        return None
+    try:
+        group: str | None = dicom_reader().patient_group(path)
+    except InputError:  # reading its pixels reports it
+        return None
+    return group

@@ -15,6 +15,7 @@ def describe(plan: ImportPlan, written: Sequence[WrittenCase], command: str) -> 
     """Give the content of ``dataset.json``."""
     facts = plan.facts
     groups = {case.name: case.group for case in plan.cases}
+    spacings = {case.name: list(case.spacing) for case in written if case.spacing is not None}
     content = {
         "name": facts.name,
         "classes": list(facts.classes),
@@ -33,6 +34,7 @@ def describe(plan: ImportPlan, written: Sequence[WrittenCase], command: str) -> 
             ).to_dict()
             for case in written
         },
+        "spacing_mm": spacings or None,
     }
     return {key: value for key, value in content.items() if value is not None}
 
