@@ -44,11 +44,13 @@ class DicomImage:
         path: the file.
         dataset: what pydicom read.
         frames: their number; 1 for a still image.
+        is_segmentation: whether it is a mask and no image.
     """
 
     path: Path
     dataset: "Dataset"
     frames: int
+    is_segmentation: bool
 
     @classmethod
     def open(cls, path: Path) -> "DicomImage":
@@ -60,7 +62,8 @@ class DicomImage:
         """
         dataset = read_dataset(path)
         check_frames(path, dataset)
-        return cls(path, dataset, frame_count(dataset))
+        with named(path):
+            return cls(path, dataset, frame_count(dataset), str(dataset.get("SOPClassUID")) in SEGMENTATIONS)
 
     def frame(self, index: int = 0, window: Window = "file") -> NDArray[np.uint8 | np.uint16]:
         """Decode a frame as a viewer shows it.
@@ -123,7 +126,7 @@ def decode_dicom(path: Path) -> DecodedImage:
         MissingExtraError: pydicom or imagecodecs is not installed.
     """
     image = DicomImage.open(path)
-    if str(image.dataset.get("SOPClassUID")) in SEGMENTATIONS:
+    if image.is_segmentation:
         return decode_segmentation(path, image.dataset)
     if image.frames > 1:
         raise InputError(

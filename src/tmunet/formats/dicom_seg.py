@@ -128,24 +128,25 @@ def write_segmentation(
         InputError: the image lacks a required tag (code "tags"), or a tag that is repeated holds an invalid value.
         UsageError: masks of another size than the image, labels without class, or a class name of more than 64 characters.
     """
-    if missing := missing_tags(source):
-        raise InputError(
-            f"{source.filename}: cannot be given a segmentation, since it lacks the DICOM tags {', '.join(missing)}.",
-            code="tags",
-            path=str(source.filename),
-        )
-    frames = frame_count(source)
-    if masks.shape != (frames, source.Rows, source.Columns) or masks.max(initial=0) >= len(classes):
-        raise UsageError(
-            f"Expected masks of the shape {(frames, source.Rows, source.Columns)} with labels below {len(classes)}, but got "
-            f"{masks.shape} with {masks.max(initial=0)}.",
-            code="shape",
-        )
-    if long := [name for name in classes if len(name) > _MAX_LABEL or "\\" in name]:
-        raise UsageError(
-            f"Expected class names of at most {_MAX_LABEL} characters without backslash, but got {long}.", code="value"
-        )
     with named(Path(str(source.filename))):
+        if missing := missing_tags(source):
+            raise InputError(
+                f"{source.filename}: cannot be given a segmentation, since it lacks the DICOM tags {', '.join(missing)}.",
+                code="tags",
+                path=str(source.filename),
+            )
+        frames = frame_count(source)
+        if masks.shape != (frames, source.Rows, source.Columns) or masks.max(initial=0) >= len(classes):
+            raise UsageError(
+                f"Expected masks of the shape {(frames, source.Rows, source.Columns)} with labels below {len(classes)}, but got "
+                f"{masks.shape} with {masks.max(initial=0)}.",
+                code="shape",
+            )
+        if long := [name for name in classes if len(name) > _MAX_LABEL or "\\" in name]:
+            raise UsageError(
+                f"Expected class names of at most {_MAX_LABEL} characters without backslash, but got {long}.",
+                code="value",
+            )
         dataset = _segmentation(source, masks, classes, model, kind)
         buffer = io.BytesIO()
         dataset.save_as(buffer, enforce_file_format=True)

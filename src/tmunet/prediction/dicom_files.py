@@ -15,7 +15,7 @@ from tmunet.data.io.dicom import is_dicom
 from tmunet.data.io.images import Pixels
 from tmunet.errors import DataError, InputError, TMUNetWarning, UsageError
 from tmunet.files import sha256
-from tmunet.formats.dicom_file import SEGMENTATIONS, frame_count, named, read_dataset
+from tmunet.formats.dicom_file import frame_count, named, read_dataset
 from tmunet.formats.dicom_image import DicomImage, Window
 from tmunet.formats.dicom_seg import SegmentationModel, absent_tags, missing_tags
 from tmunet.prediction.backends.names import MaskFormat
@@ -186,7 +186,7 @@ class _Work:
 
     def _frames_of(self, path: Path) -> Iterator[_Frame]:
         opened = DicomImage.open(path)
-        if str(opened.dataset.get("SOPClassUID")) in SEGMENTATIONS:
+        if opened.is_segmentation:
             raise InputError(f"{path}: is a segmentation, not an image; leave it out.", code="segmentation", path=path)
         classes = tuple(self.predictor.config.classes)
         image = PredictedImage(path, sha256(path), opened.frames, classes, self.model, opened.dataset)
