@@ -2,9 +2,9 @@
 
     unshare --net python tools/ohif_screenshot.py OHIF OUT IMAGE.dcm SEG.dcm
 
-OHIF is a folder with what `npm pack @ohif/app@3.13.2` (unpacked, as `package`) and `npm install puppeteer-core` put there. OUT
-gets before.png, after.png (with the segmentation) and console.txt. It runs in a network namespace of its own, since the Orthanc of
-Debian listens on every address. Needs: orthanc, orthanc-dicomweb, chromium, node.
+OHIF is a folder with what `npm pack @ohif/app@3.13.2` (unpacked, as `package`) and `npm install puppeteer-core` put there.
+OUT gets before.png, after.png (with the segmentation) and console.txt. It runs in a network namespace of its own, since the
+Orthanc of Debian listens on every address. Needs: orthanc, orthanc-dicomweb, chromium, node.
 """
 
 import json

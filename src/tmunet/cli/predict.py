@@ -120,7 +120,7 @@ def _predict(config: PredictConfig, words: Sequence[str], arguments: Sequence[st
     classes = predictor.config.classes
     labels = (
         f"0 = {classes[0]}, 255 = {classes[1]}"
-        if len(classes) == 2
+        if len(classes) == 2 and config.format == "png"
         else ", ".join(f"{i} = {c}" for i, c in enumerate(classes))
     )
     before = f" ({outcome.done_before} from before)" if outcome.done_before else ""
