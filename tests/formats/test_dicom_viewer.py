@@ -1,4 +1,4 @@
-"""Segmentations on the screen of OHIF: the overlay is where the mask is. `tools/ohif_screenshot.py` says what has to be installed."""
+"""Segmentations on the screen of OHIF: the overlay is where the mask is. `tools/ohif_screenshot.py` says what to install."""
 
 import os
 import shutil
