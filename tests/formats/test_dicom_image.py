@@ -30,7 +30,7 @@ from tmunet.formats.dicom_codecs import decode_frame
 from tmunet.formats.dicom_file import patient_group
 from tmunet.formats.dicom_image import DicomImage, parse_window
 
-from ..errors import coded
+from ..coded_errors import coded
 from .dicom_sources import GRAY, KINDS, make, rgb_of, save
 
 imagecodecs = pytest.importorskip("imagecodecs")

@@ -17,7 +17,7 @@ from tmunet.errors import InputError, UsageError
 from tmunet.formats.dicom_image import decode_dicom
 from tmunet.formats.dicom_seg import SegmentationModel, SegmentationType, absent_tags, missing_tags, write_segmentation
 
-from ..errors import coded
+from ..coded_errors import coded
 from .dicom_sources import FRAMES, IN_SPACE, KINDS, make, read, save
 
 CLASSES = ("background", "polyp", "Läsion")

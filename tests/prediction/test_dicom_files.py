@@ -16,7 +16,7 @@ from tmunet.prediction.folder import MANIFEST, PredictedFiles, find_images, pred
 from tmunet.prediction.image_archives import unpacked
 from tmunet.prediction.predictor import Predictor
 
-from ..errors import coded
+from ..coded_errors import coded
 from ..formats.dicom_sources import make, read, rgb_of, save
 from ..small_models import TWO, bright_model, colored_model
 
