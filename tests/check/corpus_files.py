@@ -99,9 +99,9 @@ def decompression_bomb(folder: Folder) -> None:
     (folder.path / "images/bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + pixels)
 
 
-@defect(skipped=("images/a.heic", "images/b.WEBP", "images/c.dcm", "masks/d.nii.gz", "masks/e.npy", "masks/f"))
+@defect(skipped=("images/a.heic", "images/b.WEBP", "images/c.czi", "masks/d.nii.gz", "masks/e.npy", "masks/f"))
 def other_suffixes(folder: Folder) -> None:
-    for name in ("images/a.heic", "images/b.WEBP", "images/c.dcm", "masks/d.nii.gz", "masks/e.npy", "masks/f"):
+    for name in ("images/a.heic", "images/b.WEBP", "images/c.czi", "masks/d.nii.gz", "masks/e.npy", "masks/f"):
         (folder.path / name).write_bytes(b"x")
     for name in (".hidden.png", "._a.gif", "Thumbs.db", ".DS_Store", "desktop.ini"):  # these are no findings
         (folder.path / "images" / name).write_bytes(b"x")

@@ -234,8 +234,8 @@ def test_a_leak_lists_the_first_pairs_and_counts_the_rest(folder: Folder) -> Non
 
 def test_mends_and_files_beyond_a_few_are_counted(folder: Folder) -> None:
     for i in range(5):
-        (folder.path / "images" / f"x{i}.dcm").write_bytes(b"x")
-    assert "images/x0.dcm, images/x1.dcm, images/x2.dcm and 2 more: files with the suffix .dcm: 5" in as_text(
+        (folder.path / "images" / f"x{i}.czi").write_bytes(b"x")
+    assert "images/x0.czi, images/x1.czi, images/x2.czi and 2 more: files with the suffix .czi: 5" in as_text(
         check_dataset(folder.path)
     )
 

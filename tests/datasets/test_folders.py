@@ -123,7 +123,7 @@ def test_stored_values_get_their_classes(tmp_path):
     ("options", "message"),
     [
         ({"masks": "m/*.png"}, r"Expected `masks` to hold \{name\}"),
-        ({"masks": "m/{name}.txt"}, "to end in one of .bmp, .gif"),
+        ({"masks": "m/{name}.txt"}, "to end in one of .bmp, .dcm, .gif"),
         ({"images": "{name}/{name}.png"}, r"Expected \{name\} at most once in a pattern"),
         ({"images": "m/*.png"}, "Every file that fits `images`, 'm/\\*.png', fits `masks`"),
         ({"name": " "}, "Expected `name` to be the name"),

@@ -23,6 +23,7 @@ SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
     "TIFF": (".tif", ".tiff"),
     "GIF": (".gif",),
     "PPM": (".ppm", ".pgm", ".pbm"),
+    "DICOM": (".dcm",),
 }
 """Suffixes of each format, in lower case; the first is the usual one."""
 

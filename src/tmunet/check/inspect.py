@@ -11,6 +11,7 @@ from tmunet.check.tiny_components import TinyComponents, find_tiny_components
 from tmunet.data.cases import DatasetInfo
 from tmunet.data.fingerprint import pixels_sha256
 from tmunet.data.io.decoders import DecodedImage
+from tmunet.data.io.dicom import patient_of
 from tmunet.data.io.images import ImageFormat, Pixels, decode_image, image_format, to_image
 from tmunet.data.io.masks import class_fractions, histogram, stored_values, to_labels
 from tmunet.data.io.palettes import Legend, find_ambiguity, legend
@@ -96,13 +97,17 @@ class MaskFacts:
 
 @dataclass(frozen=True)
 class CaseInspection:
-    """Facts about a case, or a file without partner; `image` and `mask` are None if they cannot be decoded."""
+    """Facts about a case, or a file without partner; `image` and `mask` are None if they cannot be decoded.
+
+    `patient` is that of a DICOM image.
+    """
 
     name: str
     image_file: FileFacts | None
     mask_file: FileFacts | None
     image: ImageFacts | None
     mask: MaskFacts | None
+    patient: str | None = None
 
     @property
     def is_case(self) -> bool:
@@ -130,7 +135,7 @@ def inspect_case(name: str, image: Path | None, mask: Path | None, info: Dataset
             image_file = FileFacts(image_file.file, _reason(image, error), image_file.format, image_file.sha256)
     facts = None if mask is None or mask_decoded is None else _mask_facts(mask, mask_decoded, info, pixels)
     of_image = None if pixels is None or image_decoded is None else _image_facts(pixels, image_decoded)
-    return CaseInspection(name, image_file, mask_file, of_image, facts)
+    return CaseInspection(name, image_file, mask_file, of_image, facts, None if image is None else patient_of(image))
 
 
 def _decode(path: Path | None) -> tuple[FileFacts | None, DecodedImage | None]:

@@ -86,7 +86,7 @@ def _facts(inspections: Sequence[CaseInspection], info: DatasetInfo | None) -> I
     for one in inspections:
         if one.image is None or one.image_file is None or one.mask is None or one.mask.refusal is not None:
             continue
-        group = info.records[one.name].group if info and one.name in info.records else None
+        group = (info.records[one.name].group if info and one.name in info.records else None) or one.patient
         height, width = one.image_file.size
         yield CaseFacts(one.name, group, width, height, one.image.channels, one.image.bits, one.mask.shares or {})
 

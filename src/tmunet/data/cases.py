@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+from tmunet.data.io.dicom import is_bare_dicom
 from tmunet.data.io.images import IMAGE_SUFFIXES
 from tmunet.data.json_object import read_json_object
 from tmunet.data.records import CaseRecord, read_records, read_spacings
@@ -108,13 +109,13 @@ def list_folder(folder: Path) -> Listing:
     except OSError as error:
         return Listing(folder, error=error.strerror or type(error).__name__)
     shown = [p for p in entries if not p.name.startswith(".") and p.name.casefold() not in SYSTEM_FILES]
-    named = [p for p in shown if p.suffix.lower() in IMAGE_SUFFIXES]
+    named = {p: None for p in shown if p.suffix.lower() in IMAGE_SUFFIXES or is_bare_dicom(p)}
     files = frozenset(p for p in named if p.is_file())
     return Listing(
         folder,
         images=tuple(p for p in named if p in files),
         non_files=tuple(p for p in named if p not in files),
-        others=tuple(p for p in shown if p.suffix.lower() not in IMAGE_SUFFIXES),
+        others=tuple(p for p in shown if p not in named),
     )
 
 

@@ -19,11 +19,15 @@ from typing import Any, ParamSpec, TypeVar
 from tmunet import __version__
 from tmunet.config import to_dict
 from tmunet.data.cases import natural_key, warn_skipped_files
+from tmunet.data.io.dicom import is_bare_dicom
 from tmunet.data.io.images import IMAGE_SUFFIXES, Pixels
 from tmunet.data.json_object import read_json_object
 from tmunet.data.parallel import MAX_WORKERS
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256, write_json
+from tmunet.formats.dicom_image import parse_window
+from tmunet.prediction.backends.names import MaskFormat
+from tmunet.prediction.dicom_files import DicomOptions, check_inputs, predict_dicom
 from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.mask_files import source_of, write_mask, write_overlay, write_probabilities
 from tmunet.prediction.pipeline import Stages
@@ -67,7 +71,7 @@ def find_images(words: Sequence[str]) -> list[Path]:
             raise InputError(
                 f"{word}: expected a pattern such as 'scans/*.png', but: {error}", code="pattern", path=word
             ) from None
-        images = [c for c in shown if c.suffix.lower() in IMAGE_SUFFIXES and c.is_file()]
+        images = [c for c in shown if (c.suffix.lower() in IMAGE_SUFFIXES and c.is_file()) or is_bare_dicom(c)]
         if path.is_file():
             images = [path]
         elif path.is_dir():
@@ -102,6 +106,8 @@ def predict_files(
     batch_size: int = 8,
     probabilities: bool = False,
     command: str | None = None,
+    mask_format: MaskFormat = "png",
+    window: str = "file",
 ) -> PredictedFiles:
     """Write `out/NAME.png` for each image, each atomically; images whose mask is already there are skipped.
 
@@ -113,6 +119,8 @@ def predict_files(
         batch_size: images in one call of the network.
         probabilities: also write `out/probabilities/NAME.npz`.
         command: recorded in `predictions.json` with the time of the call.
+        mask_format: a name in `tmunet.prediction.mask_writers.MASK_WRITERS`; segmentations are of DICOM images only.
+        window: of gray DICOM images: "file", "full" or "CENTER,WIDTH".
 
     Raises:
         InputError: `out` holds other files or the masks of another model.
@@ -123,8 +131,13 @@ def predict_files(
     """
     if batch_size < 1:
         raise UsageError(f"Expected `batch_size` to be at least 1, but got {batch_size}.", code="value")
-    _check_manifest(out, predictor, command)
-    waiting = [image for image in images if not _is_done(out, image, overlays, probabilities)]
+    options = DicomOptions(mask_format, parse_window(window))
+    check_inputs(images, options)
+    _check_manifest(out, predictor, command, {} if window == "file" else {"window": window})
+    dicom = predict_dicom(predictor, images, out, options, overlays, batch_size, probabilities)
+    waiting = [
+        image for image in images if image not in dicom.images and not _is_done(out, image, overlays, probabilities)
+    ]
     faults: list[str] = []
     shift = DomainShift(predictor.config, predictor.tile_size)
 
@@ -148,7 +161,9 @@ def predict_files(
                 _predict_batch(predictor.pipeline, ready, write, workers)
             bar.update(len(batch))
     shift.warn()
-    return PredictedFiles(len(images) - len(faults), len(images) - len(waiting), tuple(faults))
+    faults += dicom.faults
+    done_before = len(images) - len(waiting) - len(dicom.images) + dicom.done_before
+    return PredictedFiles(len(images) - len(faults), done_before, tuple(faults))
 
 
 class _Workers:
@@ -244,7 +259,7 @@ def _is_done(out: Path, image: Path, overlays: bool, probabilities: bool) -> boo
     return there and source_of(out / name) == sha256(image)
 
 
-def _check_manifest(out: Path, predictor: Predictor, command: str | None) -> None:
+def _check_manifest(out: Path, predictor: Predictor, command: str | None, more: dict[str, Any]) -> None:
     """Record model, settings and call in a new folder, or check that those of an existing one are the same."""
     manifest = out / MANIFEST
     configs = [one.config for one in (predictor, *predictor.others)]
@@ -258,6 +273,7 @@ def _check_manifest(out: Path, predictor: Predictor, command: str | None) -> Non
         "backend": predictor.backend,
         "precision": predictor.precision,
         **predictor.postprocess.to_dict(),
+        **more,
     }
     call = {"command": command, "time": datetime.now(UTC).isoformat(timespec="seconds"), "version": __version__}
     if manifest.is_file():

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmunet.data.io.decoders import MAX_PIXELS, AnyValues, DecodedImage, decode_tiff, decode_with_pillow
+from tmunet.data.io.dicom import dicom_reader, has_preamble
 from tmunet.errors import InputError
 from tmunet.text import pluralize
 
@@ -23,12 +24,12 @@ __all__ = [
     "to_image",
 ]
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".pbm", ".dcm"})
 """Suffixes, in lower case, by which image files are found in a folder; compare with ``suffix.lower()``."""
 
 Pixels = NDArray[np.uint8 | np.uint16]
 
-ImageFormat = Literal["PNG", "JPEG", "BMP", "TIFF", "GIF", "PPM"]
+ImageFormat = Literal["PNG", "JPEG", "BMP", "TIFF", "GIF", "PPM", "DICOM"]
 
 _FIRST_BYTES: dict[bytes, ImageFormat] = {
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -169,6 +170,9 @@ def to_channels(image: Pixels, channels: int) -> Pixels:
 def decode_image(path: Path) -> DecodedImage:
     """Decode an image file into stored values; raises an `InputError` as `read_image` does, and no other exception."""
     kind = image_format(path)
+    if kind == "DICOM":
+        decoded: DecodedImage = dicom_reader().decode_dicom(path)
+        return decoded
     try:
         return decode_tiff(path) if kind == "TIFF" else decode_with_pillow(path, kind)
     except InputError:
@@ -187,7 +191,7 @@ def image_format(path: Path) -> ImageFormat:
     """Detect the format of a file by its first bytes; raises an `InputError` if it is none of the formats."""
     try:
         with path.open("rb") as file:
-            start = file.read(8)
+            start = file.read(132)
     except OSError as error:
         raise InputError(
             f"{path}: cannot be opened: {error.strerror}. Check the path and its permissions.",
@@ -198,11 +202,13 @@ def image_format(path: Path) -> ImageFormat:
         raise InputError(
             f"{path}: the file is empty (0 bytes); copy it again from its source.", code="empty", path=path
         )
+    if has_preamble(start):
+        return "DICOM"
     for magic, kind in _FIRST_BYTES.items():
         if start.startswith(magic):
             return kind
     raise InputError(
-        f"{path}: expected a PNG, JPEG, BMP, TIFF, GIF or PPM image, but the file begins with {start!r}; "
+        f"{path}: expected a PNG, JPEG, BMP, TIFF, GIF, PPM or DICOM image, but the file begins with {start[:8]!r}; "
         "convert it to one of these formats.",
         code="format",
         path=path,

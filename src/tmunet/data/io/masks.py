@@ -46,7 +46,7 @@ def read_mask(path: Path, classes: Sequence[str], ignore_label: int | None = Non
     orientation tag, as an image is. A TIFF with 0 = white is refused, since programs disagree about it.
 
     Args:
-        path: a PNG, JPEG, BMP, TIFF, GIF or PPM file.
+        path: a PNG, JPEG, BMP, TIFF, GIF or PPM file, or a DICOM segmentation.
         classes: 2 to 255 class names; the index of a name is its label.
         ignore_label: 255 if the data set declares that 255 marks pixels to ignore.
 

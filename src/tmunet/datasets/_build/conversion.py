@@ -15,6 +15,7 @@ from PIL import Image
 from tmunet.data.io.images import Pixels, decode_image, image_format, read_image, to_image
 from tmunet.data.io.masks import histogram, read_mask, stored_values, to_labels
 from tmunet.data.io.palettes import Legend, legend
+from tmunet.data.io.spacing import Millimeters, read_spacing
 from tmunet.datasets._build.faults import ConversionError
 from tmunet.datasets._build.import_plan import DatasetFacts, Labels, PlannedCase, ReadMask
 from tmunet.datasets._build.source import SourceFiles
@@ -23,7 +24,7 @@ from tmunet.labels import IGNORE_LABEL
 from tmunet.visualize import color
 
 _LUMA = np.array([299, 587, 114], np.uint32)  # thousandths of ITU-R BT.601
-_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tif", "GIF": ".png", "PPM": ".png"}
+_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tif", "GIF": ".png", "PPM": ".png", "DICOM": ".dcm"}
 _DOWNLOAD_AGAIN = "download the file again"
 
 
@@ -171,12 +172,13 @@ class WrittenCase:
     image_sha256: str
     mask_sha256: str
     empty: bool
+    spacing: Millimeters | None = None
 
 
 def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, folder: Path) -> WrittenCase:
     """Write ``images/NAME.*`` and ``masks/NAME.png`` of a case; safe to call in threads.
 
-    PNG, JPEG and BMP are copied byte for byte, with the suffix of their content. TIFF, GIF and PPM become PNG of the same values,
+    PNG, JPEG and BMP are copied byte for byte, with the suffix of their content. TIFF, GIF, PPM and DICOM become PNG of the same values,
     since many programs cannot open those of medical data sets; 16-bit color and other numbers of channels stay TIFF.
     Masks of two classes are gray, 0 and 255; others have a palette whose index is the label.
 
@@ -210,6 +212,7 @@ def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, fo
         image_sha256=hashlib.sha256(content).hexdigest(),
         mask_sha256=hashlib.sha256(mask_content).hexdigest(),
         empty=not np.any((labels > 0) & (labels != IGNORE_LABEL)),
+        spacing=read_spacing(path) if encoded else None,  # a PNG does not keep it
     )
     write_bytes(folder / written.image, content)
     write_bytes(folder / written.mask, mask_content)
@@ -223,7 +226,8 @@ def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, fo
 def _encode_image(path: Path, image: Pixels, known_range: bool) -> tuple[str, bytes, bool]:
     """Suffix and content of the image file, and whether it was encoded anew; numbers without known range stay as they are."""
     kind = image_format(path)
-    if known_range and kind in ("TIFF", "GIF", "PPM") and (image.shape[2] == 1 or (image.shape[2] == 3 and image.dtype == np.uint8)):
+    encoded = kind in ("TIFF", "GIF", "PPM", "DICOM") and known_range
+    if encoded and (image.shape[2] == 1 or (image.shape[2] == 3 and image.dtype == np.uint8)):
         return ".png", _to_png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)), True
     return _SUFFIXES[kind], path.read_bytes(), False
 

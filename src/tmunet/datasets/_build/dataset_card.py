@@ -18,6 +18,7 @@ def describe(
     facts = plan.facts
     spacing = {case.name: list(source.spacing[case.image]) for case in plan.cases if case.image in source.spacing}
     groups = {case.name: case.group for case in plan.cases}
+    spacings = {case.name: list(case.spacing) for case in written if case.spacing is not None}
     content = {
         "name": facts.name,
         "classes": list(facts.classes),
@@ -37,6 +38,7 @@ def describe(
             ).to_dict()
             for case in written
         },
+        "spacing_mm": spacings or None,
     }
     return {key: value for key, value in content.items() if value is not None}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from tmunet.progress import progress_bar
 
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
+from tmunet.data.io.dicom import patient_of
 from tmunet.data.io.mask_values import describe_values
 from tmunet.data.io.masks import MaskValueError, expected_values
 from tmunet.data.reader import palette_faults
@@ -136,6 +137,7 @@ def _build(
     plan: ImportPlan, source: SourceFiles, folder: Path, destination: Path, command: str, fixed_splits_of: str | None
 ) -> Imported:
     check_plan(plan, source)
+    plan = _with_patients(plan, source)
     written = _convert_cases(plan, source, folder)
     plan = replace(plan, remarks=(*plan.remarks, *_remark_on_empty_masks(written)))
     write_text(folder / "README.md", write_card(plan, source, written, command))
@@ -153,6 +155,15 @@ def _build(
     cases, _ = find_cases(destination)
     grouped = tuple(replace(case, group=groups[case.name]) for case in cases)
     return Imported(destination, read_dataset_info(destination), grouped, plan.remarks)
+
+
+def _with_patients(plan: ImportPlan, source: SourceFiles) -> ImportPlan:
+    """Take the patients of DICOM images as groups, where the importer knows none."""
+    cases = [replace(case, group=case.group or patient_of(source.files[case.image])) for case in plan.cases]
+    if cases == list(plan.cases):
+        return plan
+    facts = replace(plan.facts, group=plan.facts.group or "patient, by a hash of the DICOM Patient ID")
+    return replace(plan, cases=tuple(cases), facts=facts)
 
 
 def _convert_cases(plan: ImportPlan, source: SourceFiles, folder: Path) -> list[WrittenCase]:
