@@ -11,6 +11,7 @@ from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
 from tmunet.errors import BackendError, UsageError
 from tmunet.prediction.backends.names import THRESHOLD, TORCH, BackendChoice, BackendName, Keep, Precision
+from tmunet.prediction.mask_formats import MaskFormat
 
 if TYPE_CHECKING:
     from tmunet.prediction.predictor import Predictor
@@ -53,6 +54,9 @@ class PredictConfig:
     """all objects, or only the largest of each class."""
     probabilities: bool = False
     """Also write the probabilities (K, H, W) of each image, float32, in out/probabilities/NAME.npz."""
+    format: MaskFormat = "png"
+    """Of the masks. geojson: also the outlines of the objects, for QuPath, in out/NAME.geojson. imagej: also their ROIs, for
+    ImageJ and Fiji, in out/NAME_rois.zip."""
     table: str | None = None
     """Also write a CSV file with a row for each object: area, centroid, axes, mean intensity; in mm too if every image file
     states its spacing."""
@@ -82,7 +86,7 @@ def run(arguments: Sequence[str]) -> int:
     command = shlex.join(["tmunet", "predict", *arguments])
     out = Path(config.out)
     outcome = predict_files(
-        predictor, images, out, config.overlays, config.batch_size, config.probabilities, command=command
+        predictor, images, out, config.overlays, config.batch_size, config.probabilities, command, config.format
     )
     classes = predictor.config.classes
     labels = (
