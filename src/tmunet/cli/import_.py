@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tmunet.cli.parser import parse
-from tmunet.errors import UsageError
+from tmunet.errors import InputError, UsageError
 from tmunet.text import pluralize
 
 if TYPE_CHECKING:
     from tmunet.datasets._build.import_dataset import Imported
     from tmunet.datasets.folders import FolderOptions
+
+
+QUPATH = "qupath"
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,13 @@ class ImportConfig:
     images: str | None = None
     """folders: pattern of the images in SOURCE, such as 'scans/*.jpg'."""
     masks: str | None = None
-    """folders: file of an image's mask, such as 'labels/{name}_seg.png'."""
+    """folders: file of an image's mask, such as 'labels/{name}_seg.png'. qupath: the mask to write; by default masks/NAME.png
+    beside the folder of the image if that is called images, else in it."""
     title: str | None = None
     """folders: name of the data set; by default that of the folder to make."""
     classes: str = "background,foreground"
-    """folders: class names; the index of a name is its label."""
+    """folders, qupath: class names; the index of a name is its label. qupath: by default those of dataset.json beside the folder
+    of the masks, or background and the one class that is annotated."""
     values: str | None = None
     """folders: mask value of each class, such as 0=background,128=polyp."""
     threshold: int | None = None
@@ -59,12 +64,17 @@ def run(arguments: Sequence[str]) -> int:
         arguments,
         "import",
         positional={
-            "name": f"one of {', '.join(list_sets())}; folders is for your own images and masks, nnunet for its raw data format",
-            "source": "folder or archive (.zip, .tar) as it was downloaded",
-            "destination": "folder to make",
+            "name": f"one of {', '.join(list_sets())}; folders is for your own images and masks, nnunet for its raw data "
+            f"format, {QUPATH} for annotations of one image",
+            "source": f"folder or archive (.zip, .tar) as it was downloaded; {QUPATH}: GeoJSON file",
+            "destination": f"folder to make; {QUPATH}: the image",
         },
-        notes="An import that fails or is interrupted writes nothing; run the command again.",
+        notes=f"{QUPATH} makes no data set but the mask of one image. An import that fails or is interrupted writes nothing; run "
+        "the command again.",
     )
+    if config.name == QUPATH:
+        print(_import_qupath(config))
+        return 0
     print(_summary(_import(config, shlex.join(["tmunet", "import", *arguments]))))
     return 0
 
@@ -78,6 +88,29 @@ def _import(config: ImportConfig, command: str) -> "Imported":
     options = _folder_options(config, name)
     importer = get_importer(name) if options is None else partial(folders.plan, options=options)
     return import_dataset(importer, Path(config.source), Path(config.destination), command, name)
+
+
+def _import_qupath(config: ImportConfig) -> str:
+    """Write the mask of an image from its annotations."""
+    from tmunet.formats.qupath_masks import draw_annotations, find_classes, mask_path
+    from tmunet.prediction.mask_files import write_mask
+
+    source, image = Path(config.source), Path(config.destination)
+    allowed = ("name", "source", "destination", "masks", "classes")
+    for field in fields(config):
+        if field.name not in allowed and getattr(config, field.name) != field.default:
+            raise UsageError(f"--{field.name} is for `tmunet import folders`, not for {QUPATH}.", code="flags")
+    path = Path(config.masks) if config.masks else mask_path(image)
+    given = None if config.classes == ImportConfig.classes else tuple(n.strip() for n in config.classes.split(","))
+    classes = find_classes(source, path, given)
+    mask, counts = draw_annotations(source, image, classes)
+    if path.exists():
+        raise InputError(
+            f"{path}: is there already; move it away, or name another with --masks.", code="exists", path=path
+        )
+    write_mask(path, mask, classes)
+    shown = ", ".join(f"{label} = {name} ({counts[label]})" for label, name in enumerate(classes) if label)
+    return f"{path}: {pluralize(sum(counts), 'annotation')}: {shown}"
 
 
 def _folder_options(config: ImportConfig, name: str) -> "FolderOptions | None":

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
 from tmunet.errors import BackendError, UsageError
-from tmunet.prediction.backends.names import THRESHOLD, TORCH, BackendChoice, BackendName, Keep, Precision
-from tmunet.prediction.mask_formats import MaskFormat
+from tmunet.prediction.backends.names import THRESHOLD, TORCH, BackendChoice, BackendName, Keep, MaskFormat, Precision
 
 if TYPE_CHECKING:
     from tmunet.prediction.predictor import Predictor

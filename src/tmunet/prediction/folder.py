@@ -23,9 +23,10 @@ from tmunet.data.json_object import read_json_object
 from tmunet.data.parallel import MAX_WORKERS
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256, write_json
+from tmunet.prediction.backends.names import MaskFormat
 from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.mask_files import write_overlay, write_probabilities
-from tmunet.prediction.mask_writers import MASK_WRITERS, MaskFormat, PredictedImage
+from tmunet.prediction.mask_writers import MASK_WRITERS, PredictedImage
 from tmunet.prediction.pipeline import Stages
 from tmunet.prediction.predictor import Predictor
 from tmunet.progress import progress_bar

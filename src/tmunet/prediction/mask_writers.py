@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from tmunet.data.io.spacing import read_spacing
 from tmunet.extras import require
+from tmunet.prediction.backends.names import MaskFormat
 from tmunet.prediction.mask_files import source_of, write_mask
-from tmunet.prediction.mask_formats import MaskFormat as MaskFormat
 from tmunet.prediction.object_table import measure_objects
 
 
