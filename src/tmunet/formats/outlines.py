@@ -73,6 +73,25 @@ def number_objects(mask: NDArray[np.uint8], labels: int) -> tuple[NDArray[np.int
     return numbers, classes
 
 
+@dataclass(frozen=True)
+class Edges:
+    """Edges of pixels between parts, which may come from several blocks of a large image.
+
+    Attributes:
+        key: (N,) (y * stride + x) * 4 + side of the pixel inside, int64.
+        following: (N,) key of the edge that follows along the outline.
+        part: (N,) number of the 4-connected part.
+    """
+
+    key: NDArray[np.int64]
+    following: NDArray[np.int64]
+    part: NDArray[np.int64]
+
+    def select(self, which: NDArray[np.bool_]) -> "Edges":
+        """Return some of the edges."""
+        return Edges(self.key[which], self.following[which], self.part[which])
+
+
 def trace_outlines(objects: NDArray[np.integer[Any]]) -> list[Outline]:
     """Trace the outlines of a label map.
 
@@ -82,33 +101,68 @@ def trace_outlines(objects: NDArray[np.integer[Any]]) -> list[Outline]:
     Returns:
         An outline for each value that occurs, ascending. The sum of the areas is the number of labeled pixels.
     """
-    parts, values = _four_connected_parts(objects)
-    grid = np.pad(parts, 1)
-    pixels, sides = _boundary_edges(grid)
-    if not len(pixels):
-        return []
-    rings, first = _rings(_link(grid, pixels, sides))
-    width = grid.shape[1]
-    corners = np.stack(
-        [
-            pixels % width - 1 + np.isin(sides, (_RIGHT, _BOTTOM)),
-            pixels // width - 1 + np.isin(sides, (_BOTTOM, _LEFT)),
-        ],
-        axis=1,
-    ).astype(np.int32)
-    polygons: dict[int, list[Ring]] = {}
-    for start, end in zip(first, [*first[1:], len(rings)], strict=True):
-        ring = rings[start:end]
-        turns = sides[ring] != sides[np.roll(ring, 1)]
-        # edges are in reading order, so the first ring of a part is its outside
-        polygons.setdefault(int(grid.flat[pixels[ring[0]]]), []).append(corners[ring[turns]])
+    parts, values = four_connected_parts(objects)
+    stride = objects.shape[1]
     found: dict[int, list[tuple[Ring, ...]]] = {}
-    for part in sorted(polygons):
-        found.setdefault(int(values[part]), []).append(tuple(polygons[part]))
+    for part, polygon in join_edges(find_edges(np.pad(parts, 1), (0, 0), stride), stride).items():
+        found.setdefault(int(values[part]), []).append(polygon)
     return [Outline(value, tuple(found[value])) for value in sorted(found)]
 
 
-def _four_connected_parts(objects: NDArray[np.integer[Any]]) -> tuple[NDArray[np.int32], NDArray[Any]]:
+def find_edges(grid: NDArray[np.integer[Any]], origin: tuple[int, int], stride: int) -> Edges:
+    """Find the edges of the parts of a block and how they follow each other.
+
+    Args:
+        grid: (H + 2, W + 2) part of each pixel and of the ring of pixels around the block; 0 is the background.
+        origin: (y, x) of the first pixel of the block in the image.
+        stride: width of the image.
+    """
+    inside, width = grid[1:-1, 1:-1], grid.shape[1]
+    neighbors = {_TOP: grid[:-2, 1:-1], _RIGHT: grid[1:-1, 2:], _BOTTOM: grid[2:, 1:-1], _LEFT: grid[1:-1, :-2]}
+    found = [np.flatnonzero((inside != 0) & (inside != neighbor)) for neighbor in neighbors.values()]
+    sides = np.repeat(np.array(list(neighbors)), [len(one) for one in found])
+    rows, columns = np.divmod(np.concatenate(found), inside.shape[1])
+    pixels = (rows + 1) * width + columns + 1
+    flat = grid.ravel()
+    own = flat[pixels]
+    forward = np.array([1, width, -1, -width])[sides]
+    ahead = pixels + forward
+    beside = ahead + np.array([-width, 1, width, -1])[sides]
+    turns_left = flat[beside] == own
+    straight = ~turns_left & (flat[ahead] == own)
+    next_pixel = np.where(turns_left, beside, np.where(straight, ahead, pixels))
+    next_side = np.where(turns_left, sides + 3, np.where(straight, sides, sides + 1)) % 4
+
+    def keys(pixel: NDArray[np.int64], side: NDArray[np.int64]) -> NDArray[np.int64]:
+        y, x = np.divmod(pixel, width)
+        return np.asarray(((y - 1 + origin[0]) * stride + x - 1 + origin[1]) * 4 + side, np.int64)
+
+    return Edges(keys(pixels, sides), keys(next_pixel, next_side), own.astype(np.int64))
+
+
+def join_edges(edges: Edges, stride: int) -> dict[int, tuple[Ring, ...]]:
+    """Join all edges of parts into rings: the polygon of each part, its outside first; parts in reading order."""
+    if not len(edges.key):
+        return {}
+    order = np.argsort(edges.key)
+    key, part = edges.key[order], edges.part[order]
+    rings, first = _rings(np.searchsorted(key, edges.following[order]))
+    pixels, sides = np.divmod(key, 4)
+    y, x = np.divmod(pixels, stride)
+    corners = np.stack([x + np.isin(sides, (_RIGHT, _BOTTOM)), y + np.isin(sides, (_BOTTOM, _LEFT))], axis=1).astype(
+        np.int32
+    )
+    polygons: dict[int, list[Ring]] = {}
+    for start, end in zip(first, [*first[1:], len(rings)], strict=True):
+        ring = rings[start:end]
+        ring_sides = sides[ring]
+        turns = ring_sides != np.concatenate([ring_sides[-1:], ring_sides[:-1]])
+        # edges are in reading order, so the first ring of a part is its outside
+        polygons.setdefault(int(part[ring[0]]), []).append(corners[ring[turns]])
+    return {number: tuple(found) for number, found in polygons.items()}
+
+
+def four_connected_parts(objects: NDArray[np.integer[Any]]) -> tuple[NDArray[np.int32], NDArray[Any]]:
     """Number the 4-connected parts of every value from 1 on: (H, W), and the value of each number."""
     changes = np.ones(objects.shape, bool)
     changes[:, 1:] = objects[:, 1:] != objects[:, :-1]
@@ -126,39 +180,6 @@ def _four_connected_parts(objects: NDArray[np.integer[Any]]) -> tuple[NDArray[np
     values = np.zeros(len(kept) + 1, objects.dtype)
     values[number_of_run[foreground]] = value_of_run[foreground]
     return number_of_run[runs], values
-
-
-def _boundary_edges(grid: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find the edges between parts: the flat index of the pixel and its side, in reading order of pixels."""
-    inside = grid[1:-1, 1:-1]
-    width = grid.shape[1]
-    neighbors = {
-        _TOP: grid[:-2, 1:-1],
-        _RIGHT: grid[1:-1, 2:],
-        _BOTTOM: grid[2:, 1:-1],
-        _LEFT: grid[1:-1, :-2],
-    }
-    keys = []
-    for side, neighbor in neighbors.items():
-        rows, columns = np.nonzero((inside != 0) & (inside != neighbor))
-        keys.append(((rows + 1) * width + columns + 1) * 4 + side)
-    ordered = np.sort(np.concatenate(keys))
-    return ordered // 4, ordered % 4
-
-
-def _link(grid: NDArray[np.int32], pixels: NDArray[np.int64], sides: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Find the edge that follows each edge along the outline of its part."""
-    flat, width = grid.ravel(), grid.shape[1]
-    forward = np.array([1, width, -1, -width])[sides]
-    left = np.array([-width, 1, width, -1])[sides]
-    own = flat[pixels]
-    ahead = pixels + forward
-    beside = ahead + left
-    turns_left = flat[beside] == own
-    straight = ~turns_left & (flat[ahead] == own)
-    next_pixel = np.where(turns_left, beside, np.where(straight, ahead, pixels))
-    next_side = np.where(turns_left, sides + 3, np.where(straight, sides, sides + 1)) % 4
-    return np.asarray(np.searchsorted(pixels * 4 + sides, next_pixel * 4 + next_side), np.int64)
 
 
 def _rings(following: NDArray[np.int64]) -> tuple[NDArray[np.int64], list[int]]:
