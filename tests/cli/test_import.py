@@ -254,3 +254,24 @@ def test_a_forgotten_destination_is_told(tmunet: Run, tmp_path: Path) -> None:
     answer = tmunet("import", "BUSI", tmp_path)
     assert answer.code == 2
     assert "import BUSI" in answer.err
+
+
+def test_annotations_of_qupath_become_the_mask_of_their_image(tmunet: Run, tmp_path: Path) -> None:
+    scan(tmp_path / "images" / "a.png", np.zeros((12, 16)))
+    ring = [[2, 3], [6, 3], [6, 8], [2, 8], [2, 3]]
+    feature = {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {"objectType": "annotation", "classification": {"name": "polyp"}},
+    }
+    write_text(tmp_path / "a.geojson", json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    arguments = ("import", "qupath", tmp_path / "a.geojson", tmp_path / "images" / "a.png")
+    assert tmunet(*arguments).code == 0
+    expected = np.zeros((12, 16), np.uint8)
+    expected[3:8, 2:6] = 1
+    np.testing.assert_array_equal(read_mask(tmp_path / "masks" / "a.png", ("background", "polyp")), expected)
+    assert tmunet(*arguments).code == 3  # the mask is there already
+    assert tmunet(*arguments, "--masks", tmp_path / "b.png", "--classes", "background,polyp").code == 0
+    assert tmunet(*arguments, "--masks", tmp_path / "c.png", "--classes", "background,x").code == 3
+    assert tmunet(*arguments, "--title", "x").code == 2
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["b.png"]

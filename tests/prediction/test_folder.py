@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
-import tmunet.prediction.folder as folder_module
 from tmunet.data.io.images import read_image
 from tmunet.data.io.masks import read_mask
 from tmunet.errors import InputError, TMUNetWarning, UsageError
+from tmunet.prediction import mask_writers
 from tmunet.prediction.folder import MANIFEST, find_images, predict_files
 from tmunet.prediction.mask_files import overlay
 from tmunet.prediction.predictor import Predictor
@@ -260,7 +260,7 @@ def test_a_mask_that_cannot_be_written_stops_the_call(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folder_module, "write_mask", full)
+    monkeypatch.setattr(mask_writers, "write_mask", full)
     with pytest.raises(OSError, match="No space left"):
         predict_files(Predictor(bright_model()), find_images(["scans"]), tmp_path / "out", batch_size=2)
     assert times(tmp_path / "out") == {}

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from tmunet.cli.parser import parse
-from tmunet.errors import UsageError
+from tmunet.errors import InputError, UsageError
 from tmunet.text import pluralize
 
 if TYPE_CHECKING:
     from tmunet.datasets._build.import_dataset import Imported
     from tmunet.datasets.folders import FolderOptions
+
+
+QUPATH = "qupath"
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,13 @@ class ImportConfig:
     images: str | None = None
     """pattern of the images in SOURCE, such as 'scans/*.jpg' or 'patients/{name}/image.png'."""
     masks: str | None = None
-    """mask of an image, such as 'labels/{name}_seg.png'; {name} is what it shares with the image."""
+    """mask of an image, such as 'labels/{name}_seg.png'; {name} is what it shares with the image. qupath: the mask to write; by
+    default masks/NAME.png beside the folder of the image if that is called images, else in it."""
     title: str | None = None
     """name of the data set; by default that of the folder to make."""
     classes: str = "background,foreground"
-    """class names; the index of a name is its label."""
+    """class names; the index of a name is its label. qupath: by default those of dataset.json beside the folder of the masks, or
+    background and the one class that is annotated."""
     values: str | None = None
     """mask values of each class, such as 0=background,128=polyp or 0=background,1-255=gland."""
     threshold: int | None = None
@@ -71,13 +76,17 @@ def run(arguments: Sequence[str]) -> int:
         arguments,
         "import",
         positional={
-            "name": f"public data set or format: one of {', '.join(list_sets())}; left out, the layout is found by the names of "
-            "folders and files",
-            "source": "folder or archive (.zip, .tar) as it was downloaded",
-            "destination": "folder to make",
+            "name": f"public data set or format: one of {', '.join(list_sets())}, or {QUPATH} for annotations of one image; left "
+            "out, the layout is found by the names of folders and files",
+            "source": f"folder or archive (.zip, .tar) as it was downloaded; {QUPATH}: GeoJSON file",
+            "destination": f"folder to make; {QUPATH}: the image",
         },
-        notes="An import that fails or is interrupted writes nothing; run the command again.",
+        notes=f"{QUPATH} makes no data set but the mask of one image. An import that fails or is interrupted writes nothing; run "
+        "the command again.",
     )
+    if config.name == QUPATH:
+        print(_import_qupath(config))
+        return 0
     print(_summary(_import(config, shlex.join(["tmunet", "import", *arguments]))))
     return 0
 
@@ -129,6 +138,31 @@ def _check_two_words(config: ImportConfig) -> None:
     raise UsageError(
         f"Expected a folder to make, as in `tmunet import {name} {config.source} DESTINATION`.", code="missing"
     )
+
+
+def _import_qupath(config: ImportConfig) -> str:
+    """Write the mask of an image from its annotations."""
+    from tmunet.formats.qupath_masks import draw_annotations, find_classes, mask_path
+    from tmunet.prediction.mask_files import write_mask
+
+    if config.destination is None:
+        raise UsageError(f"Expected an image, as in `tmunet import {QUPATH} {config.source} IMAGE`.", code="missing")
+    source, image = Path(config.source), Path(config.destination)
+    allowed = ("name", "source", "destination", "masks", "classes")
+    for field in fields(config):
+        if field.name not in allowed and getattr(config, field.name) != field.default:
+            raise UsageError(f"--{field.name} is for `tmunet import folders`, not for {QUPATH}.", code="flags")
+    path = Path(config.masks) if config.masks else mask_path(image)
+    given = None if config.classes == ImportConfig.classes else tuple(n.strip() for n in config.classes.split(","))
+    classes = find_classes(source, path, given)
+    mask, counts = draw_annotations(source, image, classes)
+    if path.exists():
+        raise InputError(
+            f"{path}: is there already; move it away, or name another with --masks.", code="exists", path=path
+        )
+    write_mask(path, mask, classes)
+    shown = ", ".join(f"{label} = {name} ({counts[label]})" for label, name in enumerate(classes) if label)
+    return f"{path}: {pluralize(sum(counts), 'annotation')}: {shown}"
 
 
 def _folder_options(config: ImportConfig, destination: Path) -> "FolderOptions":

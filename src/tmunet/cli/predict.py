@@ -54,7 +54,9 @@ class PredictConfig:
     probabilities: bool = False
     """Also write the probabilities (K, H, W) of each image, float32, in out/probabilities/NAME.npz."""
     format: MaskFormat = "png"
-    """Of the masks. dicom-seg: DICOM segmentations of DICOM images, one bit a pixel. dicom-labelmap: one byte a pixel."""
+    """Of the masks. geojson: also the outlines of the objects, for QuPath, in out/NAME.geojson. imagej: also their ROIs, for
+    ImageJ and Fiji, in out/NAME_rois.zip. dicom-seg: DICOM segmentations of DICOM images, one bit a pixel. dicom-labelmap: one
+    byte a pixel."""
     window: str = "file"
     """Of gray DICOM images: file (the VOI LUT or window in the file, else the full range), full, or CENTER,WIDTH."""
     table: str | None = None

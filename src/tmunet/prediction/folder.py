@@ -29,7 +29,8 @@ from tmunet.formats.dicom_image import parse_window
 from tmunet.prediction.backends.names import MaskFormat
 from tmunet.prediction.dicom_files import DicomOptions, check_inputs, predict_dicom
 from tmunet.prediction.domain_shift import DomainShift
-from tmunet.prediction.mask_files import source_of, write_mask, write_overlay, write_probabilities
+from tmunet.prediction.mask_files import write_overlay, write_probabilities
+from tmunet.prediction.mask_writers import MASK_WRITERS, PredictedImage
 from tmunet.prediction.pipeline import Stages
 from tmunet.prediction.predictor import Predictor
 from tmunet.progress import progress_bar
@@ -119,30 +120,36 @@ def predict_files(
         batch_size: images in one call of the network.
         probabilities: also write `out/probabilities/NAME.npz`.
         command: recorded in `predictions.json` with the time of the call.
-        mask_format: a name in `tmunet.prediction.mask_writers.MASK_WRITERS`; segmentations are of DICOM images only.
+        mask_format: a name in `tmunet.prediction.mask_writers.MASK_WRITERS`; segmentations are of DICOM images only, and outlines
+            are files beside the masks.
         window: of gray DICOM images: "file", "full" or "CENTER,WIDTH".
 
     Raises:
         InputError: `out` holds other files or the masks of another model.
         UsageError: `batch_size` is below 1.
+        MissingExtraError: the format needs a package that is not installed.
 
     Warns:
         TMUNetWarning: once about all images with a domain shift.
     """
     if batch_size < 1:
         raise UsageError(f"Expected `batch_size` to be at least 1, but got {batch_size}.", code="value")
+    MASK_WRITERS[mask_format].require()
     options = DicomOptions(mask_format, parse_window(window))
     check_inputs(images, options)
     _check_manifest(out, predictor, command, {} if window == "file" else {"window": window})
     dicom = predict_dicom(predictor, images, out, options, overlays, batch_size, probabilities)
+    classes = predictor.config.classes
     waiting = [
-        image for image in images if image not in dicom.images and not _is_done(out, image, overlays, probabilities)
+        image
+        for image in images
+        if image not in dicom.images and not _is_done(out, image, classes, overlays, probabilities, mask_format)
     ]
     faults: list[str] = []
     shift = DomainShift(predictor.config, predictor.tile_size)
 
     read = partial(_read, predictor.pipeline, out, prepare=predictor.tile_size is None)
-    write = partial(_write, predictor.pipeline, out, overlays, probabilities)
+    write = partial(_write, predictor.pipeline, out, overlays, probabilities, mask_format)
     with progress_bar(total=len(waiting), desc="predict", unit="image") as bar, _Workers(batch_size) as workers:
         batches = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
         reading = [workers.start(read, image) for image in batches[0]] if batches else []
@@ -230,7 +237,14 @@ def _predict_batch(
 
 
 def _write(
-    pipeline: Stages, out: Path, overlays: bool, probabilities: bool, image: Path, pixels: Pixels, probability: Any
+    pipeline: Stages,
+    out: Path,
+    overlays: bool,
+    probabilities: bool,
+    mask_format: MaskFormat,
+    image: Path,
+    pixels: Pixels,
+    probability: Any,
 ) -> None:
     """Postprocess, and write the files of an image; the mask comes last, since an image with a mask is done."""
     prediction = pipeline.postprocess(probability, (pixels.shape[0], pixels.shape[1]))
@@ -244,19 +258,28 @@ def _write(
         write_probabilities(archive, prediction.probability, prediction.classes)
     else:
         archive.unlink(missing_ok=True)
-    write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image))
+    predicted = PredictedImage(image, sha256(image), 1, prediction.classes)
+    if not MASK_WRITERS["png"].is_done(out / f"{image.stem}.png", predicted):
+        for writer in MASK_WRITERS.values():
+            (out / f"{image.stem}{writer.suffix}").unlink(missing_ok=True)  # of a former image of this name
+    writer = MASK_WRITERS[mask_format]
+    writer.write(out / f"{image.stem}{writer.suffix}", predicted, prediction.mask[None])
 
 
-def _is_done(out: Path, image: Path, overlays: bool, probabilities: bool) -> bool:
+def _is_done(
+    out: Path, image: Path, classes: Sequence[str], overlays: bool, probabilities: bool, mask_format: MaskFormat
+) -> bool:
     """Return whether the mask of exactly this image is there."""
     name = f"{image.stem}.png"
-    files = [out / name, *([out / "overlays" / name] if overlays else [])]
+    files = [out / "overlays" / name] if overlays else []
     files += [out / "probabilities" / f"{image.stem}.npz"] if probabilities else []
+    writer = MASK_WRITERS[mask_format]
     try:
-        there = all(file.exists() for file in files)
+        return all(file.exists() for file in files) and writer.is_done(
+            out / f"{image.stem}{writer.suffix}", PredictedImage(image, sha256(image), 1, tuple(classes))
+        )
     except OSError:  # a name that is too long, of which `_read` makes a fault
         return False
-    return there and source_of(out / name) == sha256(image)
 
 
 def _check_manifest(out: Path, predictor: Predictor, command: str | None, more: dict[str, Any]) -> None:
