@@ -28,6 +28,7 @@ ORDER = (
     ("nn", "losses", "metrics", "macs"),
     ("pretrained",),
     ("data", "registry"),
+    ("formats",),
     ("model_card", "model_config"),
     ("model", "datasets", "check"),
     ("hub", "prediction"),

@@ -16,10 +16,10 @@ import pytest
 from PIL import Image
 
 from tmunet.cli.score_table import score_table
+from tmunet.data import reader
 from tmunet.data.data_config import Preprocess
 from tmunet.data.dataset import open_dataset
 from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
-from tmunet.data.io import images as io_images
 from tmunet.data.io import masks as io_masks
 from tmunet.data.io.images import read_image
 from tmunet.data.reader import load_case
@@ -92,8 +92,8 @@ def test_each_image_and_mask_is_read_once(
     make_dataset: Make, monkeypatch: pytest.MonkeyPatch, protocol: Protocol
 ) -> None:
     read: list[Path] = []
-    decode = io_images.decode_image
-    for module in (io_images, io_masks):
+    decode = reader.decode_image
+    for module in (reader, io_masks):
         monkeypatch.setattr(module, "decode_image", lambda path: read.append(path) or decode(path))  # type: ignore[func-returns-value]
     dataset = open_dataset(make_dataset(test=3, side=40))
     read.clear()
@@ -167,6 +167,20 @@ def test_ignored_pixels_count_for_nothing(make_dataset: Make) -> None:
         counted = {key: value for key, value in expected.to_dict().items() if key in OBJECT_COUNTS}
         assert counted.items() <= next(row for row in found.rows if row["class"] == name).items()
     assert found.rows != with_all.rows
+
+
+def test_two_classes_that_nobody_named_are_any_two(make_dataset: Make) -> None:
+    dataset = open_dataset(make_dataset(test=3, side=40))
+    assert dataset.info.classes == ("background", "foreground")
+    same = evaluate(Predictor(random_model()), dataset, "test", PROTOCOLS["strict"])
+    model = random_model()
+    named = replace(model, config=replace(model.config, classes=("background", "nucleus")))
+    with pytest.warns(TMUNetWarning):
+        found = evaluate(Predictor(named), dataset, "test", PROTOCOLS["strict"])
+    assert scores(found) == scores(same)
+    write_json(dataset.folder / "dataset.json", {"classes": ["background", "polyp"]})
+    with pytest.raises(InputError):
+        evaluate(Predictor(named), open_dataset(dataset.folder), "test", PROTOCOLS["strict"])
 
 
 def test_classes_of_other_names_are_an_error(make_dataset: Make) -> None:

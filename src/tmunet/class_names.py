@@ -10,9 +10,14 @@ from numpy.typing import NDArray
 
 from tmunet.errors import InputError, TMUNetWarning
 
+UNNAMED = ("background", "foreground")
+"""Classes of a data set without ``dataset.json``."""
+
 
 def match_classes(model: Sequence[str], data: Sequence[str], folder: Path) -> None:
     """Match the classes of a model with those of a data set, in whatever order.
+
+    Two classes that nobody named, background and foreground, are any two classes.
 
     Args:
         model: names of the labels that the model gives.
@@ -23,8 +28,16 @@ def match_classes(model: Sequence[str], data: Sequence[str], folder: Path) -> No
         InputError: the names differ, or the background, label 0, is another one.
 
     Warns:
-        TMUNetWarning: the order differs, so that labels are matched by name.
+        TMUNetWarning: the order differs, so that labels are matched by name; or one of the two has no names.
     """
+    if tuple(model) != tuple(data) and len(model) == len(data) == 2 and UNNAMED in (tuple(model), tuple(data)):
+        warnings.warn(
+            f"{folder}: its classes are {list(data)}, those of the model {list(model)}: {data[1]} is taken for {model[1]}, since "
+            "both have one class besides the background.",
+            TMUNetWarning,
+            stacklevel=3,
+        )
+        return
     if sorted(model) != sorted(data) or model[0] != data[0]:
         raise InputError(
             f"{folder}: expected the classes of the model, {list(model)}, but found "
@@ -44,6 +57,6 @@ def in_labels_of(mask: NDArray[np.uint8], model: Sequence[str], data: Sequence[s
     >>> in_labels_of(np.array([[0, 1, 2]], np.uint8), ("background", "a", "b"), ("background", "b", "a")).tolist()
     [[0, 2, 1]]
     """
-    if tuple(model) == tuple(data):
+    if tuple(model) == tuple(data) or len(model) == len(data) == 2:  # the background is label 0 in both
         return mask
     return np.array([list(data).index(name) for name in model], np.uint8)[mask]

@@ -17,7 +17,7 @@ from tmunet.data.case_spacing import MM, PIXELS, common_spacing
 from tmunet.data.cases import Case
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
-from tmunet.data.io.images import to_channels
+from tmunet.data.io.images import check_range, to_channels
 from tmunet.data.parallel import MAX_WORKERS
 from tmunet.data.preprocess import resize_image, resize_mask
 from tmunet.data.reader import LoadedCase, map_cases
@@ -168,6 +168,7 @@ def evaluate(
     ):
 
         def score(index: int, loaded: LoadedCase) -> None:
+            check_range(cases[index].image, loaded.has_known_range, predictor.config.preprocess.normalize)
             pixels = predictor.pipeline.load(to_channels(loaded.image, predictor.config.preprocess.channels))
             shift.add(str(cases[index].image), pixels)
             images.add(loaded)

@@ -53,12 +53,12 @@ def truncated_files(folder: Folder) -> None:
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
-@defect(unreadable=("images/prose.png", "images/gif.png"))
+@defect(unreadable=("images/prose.png", "images/webp.png"))
 def no_images(folder: Folder) -> None:
     folder.case("prose")
     (folder.path / "images/prose.png").write_text("This is no image.")
-    folder.case("gif")
-    folder.image("gif.png", format="GIF")
+    folder.case("webp")
+    folder.image("webp.png", format="WEBP")
 
 
 @defect(not_a_file=("images/broken.png", "images/loop.png", "masks/folder.png", "images/pipe.png"))
@@ -72,14 +72,23 @@ def impostors(folder: Folder) -> None:
     (folder.path / "masks/folder.png").mkdir()
 
 
-@defect(unreadable=("images/animated.png", "images/pages.tif", "images/float.tif"))
+@defect(
+    unreadable=("images/animated.png", "images/pages.tif", "images/nan.tif"),
+    number_range="images/float.tif",
+    mixed_bits="images/float.tif",
+)
 def pictures_of_other_kinds(folder: Folder) -> None:
-    for name in ("animated", "pages", "float"):
+    for name in ("animated", "pages", "nan", "float"):
         folder.mask(f"{name}.png")
     second = Image.fromarray(folder.noise())
     folder.image("animated.png", save_all=True, append_images=[second])
     folder.image("pages.tif", save_all=True, append_images=[second])
-    tifffile.imwrite(folder.path / "images/float.tif", np.zeros(SHAPE, np.float32))
+    tifffile.imwrite(folder.path / "images/nan.tif", np.full(SHAPE, np.nan, np.float32))
+    tifffile.imwrite(
+        folder.path / "images/float.tif",
+        np.random.default_rng(5).normal(size=(*SHAPE, 3)).astype(np.float32),
+        photometric="rgb",
+    )
 
 
 @defect(unreadable="images/bomb.png")
@@ -90,9 +99,9 @@ def decompression_bomb(folder: Folder) -> None:
     (folder.path / "images/bomb.png").write_bytes(b"\x89PNG\r\n\x1a\n" + header + pixels)
 
 
-@defect(skipped=("images/a.gif", "images/b.WEBP", "images/c.dcm", "masks/d.nii.gz", "masks/e.npy", "masks/f"))
+@defect(skipped=("images/a.heic", "images/b.WEBP", "images/c.czi", "masks/d.nii.gz", "masks/e.npy", "masks/f"))
 def other_suffixes(folder: Folder) -> None:
-    for name in ("images/a.gif", "images/b.WEBP", "images/c.dcm", "masks/d.nii.gz", "masks/e.npy", "masks/f"):
+    for name in ("images/a.heic", "images/b.WEBP", "images/c.czi", "masks/d.nii.gz", "masks/e.npy", "masks/f"):
         (folder.path / name).write_bytes(b"x")
     for name in (".hidden.png", "._a.gif", "Thumbs.db", ".DS_Store", "desktop.ini"):  # these are no findings
         (folder.path / "images" / name).write_bytes(b"x")
@@ -173,6 +182,12 @@ def palettes_in_several_orders(folder: Folder) -> None:
         picture = Image.fromarray(disc())
         picture.putpalette([value for color in colors for value in color])
         picture.save(folder.path / "masks" / f"{name}.png")
+
+
+@defect(mask_numbers="masks/half.tif")
+def mask_of_fractions(folder: Folder) -> None:
+    folder.image("half.png")
+    tifffile.imwrite(folder.path / "masks/half.tif", np.resize(np.array((0, 0.5), np.float32), SHAPE))
 
 
 @defect(mask_values=("masks/three.png", "masks/gray_128.png"))

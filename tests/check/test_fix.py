@@ -236,3 +236,14 @@ def test_what_has_no_content_is_said(folder: Folder) -> None:
     folder.mask("pipe.png")
     said = [change.what for change in fix(check_dataset(folder.path), folder.path.parent / "copy").changes]
     assert "was not copied, since it is no file" in said
+
+
+def test_a_copy_without_any_case_is_not_written(folder: Folder) -> None:
+    home = folder.path.parent
+    for path in (folder.path / "masks").iterdir():
+        path.write_bytes(b"no mask")
+    with pytest.raises(InputError) as caught:
+        fix(check_dataset(folder.path), home / "copy")
+    assert caught.value.code == "nothing-left"
+    assert caught.value.path == folder.path
+    assert sorted(path.name for path in home.iterdir()) == ["set"]

@@ -100,7 +100,7 @@ def test_a_mask_is_mended_only_if_one_reading_is_possible(
     folder = Folder(tmp_path / "set")
     for name, stored in (("a", values), ("b", others)):
         folder.case(name, mask=np.resize(np.array(stored, np.uint8), SHAPE))
-    findings = [finding for finding in check_dataset(folder.path).findings if finding.files == ("masks/a.png",)]
+    findings = [finding for finding in check_dataset(folder.path).findings if "masks/a.png" in finding.files]
     assert [(finding.kind, finding.fixable) for finding in findings if finding.severity == "fault"] == [
         ("mask-values", fixable)
     ]
@@ -110,7 +110,7 @@ def test_a_mask_is_mended_only_if_one_reading_is_possible(
 def test_a_mask_that_is_not_mended_gets_the_advice_that_training_gives(tmp_path: Path, values: tuple[int, ...]) -> None:
     folder = Folder(tmp_path / "set")
     folder.case("a", mask=np.resize(np.array(values, np.uint8), SHAPE))
-    folder.case("b", mask=np.resize(np.array((0, 1, 2, 3), np.uint8), SHAPE))
+    folder.case("b", mask=np.resize(np.array((0, 1), np.uint8), SHAPE))
     (hint,) = (finding.hint for finding in check_dataset(folder.path).findings if finding.files == ("masks/a.png",))
     with pytest.raises(InputError) as caught:
         read_mask(folder.path / "masks" / "a.png", ("background", "foreground"))
@@ -234,8 +234,8 @@ def test_a_leak_lists_the_first_pairs_and_counts_the_rest(folder: Folder) -> Non
 
 def test_mends_and_files_beyond_a_few_are_counted(folder: Folder) -> None:
     for i in range(5):
-        (folder.path / "images" / f"x{i}.dcm").write_bytes(b"x")
-    assert "images/x0.dcm, images/x1.dcm, images/x2.dcm and 2 more: files with the suffix .dcm: 5" in as_text(
+        (folder.path / "images" / f"x{i}.czi").write_bytes(b"x")
+    assert "images/x0.czi, images/x1.czi, images/x2.czi and 2 more: files with the suffix .czi: 5" in as_text(
         check_dataset(folder.path)
     )
 

@@ -11,9 +11,11 @@ from PIL import Image
 
 from tmunet.data.dataset import open_dataset, verify
 from tmunet.data.io.images import read_image
+from tmunet.data.io.masks import read_mask
 from tmunet.data.split.splits import fixed_splits, read_split
 from tmunet.files import write_text
 
+from ..datasets.miniatures import make_glas
 from .conftest import Answer
 
 Run = Callable[..., Answer]
@@ -187,3 +189,89 @@ def test_flags_of_folders_and_unknown_names_are_refused(tmunet: Run, tmp_path: P
     assert (answer.code, answer.error) == (2, "missing")
     answer = tmunet("import", "BUSI", tmp_path / "source", tmp_path / "source" / "to")
     assert (answer.code, answer.error, answer.paths) == (2, "inside-source", (tmp_path / "source" / "to",))
+
+
+def test_two_words_find_images_masks_and_split_by_themselves(tmunet: Run, tmp_path: Path) -> None:
+    """As most people have GlaS: the masks in `labelcol`, train and test in folders, none for validation."""
+    for part, numbers in (("Train", range(10)), ("Test", range(3))):
+        for number in numbers:
+            random = np.random.default_rng([number, len(part)])
+            scan(tmp_path / "GlaS" / f"{part}_Folder" / "img" / f"{number}.png", random.integers(0, 255, (40, 40, 3)))
+            mask = np.pad(np.full((9, 4 + number), 255), ((3, 28), (5, 31 - number)))
+            scan(tmp_path / "GlaS" / f"{part}_Folder" / "labelcol" / f"{number}_anno.png", mask)
+    to = tmp_path / "glands"
+    answer = tmunet("import", tmp_path / "GlaS", to, "--classes", "background,gland")
+    assert answer.code == 0, answer.err
+    assert "Test_Folder/img/0.png" in answer.out
+    dataset = open_dataset(to)
+    verify(dataset)
+    assert dataset.info.classes == ("background", "gland")
+    assert len(dataset.cases) == 13
+    sides = dataset.split.to_dict()
+    assert set(sides["test"]) == {f"Test_Folder_{number}" for number in range(3)}
+    assert {*sides["train"], *sides["val"]} == {f"Train_Folder_{number}" for number in range(10)}
+    assert sides["val"]
+    again = tmp_path / "again"
+    flags = ("--train", "Test_Folder/img", "--val", "Train_Folder")
+    assert tmunet("import", tmp_path / "GlaS", again, *flags).code == 0
+    assert len(open_dataset(again).split.train) == 3
+    assert len(open_dataset(again).split.val) == 10
+    answer = tmunet("import", tmp_path / "GlaS", tmp_path / "x", "--train", "Train")
+    assert answer.code == 2
+
+
+def test_a_public_set_is_known_by_its_layout(tmunet: Run, tmp_path: Path) -> None:
+    make_glas(tmp_path / "Warwick")
+    answer = tmunet("import", tmp_path / "Warwick", tmp_path / "glands")
+    assert answer.code == 0, answer.err
+    dataset = open_dataset(tmp_path / "glands")
+    assert dataset.info.name == "GlaS"
+    assert {case.name: case.group for case in dataset.cases}["testA_1"] == "patient 4"
+
+
+def test_values_may_be_ranges_and_objects_may_be_numbered(tmunet: Run, tmp_path: Path) -> None:
+    objects = np.zeros((30, 40), np.uint16)
+    objects[2:9, 3:9], objects[12:20, 3:9], objects[22:29, 20:33] = 1, 2, 300
+    for number in range(3):
+        scan(tmp_path / "in" / "images" / f"{number}.png", np.random.default_rng(number).integers(0, 255, (30, 40)))
+        (tmp_path / "in" / "masks").mkdir(exist_ok=True)
+        Image.fromarray(objects).save(tmp_path / "in" / "masks" / f"{number}.png")
+    answer = tmunet("import", tmp_path / "in", tmp_path / "refused")
+    assert answer.code == 3
+    assert answer.err.count("--foreground any") == 1
+    assert "--threshold 127" not in answer.err
+    for name, flags in (("any", ("--foreground", "any")), ("range", ("--values", "0=background,1-400=foreground"))):
+        answer = tmunet("import", tmp_path / "in", tmp_path / name, *flags)
+        assert answer.code == 0, answer.err
+        mask = read_mask(tmp_path / name / "masks" / "0.png", ("background", "foreground"))
+        assert np.array_equal(mask, objects > 0)
+    for flags in (("--values", "0=background,5-1=foreground"), ("--values", "0-9=background,9=foreground")):
+        assert tmunet("import", tmp_path / "in", tmp_path / "x", *flags).code == 2
+    assert tmunet("import", tmp_path / "in", tmp_path / "x", "--foreground", "any", "--threshold", "9").code == 2
+
+
+def test_a_forgotten_destination_is_told(tmunet: Run, tmp_path: Path) -> None:
+    answer = tmunet("import", "BUSI", tmp_path)
+    assert answer.code == 2
+    assert "import BUSI" in answer.err
+
+
+def test_annotations_of_qupath_become_the_mask_of_their_image(tmunet: Run, tmp_path: Path) -> None:
+    scan(tmp_path / "images" / "a.png", np.zeros((12, 16)))
+    ring = [[2, 3], [6, 3], [6, 8], [2, 8], [2, 3]]
+    feature = {
+        "type": "Feature",
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "properties": {"objectType": "annotation", "classification": {"name": "polyp"}},
+    }
+    write_text(tmp_path / "a.geojson", json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    arguments = ("import", "qupath", tmp_path / "a.geojson", tmp_path / "images" / "a.png")
+    assert tmunet(*arguments).code == 0
+    expected = np.zeros((12, 16), np.uint8)
+    expected[3:8, 2:6] = 1
+    np.testing.assert_array_equal(read_mask(tmp_path / "masks" / "a.png", ("background", "polyp")), expected)
+    assert tmunet(*arguments).code == 3  # the mask is there already
+    assert tmunet(*arguments, "--masks", tmp_path / "b.png", "--classes", "background,polyp").code == 0
+    assert tmunet(*arguments, "--masks", tmp_path / "c.png", "--classes", "background,x").code == 3
+    assert tmunet(*arguments, "--title", "x").code == 2
+    assert sorted(path.name for path in tmp_path.glob("*.png")) == ["b.png"]

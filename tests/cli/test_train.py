@@ -140,6 +140,6 @@ def test_a_split_without_images_to_train_is_refused(
 
 def test_what_is_not_trained_on_is_told(tmunet: Run, make_dataset: Callable[..., Path], tmp_path: Path) -> None:
     data = make_dataset()
-    (data / "images" / "scan.dcm").write_bytes(b"")
-    with pytest.warns(TMUNetWarning, match=r"images: passed over scan.dcm: no images by name"):
+    (data / "images" / "scan.czi").write_bytes(b"")
+    with pytest.warns(TMUNetWarning, match=r"images: passed over scan.czi: no images by name"):
         open_dataset(data)

@@ -3,7 +3,10 @@ import shutil
 
 import pytest
 
+from tmunet.check.fix import fix
+from tmunet.check.run import check_dataset
 from tmunet.data.cases import Case, DatasetInfo, find_cases, natural_key, read_dataset_info
+from tmunet.data.io.images import IMAGE_SUFFIXES
 from tmunet.errors import DataError, InputError
 
 
@@ -63,7 +66,7 @@ def test_missing_folders_are_named_once(tmp_path):
 def test_a_set_without_images_is_a_fault(make_set):
     cases, (fault,) = find_cases(make_set())
     assert not cases
-    assert "holds no images; expected files with the suffixes .bmp, .jpeg" in fault
+    assert all(suffix in fault for suffix in IMAGE_SUFFIXES)
 
 
 def test_without_a_file_the_classes_are_two(tmp_path):
@@ -129,3 +132,19 @@ def test_a_folder_in_place_of_the_file_is_named(tmp_path):
     (tmp_path / "dataset.json").mkdir()
     with pytest.raises(InputError, match=r"dataset\.json: "):
         read_dataset_info(tmp_path)
+
+
+def test_names_that_differ_in_their_unicode_form_are_pairs(make_set):
+    folder = make_set("Ka\u0308se")  # as macOS writes it
+    (mask,) = (folder / "masks").iterdir()
+    mask.rename(mask.with_name(f"K\u00e4se{mask.suffix}"))
+    ((case,), faults) = find_cases(folder)
+    assert not faults
+    assert case.name == "Ka\u0308se"
+    assert case.mask is not None
+    assert case.mask.stem == "K\u00e4se"
+    report = check_dataset(folder)
+    assert not [finding for finding in report.findings if finding.severity == "fault"]
+    assert len(report.cases) == 1
+    fix(report, folder.parent / "copy")
+    assert len(find_cases(folder.parent / "copy")[0]) == 1

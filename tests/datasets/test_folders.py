@@ -8,7 +8,8 @@ from PIL import Image
 
 from tmunet.data.split.group_table import read_groups
 from tmunet.datasets._build.faults import DatasetImportError
-from tmunet.datasets.folders import FilePattern, FolderOptions, plan
+from tmunet.datasets._build.file_pattern import FilePattern
+from tmunet.datasets.folders import FolderOptions, plan
 from tmunet.errors import DataError, InputError, UsageError
 
 from .miniatures import SMALL, box, faults_of, photograph, save, source_of
@@ -122,7 +123,7 @@ def test_stored_values_get_their_classes(tmp_path):
     ("options", "message"),
     [
         ({"masks": "m/*.png"}, r"Expected `masks` to hold \{name\}"),
-        ({"masks": "m/{name}.gif"}, "to end in one of .bmp, .jpeg"),
+        ({"masks": "m/{name}.txt"}, "to end in one of .bmp, .dcm, .gif"),
         ({"images": "{name}/{name}.png"}, r"Expected \{name\} at most once in a pattern"),
         ({"images": "m/*.png"}, "Every file that fits `images`, 'm/\\*.png', fits `masks`"),
         ({"name": " "}, "Expected `name` to be the name"),
@@ -187,10 +188,10 @@ def test_every_fault_of_a_table_has_its_line(tmp_path):
     ("content", "message"),
     [
         (b"", "line 1: expected the header case,group, but found an empty file: no case and no group."),
-        (b"case;group\n1;a\n", "but found case;group: no case and no group."),
+        (b"case group\n1;a\n", "but found case group: no case and no group."),
         (b"case,patient\n", "but found case,patient: no group."),
-        (b"case,group\n\xff\xfe,a\n", "is not a CSV table in UTF-8"),
-        (b'case,group\n"1,a\n', "is not a CSV table in UTF-8: unexpected end of data"),
+        (b"case,group\n\xff\xfe,a\n", "expected a CSV table in UTF-8, but line 2 holds the byte 0xff"),
+        (b'case,group\n"1,a\n', "is not a CSV table: unexpected end of data"),
         (None, "cannot be opened: No such file"),
     ],
 )

@@ -16,6 +16,7 @@ from tmunet.data.io.masks import read_mask
 from tmunet.data.split.splits import Split
 from tmunet.datasets import nnunet_raw as nnunet
 from tmunet.datasets._build.faults import DatasetImportError
+from tmunet.datasets._build.import_dataset import import_dataset
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json
 from tmunet_lab.nnunet.raw_export import write_nnunet
@@ -75,7 +76,6 @@ def test_the_name_may_come_from_the_folder_that_the_user_points_at(tmp_path):
         ({"channel_names": ["R"]}, "value"),
         ({"numTraining": 4}, "case-count"),
         ({"numTraining": "3"}, "value"),
-        ({"modality": {"0": "MR"}}, "old-version"),
         ({"dataset": {}}, "file-list"),
     ],
 )
@@ -90,6 +90,38 @@ def test_missing_keys_are_reported_together(tmp_path):
         nnunet.plan(source_of(tmp_path))
     assert [fault.kind for fault in caught.value.faults] == ["missing-key"] * 3
     assert [fault.split("'")[1] for fault in caught.value.faults] == ["channel_names", "numTraining", "file_ending"]
+
+
+def test_keys_of_older_versions_beside_the_new_ones_do_no_harm(tmp_path):
+    home = make_nnunet(tmp_path, {"tensorImageSize": "2D", "modality": {"0": "R"}})
+    assert len(nnunet.plan(source_of(home)).cases) == 4
+    content = {"modality": {"0": "R"}, "labels": {"background": 0, "a": 1}, "tensorImageSize": "2D", "numTraining": 3}
+    write_json(home / "dataset.json", content)
+    assert faults_of(nnunet.plan, home) == {("old-version", "dataset.json")}
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_channels_in_files_of_their_own_become_one_image(tmp_path, count, dtype):
+    home, to = tmp_path / "Dataset004_Modal", tmp_path / "to"
+    wanted = {}
+    for name in ("a", "b", "c"):
+        planes = np.random.default_rng([ord(name), count]).integers(0, np.iinfo(dtype).max, (*SMALL, count), dtype)
+        wanted[name] = planes
+        for channel in range(count):
+            save(home / "imagesTr" / f"{name}_{channel:04d}.png", planes[:, :, channel])
+        save(home / "labelsTr" / f"{name}.png", box(0, 0, 1))
+    names = {str(channel): f"t{channel}" for channel in range(count)}
+    labels = {"background": 0, "a": 1}
+    description = {"channel_names": names, "labels": labels, "numTraining": 3, "file_ending": ".png"}
+    write_json(home / "dataset.json", description)
+    imported = import_dataset(nnunet.plan, home, to, "x")
+    assert not imported.remarks
+    for case in imported.cases:
+        assert np.array_equal(read_image(case.image), wanted[case.name])
+    assert imported.info.records["a"].source[:2] == ("imagesTr/a_0000.png", "imagesTr/a_0001.png")
+    (home / "imagesTr" / f"b_{count - 1:04d}.png").unlink()
+    assert faults_of(nnunet.plan, home) == {("channel-files", f"imagesTr/b_{count - 2:04d}.png")}
 
 
 def test_files_that_do_not_fit_are_reported_together(tmp_path):

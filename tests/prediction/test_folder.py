@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from torch import Tensor
 
-import tmunet.prediction.folder as folder_module
 from tmunet.data.io.images import read_image
 from tmunet.data.io.masks import read_mask
 from tmunet.errors import InputError, TMUNetWarning, UsageError
+from tmunet.prediction import mask_writers
 from tmunet.prediction.folder import MANIFEST, find_images, predict_files
 from tmunet.prediction.mask_files import overlay
 from tmunet.prediction.predictor import Predictor
@@ -174,8 +174,8 @@ def test_a_mask_of_another_image_of_the_same_name_is_made_anew(scans: Path, nois
 
 def test_what_a_folder_holds_beside_its_images_is_told(scans: Path, noise: Draw) -> None:
     Image.fromarray(noise(9, 9)).save(scans / "more" / "inside.png")
-    (scans / "film.gif").write_bytes(b"")
-    with pytest.warns(TMUNetWarning, match=r"scans: passed over film.gif, more: .*'\*\*/\*.png' takes folders inside"):
+    (scans / "film.webp").write_bytes(b"")
+    with pytest.warns(TMUNetWarning, match=r"scans: passed over film.webp, more: .*'\*\*/\*.png' takes folders inside"):
         assert len(find_images(["scans"])) == 4
 
 
@@ -260,7 +260,7 @@ def test_a_mask_that_cannot_be_written_stops_the_call(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folder_module, "write_mask", full)
+    monkeypatch.setattr(mask_writers, "write_mask", full)
     with pytest.raises(OSError, match="No space left"):
         predict_files(Predictor(bright_model()), find_images(["scans"]), tmp_path / "out", batch_size=2)
     assert times(tmp_path / "out") == {}
@@ -275,3 +275,16 @@ def test_masks_of_several_models_are_those_of_their_average(scans: Path, tmp_pat
     predict_files(predictor, images, tmp_path / "out", batch_size=3)
     for image in images:
         assert np.array_equal(read_mask(tmp_path / "out" / f"{image.stem}.png", THREE), predictor(image).mask)
+
+
+@pytest.mark.parametrize("overlays", [False, True])
+def test_a_name_that_is_too_long_does_not_stop_the_others(
+    scans: Path, tmp_path: Path, noise: Draw, overlays: bool
+) -> None:
+    legal, too_long = scans / f"{'x' * 251}.png", scans / f"{'y' * 253}.p"  # whose mask would be y...y.png
+    for path in (legal, too_long):
+        Image.fromarray(noise(20, 20, 3)).save(path, "PNG")
+    done = predict_files(Predictor(random_model()), [too_long, legal], tmp_path / "out", overlays)
+    assert done.done == 1
+    assert [str(too_long) in fault for fault in done.faults] == [True]
+    assert (tmp_path / "out" / legal.name).is_file()

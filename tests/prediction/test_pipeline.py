@@ -36,7 +36,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
         monkeypatch.setattr(pipeline_module, name, count)
 
-    for name in ("read_image", "to_channels", "resize_image", "normalize"):
+    for name in ("decode_image", "to_channels", "resize_image", "normalize"):
         counting(name)
     return found
 
@@ -47,7 +47,7 @@ def test_each_image_is_read_converted_resized_and_normalized_once(
     images = [tmp_path / f"{number}.png" for number in range(3)]
     for path in images:
         Image.fromarray(noise(40, 50)).save(path)
-    once = dict.fromkeys(("read_image", "to_channels", "resize_image", "normalize"), 3)
+    once = dict.fromkeys(("decode_image", "to_channels", "resize_image", "normalize"), 3)
     predictor = Predictor(random_model())
     predictor.predict(images)
     assert calls == once

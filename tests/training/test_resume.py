@@ -82,6 +82,21 @@ def test_a_run_cut_off_before_its_model_was_written_ends_with_the_same_weights(
     assert all(torch.equal(value, whole[name]) for name, value in weights(run.path).items())
 
 
+def test_a_run_does_not_continue_with_edited_settings(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
+    run = run_here(make_dataset(), tmp_path / "run", epochs=1)
+    text = run.config.read_text()
+    assert "epochs: 1\n" in text
+    rows = run.metrics.read_bytes()
+    run.config.write_text(text.replace("epochs: 1\n", "epochs: 2\n"))
+    with pytest.raises(UsageError) as caught:
+        resume(run.path)
+    assert caught.value.code == "settings-changed"
+    assert caught.value.path == run.config
+    assert run.metrics.read_bytes() == rows
+    run.config.write_text(f"# a comment is no setting\n{text}".replace("device: auto", "device: cpu"))
+    resume(run.path)
+
+
 def test_a_run_does_not_continue_on_other_images(make_dataset: Callable[..., Path], tmp_path: Path) -> None:
     data = make_dataset()
     run = run_here(data, tmp_path / "run", epochs=1)

@@ -135,7 +135,9 @@ def check_split(
         return None, None, findings
     file = (path.name,)
     sides = {name: side for side, members in split.to_dict().items() for name in members}
-    groups = {name: info.records[name].group for name in names if name in info.records} if info else {}
+    groups: dict[str, str | None] = {one.name: one.patient for one in inspections}
+    stated = {name: info.records[name].group for name in names if name in info.records} if info else {}
+    groups |= {name: group for name, group in stated.items() if group is not None}
     uniform = np.zeros(64 * 64, np.float32)  # similar to no image: for cases that could not be read
     signatures = {one.name: one.image.signature for one in inspections if one.image is not None and one.is_case}
     leaks = find_leaks(split, groups, {name: signatures.get(name, uniform) for name in sides})

@@ -10,7 +10,7 @@ from typing import TypeVar
 from tmunet.check.findings import Finding
 from tmunet.check.inspect import CaseInspection, FileFacts, ImageFacts, relative_paths
 from tmunet.check.rules import finding, sentence, shortened
-from tmunet.data.cases import DatasetInfo, Listing, natural_key
+from tmunet.data.cases import DatasetInfo, Listing, named_alike, natural_key
 from tmunet.data.io.images import IMAGE_SUFFIXES, ImageFormat
 from tmunet.data.reader import collect_errors
 from tmunet.data.training_stats import SMALL_PART
@@ -21,6 +21,9 @@ SUFFIXES: dict[ImageFormat, tuple[str, ...]] = {
     "JPEG": (".jpg", ".jpeg"),
     "BMP": (".bmp",),
     "TIFF": (".tif", ".tiff"),
+    "GIF": (".gif",),
+    "PPM": (".ppm", ".pgm", ".pbm"),
+    "DICOM": (".dcm",),
 }
 """Suffixes of each format, in lower case; the first is the usual one."""
 
@@ -36,7 +39,8 @@ def check_names(images: Listing, masks: Listing) -> Iterator[Finding]:
     suffixes = ", ".join(sorted(IMAGE_SUFFIXES))
     for listing in (images, masks):
         yield from _check_folder(listing, suffixes)
-    of_images, of_masks = images.by_name(), masks.by_name()
+    of_images = images.by_name()
+    of_masks = named_alike(of_images, masks.by_name())
     if images.error is None and not of_images:
         yield finding("no-images", ("images",), suffixes=suffixes)
     if images.error is None and masks.error is None:
@@ -165,6 +169,8 @@ def _check_image(file: str, case: str, image: ImageFacts) -> Iterator[Finding]:
         yield finding("transparent-image", *where, pixels=image.transparent)
     if image.one_color:
         yield finding("one-color", *where)
+    elif not image.has_known_range:
+        yield finding("number-range", *where)
     elif image.bits == 16 and (image.high - image.low) < 65536 // SMALL_PART:
         yield finding("small-range", *where, low=image.low, high=image.high)
 

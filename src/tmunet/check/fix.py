@@ -11,7 +11,7 @@ from tmunet.check.findings import CheckReport
 from tmunet.check.fix_file import REWRITTEN, fix_file
 from tmunet.check.format import as_text, printable
 from tmunet.check.run import check_dataset
-from tmunet.data.cases import Listing, list_folder, read_dataset_info
+from tmunet.data.cases import Listing, list_folder, named_alike, read_dataset_info
 from tmunet.data.json_object import read_json_object
 from tmunet.data.split.splits import Split, read_split, write_split
 from tmunet.errors import InputError, UsageError
@@ -112,6 +112,13 @@ class _Copy:
         kept = self._copy_images(images, masks)
         names = sorted(images.by_name())
         gone = frozenset(names) - kept
+        if names and gone == frozenset(names):
+            raise InputError(
+                f"{self.source}: nothing is left: all {pluralize(len(names), 'case')} would be set aside, since "
+                f"{self._why_aside(images, masks)}. No copy was written.",
+                code="nothing-left",
+                path=self.source,
+            )
         self._copy_dataset_json(gone)
         self._copy_split(names, gone)
         for path in sorted(self.source.iterdir()):
@@ -120,6 +127,15 @@ class _Copy:
             elif path.name not in ("images", "masks", "dataset.json", "split.json"):
                 self._copy(path)
         return self.changes
+
+    def _why_aside(self, images: Listing, masks: Listing) -> str:
+        """How many files cannot be read, and the fault of the first."""
+        faults = [finding for finding in self.report.findings if finding.kind in _UNUSABLE]
+        if not faults:
+            return f"no image of {images.folder.name}/ has a mask of its name in {masks.folder.name}/"
+        return f"{pluralize(len(faults), 'file')} cannot be read, such as {faults[0].files[0]}: {faults[0].message}".rstrip(
+            "."
+        )
 
     def _copy_images(self, images: Listing, masks: Listing) -> frozenset[str]:
         """Copy ``images/`` and ``masks/``; return the names of the cases that stay."""
@@ -134,6 +150,8 @@ class _Copy:
                 if not kinds.get(self._name(path), set()) & _UNUSABLE:
                     found.setdefault(path.stem, []).append(path)
             usable.append(found)
+        usable[1] = named_alike(usable[0], usable[1])
+        name_of = {path: name for found in usable for name, paths in found.items() for path in paths}
         complete = images.error is None and masks.error is None
         kept = frozenset(usable[0].keys() & usable[1].keys() if complete else usable[0].keys() | usable[1].keys())
         for listing, found in zip((images, masks), usable, strict=True):
@@ -141,9 +159,9 @@ class _Copy:
                 of_file = kinds.get(self._name(path), set())
                 if of_file & _UNUSABLE:
                     self._set_aside(path, "it cannot be read")
-                elif path in found.get(path.stem, ()) and path.stem not in kept:
+                elif path in name_of and name_of[path] not in kept:
                     self._set_aside(path, f"it has no usable {'mask' if listing is images else 'image'}")
-                elif of_file & REWRITTEN and len(found[path.stem]) == 1:
+                elif of_file & REWRITTEN and len(found[name_of[path]]) == 1:
                     self._rewrite(path, of_file & REWRITTEN, listing is masks)
                 else:
                     self._copy(path)

@@ -11,6 +11,7 @@ from tmunet.check.tiny_components import TinyComponents, find_tiny_components
 from tmunet.data.cases import DatasetInfo
 from tmunet.data.fingerprint import pixels_sha256
 from tmunet.data.io.decoders import DecodedImage
+from tmunet.data.io.dicom import patient_of
 from tmunet.data.io.images import ImageFormat, Pixels, decode_image, image_format, to_image
 from tmunet.data.io.masks import class_fractions, histogram, stored_values, to_labels
 from tmunet.data.io.palettes import Legend, find_ambiguity, legend
@@ -22,7 +23,7 @@ from tmunet.labels import IGNORE_LABEL
 _KEPT_VALUES = 256
 _SHOWN_COLORS = 6
 
-Refusal = Literal["inverted", "transparent", "colors", "palette", "values"]
+Refusal = Literal["inverted", "transparent", "colors", "palette", "numbers", "values"]
 """Reason why `tmunet.data.io.masks.read_mask` refuses a decoded mask."""
 
 
@@ -49,7 +50,10 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """Facts about a decoded image: 8 or 16 `bits`, values from `low` to `high`, number of `transparent` pixels."""
+    """Facts about a decoded image: 8 or 16 `bits`, values from `low` to `high`, number of `transparent` pixels.
+
+    `has_known_range` is False for signed, 32-bit and floating-point numbers.
+    """
 
     channels: int
     bits: int
@@ -59,6 +63,7 @@ class ImageFacts:
     transparent: int
     sha256: str
     signature: Signature
+    has_known_range: bool = True
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ class MaskFacts:
         refusal: why it cannot be read as labels, or None.
         found: values or colors with their numbers of pixels, or the ambiguity of the palette, in words.
         values: stored values, the first 256 of them.
+        pixels: number of pixels of each of them.
         shares: `class_fractions`; None if the classes are not known.
         ignored: whether all pixels have the ignore label.
         sha256: of the labels; None if there are none.
@@ -80,6 +86,7 @@ class MaskFacts:
     refusal: Refusal | None
     found: str
     values: tuple[int, ...] = ()
+    pixels: tuple[int, ...] = ()
     shares: dict[str, float] | None = None
     ignored: bool = False
     sha256: str | None = None
@@ -90,13 +97,17 @@ class MaskFacts:
 
 @dataclass(frozen=True)
 class CaseInspection:
-    """Facts about a case, or a file without partner; `image` and `mask` are None if they cannot be decoded."""
+    """Facts about a case, or a file without partner; `image` and `mask` are None if they cannot be decoded.
+
+    `patient` is that of a DICOM image.
+    """
 
     name: str
     image_file: FileFacts | None
     mask_file: FileFacts | None
     image: ImageFacts | None
     mask: MaskFacts | None
+    patient: str | None = None
 
     @property
     def is_case(self) -> bool:
@@ -124,7 +135,7 @@ def inspect_case(name: str, image: Path | None, mask: Path | None, info: Dataset
             image_file = FileFacts(image_file.file, _reason(image, error), image_file.format, image_file.sha256)
     facts = None if mask is None or mask_decoded is None else _mask_facts(mask, mask_decoded, info, pixels)
     of_image = None if pixels is None or image_decoded is None else _image_facts(pixels, image_decoded)
-    return CaseInspection(name, image_file, mask_file, of_image, facts)
+    return CaseInspection(name, image_file, mask_file, of_image, facts, None if image is None else patient_of(image))
 
 
 def _decode(path: Path | None) -> tuple[FileFacts | None, DecodedImage | None]:
@@ -158,6 +169,7 @@ def _image_facts(pixels: Pixels, decoded: DecodedImage) -> ImageFacts:
         transparent=0 if decoded.alpha is None else int((decoded.alpha != opaque).sum()),
         sha256=pixels_sha256(pixels),
         signature=small,
+        has_known_range=decoded.has_known_range,
     )
 
 
@@ -166,24 +178,28 @@ def _mask_facts(path: Path, decoded: DecodedImage, info: DatasetInfo | None, ima
     is_image = image is not None and _has_pixels_of(path, decoded, image)
     try:
         stored = stored_values(path, decoded)
-    except InputError:
+    except InputError as error:
+        if error.code == "mask-values":
+            return MaskFacts("numbers", _reason(path, error), is_image=is_image)
         return MaskFacts(_refusal_of_planes(decoded), _colors(decoded), is_image=is_image)
     counts = np.bincount(stored.ravel())
     found, values = histogram(counts), tuple(np.flatnonzero(counts)[:_KEPT_VALUES].tolist())
+    pixels = tuple(counts[list(values)].tolist())
     if info is None:
-        return MaskFacts(None, found, values, is_image=is_image)
+        return MaskFacts(None, found, values, pixels, is_image=is_image)
     if reason := find_ambiguity(decoded, info.classes, info.ignore_label):
-        return MaskFacts("palette", reason, values, is_image=is_image)
+        return MaskFacts("palette", reason, values, pixels, is_image=is_image)
     try:
         labels = to_labels(path, decoded, info.classes, info.ignore_label)
     except InputError:
-        return MaskFacts("values", found, values, is_image=is_image)
+        return MaskFacts("values", found, values, pixels, is_image=is_image)
     shares = class_fractions(labels, info.classes)
     present = tuple(label for label, share in enumerate(shares.values(), 1) if share)
     return MaskFacts(
         None,
         found,
         values,
+        pixels,
         shares,
         ignored=info.ignore_label is not None and bool((labels == IGNORE_LABEL).all()),
         sha256=pixels_sha256(labels),

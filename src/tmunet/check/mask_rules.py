@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
 from tmunet.check.findings import Finding
 from tmunet.check.inspect import CaseInspection, MaskFacts
 from tmunet.check.rules import finding, sentence
 from tmunet.data.cases import DatasetInfo
-from tmunet.data.io.masks import FEW_VALUES, advice, expected_values
+from tmunet.data.io.mask_values import FEW_VALUES, Counts, advice, describe_values
+from tmunet.data.io.masks import expected_values
 from tmunet.data.io.palettes import CONFLICT_HINT, find_conflict
 from tmunet.text import pluralize
 
@@ -23,7 +26,9 @@ def check_masks(inspections: Sequence[CaseInspection], info: DatasetInfo | None)
     ]
     value_sets = frozenset(mask.values for _, _, mask in masks if 0 < len(mask.values) <= FEW_VALUES)
     for file, case, mask in masks:
-        yield from _check_mask(file, case, mask, info, value_sets)
+        yield from _check_mask(file, case, mask)
+    if info is not None:
+        yield from _check_values(masks, info, value_sets)
     conflict = find_conflict((file, mask.legend) for file, _, mask in masks)
     if conflict is not None:
         case_of = {file: case for file, case, _ in masks}
@@ -36,17 +41,15 @@ def check_masks(inspections: Sequence[CaseInspection], info: DatasetInfo | None)
         )
 
 
-def _check_mask(
-    file: str, case: str, mask: MaskFacts, info: DatasetInfo | None, value_sets: frozenset[tuple[int, ...]]
-) -> Iterator[Finding]:
+def _check_mask(file: str, case: str, mask: MaskFacts) -> Iterator[Finding]:
     where = (file,), (case,)
     if mask.is_image:
         yield finding("mask-is-image", *where, severity="fault" if mask.refusal else "warning")
     elif mask.refusal == "palette":
         yield finding("palette-unclear", *where, reason=sentence(mask.found))
-    elif mask.refusal == "values" and info is not None:
-        yield _wrong_values(where, mask, info, value_sets)
-    elif mask.refusal is not None:
+    elif mask.refusal == "numbers":
+        yield finding("mask-numbers", *where, found=sentence(mask.found))
+    elif mask.refusal not in (None, "values"):
         yield finding(_PLANE_KINDS[mask.refusal], *where, found=mask.found)
     if mask.ignored:
         yield finding("all-ignored", *where)
@@ -65,23 +68,39 @@ def _check_mask(
         )
 
 
-def _wrong_values(
-    where: tuple[tuple[str, ...], tuple[str, ...]],
-    mask: MaskFacts,
-    info: DatasetInfo,
-    value_sets: frozenset[tuple[int, ...]],
-) -> Finding:
-    fixable = len(info.classes) == 2 and info.ignore_label is None and _is_unambiguous(mask.values, value_sets)
-    return finding(
-        "mask-gray" if len(mask.values) > FEW_VALUES else "mask-values",
-        *where,
-        fixable=fixable,
-        expected=expected_values(info.classes, info.ignore_label),
-        found=mask.found,
-        hint="`tmunet check DATA --fix COPY` writes 0 and 255: each value is near one of them."
-        if fixable
-        else advice(mask.values, info.classes, info.ignore_label),
-    )
+def _check_values(
+    masks: Sequence[tuple[str, str, MaskFacts]], info: DatasetInfo, value_sets: frozenset[tuple[int, ...]]
+) -> Iterator[Finding]:
+    """One finding for all masks of one kind of wrong values: the same advice holds for all of them."""
+    binary = len(info.classes) == 2 and info.ignore_label is None
+    groups: dict[tuple[str, bool], list[tuple[str, str, MaskFacts]]] = {}
+    for file, case, mask in masks:
+        if mask.refusal == "values" and not mask.is_image:
+            kind = "mask-gray" if len(mask.values) > FEW_VALUES else "mask-values"
+            fixable = binary and _is_unambiguous(mask.values, value_sets)
+            groups.setdefault((kind, fixable), []).append((file, case, mask))
+    for (kind, fixable), group in groups.items():
+        counts = [_counts(mask) for _, _, mask in group]
+        described, hint = describe_values(counts, len(masks), info.classes, info.ignore_label)
+        if len(group) == 1:
+            described, hint = group[0][2].found, advice(counts[0], info.classes, info.ignore_label)
+        if fixable:
+            hint = "`tmunet check DATA --fix COPY` writes 0 and 255: each value is near one of them."
+        yield finding(
+            kind,
+            tuple(file for file, _, _ in group),
+            tuple(case for _, case, _ in group),
+            fixable=fixable,
+            expected=expected_values(info.classes, info.ignore_label),
+            found=described,
+            hint=hint,
+        )
+
+
+def _counts(mask: MaskFacts) -> Counts:
+    counts = np.zeros(mask.values[-1] + 1, np.intp)
+    counts[list(mask.values)] = mask.pixels
+    return counts
 
 
 def _is_unambiguous(values: tuple[int, ...], value_sets: frozenset[tuple[int, ...]]) -> bool:

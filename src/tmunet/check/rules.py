@@ -115,6 +115,11 @@ RULES: dict[str, Rule] = {
         "All pixels of the image are the same.",
         "Open the file; if the content was lost, replace it or leave the case out of the split.",
     ),
+    "number-range": Rule(
+        "warning",
+        "The image holds signed, 32-bit or floating-point numbers, so it is unknown which are black and white.",
+        "Train with `--preprocess.normalize image`, which needs no range, or scale all images by one rule to 16-bit PNG.",
+    ),
     "small-range": Rule(
         "warning",
         f"The image has 16 bits, but its values reach from {{low:,}} to {{high:,}} only, less than 1/{SMALL_PART} of the range: "
@@ -151,6 +156,7 @@ RULES: dict[str, Rule] = {
     "palettes-differ": Rule("fault", "{conflict}."),
     "mask-gray": Rule("fault", "Expected {expected}, but found {found}."),
     "mask-values": Rule("fault", "Expected {expected}, but found {found}."),
+    "mask-numbers": Rule("fault", "{found}", "Save the labels unchanged as 8-bit PNG."),
     "all-ignored": Rule(
         "warning",
         "Every pixel has the ignore label, so the case has no effect.",

@@ -8,7 +8,7 @@ from tmunet.check.file_rules import check_files, check_names, check_records, rea
 from tmunet.check.findings import SEVERITIES, CaseFacts, CheckReport, Finding
 from tmunet.check.inspect import CaseInspection, inspect_case
 from tmunet.check.mask_rules import check_masks
-from tmunet.data.cases import DatasetInfo, Listing, list_folder, natural_key, read_dataset_info
+from tmunet.data.cases import DatasetInfo, Listing, list_folder, named_alike, natural_key, read_dataset_info
 from tmunet.data.parallel import map_threaded
 from tmunet.errors import InputError
 from tmunet.progress import progress_bar
@@ -71,7 +71,8 @@ def check_dataset(data: Path, split: Path | None = None) -> CheckReport:
 
 def _tasks(images: Listing, masks: Listing) -> list[_Task]:
     """List name, image and mask of each case as `find_cases` pairs them, then further files of the same name."""
-    of_images, of_masks = images.by_name(non_files=False), masks.by_name(non_files=False)
+    of_images = images.by_name(non_files=False)
+    of_masks = named_alike(of_images, masks.by_name(non_files=False))
     tasks: list[_Task] = []
     for name in sorted(of_images.keys() | of_masks.keys(), key=natural_key):
         these, those = of_images.get(name, []), of_masks.get(name, [])
@@ -85,7 +86,7 @@ def _facts(inspections: Sequence[CaseInspection], info: DatasetInfo | None) -> I
     for one in inspections:
         if one.image is None or one.image_file is None or one.mask is None or one.mask.refusal is not None:
             continue
-        group = info.records[one.name].group if info and one.name in info.records else None
+        group = (info.records[one.name].group if info and one.name in info.records else None) or one.patient
         height, width = one.image_file.size
         yield CaseFacts(one.name, group, width, height, one.image.channels, one.image.bits, one.mask.shares or {})
 

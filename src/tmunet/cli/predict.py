@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
 from tmunet.errors import BackendError, UsageError
-from tmunet.prediction.backends.names import THRESHOLD, TORCH, BackendChoice, BackendName, Keep, Precision
+from tmunet.prediction.backends.names import THRESHOLD, TORCH, BackendChoice, BackendName, Keep, MaskFormat, Precision
 
 if TYPE_CHECKING:
     from tmunet.prediction.predictor import Predictor
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """Segment images and write their masks as PNG, at the original size."""
+    """Segment images and write their masks as PNG or DICOM segmentations, at the original size."""
 
     images: list[str] = field(default_factory=list)
-    """Files, folders or glob patterns."""
+    """Files, folders, ZIP archives or glob patterns."""
     model: list[str] = field(default_factory=list)
     """Model or run folder; by default the packaged model nuclei-t. Given several times, the probabilities of the models are
     averaged."""
@@ -53,6 +53,12 @@ class PredictConfig:
     """all objects, or only the largest of each class."""
     probabilities: bool = False
     """Also write the probabilities (K, H, W) of each image, float32, in out/probabilities/NAME.npz."""
+    format: MaskFormat = "png"
+    """Of the masks. geojson: also the outlines of the objects, for QuPath, in out/NAME.geojson. imagej: also their ROIs, for
+    ImageJ and Fiji, in out/NAME_rois.zip. dicom-seg: DICOM segmentations of DICOM images, one bit a pixel. dicom-labelmap: one
+    byte a pixel."""
+    window: str = "file"
+    """Of gray DICOM images: file (the VOI LUT or window in the file, else the full range), full, or CENTER,WIDTH."""
     table: str | None = None
     """Also write a CSV file with a row for each object: area, centroid, axes, mean intensity; in mm too if every image file
     states its spacing."""
@@ -64,15 +70,29 @@ def run(arguments: Sequence[str]) -> int:
         PredictConfig, arguments, "predict", words={"images": "files, folders or patterns such as 'scans/*.png'"}
     )
     prepare_process()
+    from tmunet.prediction.image_archives import unpacked
+
+    with unpacked(config.images) as words:
+        return _predict(config, words, arguments)
+
+
+def _predict(config: PredictConfig, words: Sequence[str], arguments: Sequence[str]) -> int:
     from tmunet.files import sha256
+    from tmunet.prediction.dicom_files import find_loops
     from tmunet.prediction.folder import find_images, predict_files
     from tmunet.prediction.mask_files import source_of
     from tmunet.prediction.object_table import write_object_table
     from tmunet.prediction.predictor import DEFAULT_MODEL
 
-    images = find_images(config.images)
+    images = find_images(words)
     if config.table is not None and Path(config.table).suffix.lower() != ".csv":
         raise UsageError(f"Expected --table to be a file that ends in .csv, but got {config.table!r}.", code="value")
+    if config.table is not None and (config.format != "png" or find_loops(images)):
+        raise UsageError(
+            "Expected --table with PNG masks of still images, but got "
+            + (f"--format {config.format}." if config.format != "png" else f"a loop: {find_loops(images)[0]}."),
+            code="flags",
+        )
     if not config.model:
         print(
             f"No model was named: using {DEFAULT_MODEL}, trained on nuclei. Name yours with -m.",
@@ -82,12 +102,20 @@ def run(arguments: Sequence[str]) -> int:
     command = shlex.join(["tmunet", "predict", *arguments])
     out = Path(config.out)
     outcome = predict_files(
-        predictor, images, out, config.overlays, config.batch_size, config.probabilities, command=command
+        predictor,
+        images,
+        out,
+        config.overlays,
+        config.batch_size,
+        config.probabilities,
+        command,
+        config.format,
+        config.window,
     )
     classes = predictor.config.classes
     labels = (
         f"0 = {classes[0]}, 255 = {classes[1]}"
-        if len(classes) == 2
+        if len(classes) == 2 and config.format == "png"
         else ", ".join(f"{i} = {c}" for i, c in enumerate(classes))
     )
     before = f" ({outcome.done_before} from before)" if outcome.done_before else ""

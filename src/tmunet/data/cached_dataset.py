@@ -14,7 +14,7 @@ from torch.utils.data import Dataset
 from tmunet.data.cases import Case, DatasetInfo
 from tmunet.data.data_config import Preprocess
 from tmunet.data.fingerprint import pixels_sha256
-from tmunet.data.io.images import to_channels
+from tmunet.data.io.images import check_range, to_channels
 from tmunet.data.io.masks import class_fractions
 from tmunet.data.preprocess import resize_image, resize_mask
 from tmunet.data.reader import Legends, LoadedCase, map_cases
@@ -88,6 +88,7 @@ def cache_cases(
 
     def keep(index: int, loaded: LoadedCase) -> None:
         nonlocal images
+        check_range(cases[index].image, loaded.has_known_range, preprocess.normalize)
         hashes[cases[index].name] = pixels_sha256(loaded.image)
         signatures[cases[index].name] = signature(loaded.image)
         fractions = class_fractions(loaded.mask, info.classes)

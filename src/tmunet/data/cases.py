@@ -1,13 +1,15 @@
 """Cases of a data set folder: list ``images/`` and ``masks/``, pair them by name, read ``dataset.json``."""
 
 import re
+import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
+from tmunet.data.io.dicom import is_bare_dicom
 from tmunet.data.io.images import IMAGE_SUFFIXES
 from tmunet.data.json_object import read_json_object
 from tmunet.data.records import CaseRecord, read_records, read_spacings
@@ -16,6 +18,7 @@ from tmunet.labels import IGNORE_LABEL
 
 SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
 DOCUMENTS = frozenset({".txt", ".md", ".csv", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".log"})
+_T = TypeVar("_T")
 SHOWN = 5  # names in a warning
 _KNOWN_KEYS = ("name", "classes", "ignore_label", "cases", "spacing_mm")
 _MAX_SUGGESTIONS = 10  # finding a close name takes long in a large data set
@@ -106,13 +109,13 @@ def list_folder(folder: Path) -> Listing:
     except OSError as error:
         return Listing(folder, error=error.strerror or type(error).__name__)
     shown = [p for p in entries if not p.name.startswith(".") and p.name.casefold() not in SYSTEM_FILES]
-    named = [p for p in shown if p.suffix.lower() in IMAGE_SUFFIXES]
+    named = {p: None for p in shown if p.suffix.lower() in IMAGE_SUFFIXES or is_bare_dicom(p)}
     files = frozenset(p for p in named if p.is_file())
     return Listing(
         folder,
         images=tuple(p for p in named if p in files),
         non_files=tuple(p for p in named if p not in files),
-        others=tuple(p for p in shown if p.suffix.lower() not in IMAGE_SUFFIXES),
+        others=tuple(p for p in shown if p not in named),
     )
 
 
@@ -130,12 +133,32 @@ def find_cases(folder: Path) -> tuple[tuple[Case, ...], list[str]]:
         faults.append(f"{folder / 'images'}: holds no images; expected files with the suffixes {suffixes}.")
     if images is None or masks is None:
         return (), faults
+    masks = named_alike(images, masks)
     for name in sorted(images.keys() - masks.keys(), key=natural_key):
         faults.append(f"{images[name]}: has no mask; expected {folder / 'masks' / name}.png, .tif or the like.")
     for name in sorted(masks.keys() - images.keys(), key=natural_key):
         faults.append(f"{masks[name]}: has no image; expected {folder / 'images' / name}.png, .jpg or the like.")
     names = sorted(images, key=natural_key)
     return tuple(Case(name, images[name], masks.get(name)) for name in names), faults
+
+
+def named_alike(images: Mapping[str, _T], masks: Mapping[str, _T]) -> dict[str, _T]:
+    """Name masks like their images where the names differ in Unicode form only.
+
+    macOS writes an accent as a mark of its own (NFD), other systems as one letter with it (NFC); both look the same.
+
+    >>> named_alike({"K\u00e4se": 1}, {"Ka\u0308se": 2}) == {"K\u00e4se": 2}
+    True
+    """
+    composed: dict[str, list[str]] = {}
+    for name in images:
+        composed.setdefault(unicodedata.normalize("NFC", name), []).append(name)
+    found = dict(masks)
+    for name in masks.keys() - images.keys():
+        same = composed.get(unicodedata.normalize("NFC", name), [])
+        if len(same) == 1 and same[0] not in found:
+            found[same[0]] = found.pop(name)
+    return found
 
 
 def _unique_by_name(folder: Path, faults: list[str]) -> dict[str, Path] | None:

@@ -13,6 +13,7 @@ from tmunet.data.cases import (
     unknown_case,
     warn_skipped_files,
 )
+from tmunet.data.io.dicom import patient_of
 from tmunet.data.reader import check_cases, collect_errors
 from tmunet.data.records import originals
 from tmunet.data.split.splits import Split, read_split
@@ -92,6 +93,7 @@ def open_dataset(data: Path, split: Path | None = None, seed: int = 0, unsplit: 
     faults += found
     records = {} if info is None else info.records
     cases = tuple(replace(case, group=records[case.name].group) if case.name in records else case for case in cases)
+    cases = tuple(replace(case, group=case.group or patient_of(case.image)) for case in cases)
     names = [case.name for case in cases]
     if info is not None and info.spacings:
         cases = tuple(replace(case, spacing=info.spacings.get(case.name)) for case in cases)

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from tmunet.data.array_items import to_label_mask, to_pixels
 from tmunet.data.cases import Case, DatasetInfo
-from tmunet.data.io.images import Pixels, read_image
-from tmunet.data.io.masks import read_mask_and_legend
+from tmunet.data.io.images import Pixels, decode_image, to_image
+from tmunet.data.io.mask_values import describe_values
+from tmunet.data.io.masks import MaskValueError, expected_values, read_mask_and_legend
 from tmunet.data.io.palettes import CONFLICT_HINT, Legend, find_conflict
 from tmunet.data.parallel import map_threaded
 from tmunet.errors import DataError, InputError
@@ -22,11 +23,27 @@ Legends = list[tuple[str, Legend | None]]
 
 @dataclass(frozen=True)
 class LoadedCase:
-    """A decoded case: image (H, W, C) of 8 or 16 bits, labels (H, W), legend of the mask file if it has a palette."""
+    """A decoded case.
+
+    Attributes:
+        image: (H, W, C) of 8 or 16 bits.
+        mask: labels (H, W).
+        legend: of the mask file, if it has a palette.
+        has_known_range: False for images of signed, 32-bit or floating-point numbers; see `check_range`.
+    """
 
     image: Pixels
     mask: NDArray[np.uint8]
     legend: Legend | None = None
+    has_known_range: bool = True
+
+
+class CaseError(DataError):
+    """All faults of a case; `mask_values` is the one about wrong mask values, which map_cases tells of once for all cases."""
+
+    def __init__(self, where: str, faults: Sequence[str], mask_values: MaskValueError | None = None) -> None:
+        super().__init__(where, faults)
+        self.mask_values = mask_values
 
 
 def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
@@ -38,13 +55,20 @@ def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
     faults: list[str] = []
     if case.arrays is not None:
         return _load_arrays(case, info)
-    image = collect_errors(faults, lambda: read_image(case.image))
-    read = None
+    decoded = collect_errors(faults, lambda: decode_image(case.image))
+    image = None if decoded is None else collect_errors(faults, lambda: to_image(case.image, decoded))
+    read, wrong_values = None, None
     if case.mask is None:
         faults.append(f"{case.image}: has no mask; training and evaluation need one.")
     else:
         path = case.mask
-        read = collect_errors(faults, lambda: read_mask_and_legend(path, info.classes, info.ignore_label))
+        try:
+            read = read_mask_and_legend(path, info.classes, info.ignore_label)
+        except MaskValueError as error:
+            wrong_values = error
+            faults.append(str(error))
+        except InputError as error:
+            faults.append(str(error))
     mask, legend = read or (None, None)
     if image is not None and mask is not None and image.shape[:2] != mask.shape:
         faults.append(
@@ -52,9 +76,9 @@ def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
             f"its image {case.image.name}, turned upright, has {image.shape[1]} x {image.shape[0]}; "
             "export the mask again at the size of the image."
         )
-    if image is None or mask is None or faults:
-        raise DataError(case.name, faults)
-    return LoadedCase(image, mask, legend)
+    if decoded is None or image is None or mask is None or faults:
+        raise CaseError(case.name, faults, wrong_values)
+    return LoadedCase(image, mask, legend, decoded.has_known_range)
 
 
 def _load_arrays(case: Case, info: DatasetInfo) -> LoadedCase:
@@ -63,9 +87,9 @@ def _load_arrays(case: Case, info: DatasetInfo) -> LoadedCase:
         image, mask = case.arrays()
         pixels, labels = to_pixels(image), to_label_mask(mask, info)
     except InputError as error:
-        raise DataError(case.name, [f"{case.name}: {error}"]) from error
+        raise CaseError(case.name, [f"{case.name}: {error}"]) from error
     if pixels.shape[:2] != labels.shape:
-        raise DataError(
+        raise CaseError(
             case.name, [f"{case.name}: the image has the shape {pixels.shape} (H, W, C), but its mask {labels.shape}."]
         )
     return LoadedCase(pixels, labels)
@@ -93,22 +117,36 @@ def map_cases(
     legends = [] if legends is None else legends
     reported = palette_faults(legends)
 
-    def load(case: Case) -> LoadedCase | DataError:
+    def load(case: Case) -> LoadedCase | CaseError:
         try:
             return load_case(case, info)
-        except DataError as error:
+        except CaseError as error:
             return error
 
+    wrong_values: list[MaskValueError] = []
+    place = 0  # of the first of them among the faults
     for index, loaded in enumerate(map_threaded(load, cases)):
-        if isinstance(loaded, DataError):
-            faults += loaded.faults
+        if isinstance(loaded, CaseError):
+            faults += [fault for fault in loaded.faults if fault != str(loaded.mask_values)]
+            if loaded.mask_values is not None:
+                place = place if wrong_values else len(faults)
+                wrong_values.append(loaded.mask_values)
             continue
         legends.append((str(cases[index].mask), loaded.legend))
         try:
             use(index, loaded)
         except InputError as error:  # such as channels that the network does not take
             faults.append(f"{cases[index].image}: {error}")
+    faults[place:place] = _value_faults(wrong_values, len(cases), info)
     return faults if reported else faults + palette_faults(legends)
+
+
+def _value_faults(errors: Sequence[MaskValueError], of: int, info: DatasetInfo) -> list[str]:
+    """One fault for all masks with values that are no labels, since the same advice holds for all."""
+    if len(errors) < 2:
+        return [str(error) for error in errors]
+    found, hint = describe_values([error.counts for error in errors], of, info.classes, info.ignore_label)
+    return [f"{errors[0].path}: expected {expected_values(info.classes, info.ignore_label)}, but found {found}. {hint}"]
 
 
 def palette_faults(legends: Sequence[tuple[str, Legend | None]]) -> list[str]:

@@ -12,7 +12,8 @@ from typing import cast
 from tmunet.datasets._build.import_plan import DatasetFacts, Importer
 from tmunet.errors import UsageError
 
-# a name that `tmunet import` takes, and its module here; the last two are formats for any data
+# a name that `tmunet import` takes, and its module here (with what it calls plan and facts, if several sets share it); the last
+# two are formats for any data
 _MODULES = {
     "CVC-ClinicDB": "cvc_clinicdb",
     "CVC-ColonDB": "cvc_colondb",
@@ -23,9 +24,17 @@ _MODULES = {
     "Kvasir-SEG": "kvasir_seg",
     "ISIC2018": "isic2018",
     "GlaS": "glas",
+    "DRIVE": "retina:plan_drive:DRIVE",
+    "CHASE_DB1": "retina:plan_chase:CHASE_DB1",
+    "STARE": "retina:plan_stare:STARE",
+    "REFUGE": "refuge",
     "nnunet": "nnunet_raw",
     "folders": "folders",
 }
+
+
+RECOGNIZED = ("GlaS", "MoNuSeg", "ISIC2018", "BUSI", "DRIVE", "CHASE_DB1", "STARE", "REFUGE")
+"""Data sets whose file names are their own, so that they are known by them."""
 
 
 def list_sets() -> tuple[str, ...]:
@@ -60,7 +69,7 @@ def get_importer(name: str) -> Importer:
     Raises:
         UsageError: there is none of this name.
     """
-    return cast(Importer, importlib.import_module(f"tmunet.datasets.{_MODULES[find_name(name)]}").plan)
+    return cast(Importer, _part(name, 1))
 
 
 def get_facts(name: str) -> DatasetFacts:
@@ -69,4 +78,10 @@ def get_facts(name: str) -> DatasetFacts:
     Raises:
         UsageError: there is none of this name.
     """
-    return cast(DatasetFacts, importlib.import_module(f"tmunet.datasets.{_MODULES[find_name(name)]}").FACTS)
+    return cast(DatasetFacts, _part(name, 2))
+
+
+def _part(name: str, place: int) -> object:
+    module, *names = _MODULES[find_name(name)].split(":")
+    plan, facts = names or ("plan", "FACTS")
+    return getattr(importlib.import_module(f"tmunet.datasets.{module}"), (module, plan, facts)[place])

@@ -37,7 +37,7 @@ def plan(source: SourceFiles) -> ImportPlan:
 
     Raises:
         InputError: ``dataset.json`` cannot be read.
-        DatasetImportError: all faults: an older version, 3D images, several files for one image, region-based labels; images
+        DatasetImportError: all faults: an older version, 3D images, missing channels, region-based labels; images
             without labels, labels without image, and another number of training cases than ``dataset.json`` states.
     """
     descriptions = [key for key in source.files if key.name == "dataset.json"]
@@ -50,8 +50,10 @@ def plan(source: SourceFiles) -> ImportPlan:
     facts, label_of = _read_description(source, key, content)
     ending, count = content["file_ending"], content["numTraining"]
     faults: list[Fault] = []
+    further: dict[str, tuple[PurePosixPath, ...]] = {}
     (train, train_labels), (test, test_labels) = (
-        _subset(source, key.parent, part, ending, faults) for part in ("Tr", "Ts")
+        _subset(source, key.parent, part, ending, len(content["channel_names"]), further, faults)
+        for part in ("Tr", "Ts")
     )
     twice = train.keys() & test.keys()
     faults += [Fault("duplicate-file", test[name], f"{name!r} is a training case too", "rename one") for name in twice]
@@ -60,7 +62,7 @@ def plan(source: SourceFiles) -> ImportPlan:
             f"expected {count} training images (numTraining), but found {len(train)} of imagesTr/CASE_0000{ending}"
         )
         faults.append(Fault("case-count", key, message, "copy the folder again, or correct the number"))
-    return plan_pairs(
+    made = plan_pairs(
         source,
         facts,
         {**train, **test},
@@ -68,27 +70,43 @@ def plan(source: SourceFiles) -> ImportPlan:
         faults,
         read_mask=lambda source, keys: remap_labels(source, keys[0], label_of),
         official={"train": sorted(train, key=natural_key), "test": sorted(test, key=natural_key)} if test else {},
-        used=descriptions,
+        used=[*descriptions, *(file for files in further.values() for file in files)],
     )
+    cases = tuple(replace(case, channels=further.get(case.name, ())) for case in made.cases)
+    return replace(made, cases=cases)
 
 
 def _subset(
-    source: SourceFiles, root: PurePosixPath, part: str, ending: str, faults: list[Fault]
+    source: SourceFiles,
+    root: PurePosixPath,
+    part: str,
+    ending: str,
+    channels: int,
+    further: dict[str, tuple[PurePosixPath, ...]],
+    faults: list[Fault],
 ) -> tuple[Files, Files]:
-    """Images and labels of training (``Tr``) or test (``Ts``); test images without any labels are no cases."""
-    images: dict[str, PurePosixPath] = {}
+    """Images and labels of training (``Tr``) or test (``Ts``); test images without any labels are no cases.
+
+    `further` gets the files of the channels after the first, where each of the channels has a file of its own.
+    """
+    planes: dict[str, dict[int, PurePosixPath]] = {}
     for key in _files(source, root / f"images{part}", ending):
         match = re.fullmatch(r"(.+)_([0-9]{4})", key.name.removesuffix(ending))
         if match is None:
             hint = "rename the file"
             faults.append(Fault("file-name", key, f"expected a name such as CASE_0000{ending}", hint))
-        elif match[2] != "0000":
-            message = (
-                f"is a separate file of channel {int(match[2])}, but only one file (gray or RGB) for each image is read"
-            )
-            faults.append(Fault("channel-files", key, message, "merge the channels, or remove the file"))
         else:
-            images[match[1]] = key
+            planes.setdefault(match[1], {})[int(match[2])] = key
+    several = 2 * sum(len(found) > 1 for found in planes.values()) > len(planes)
+    wanted = list(range(channels if several else 1))
+    for found in planes.values():
+        if sorted(found) != wanted:
+            message = (
+                f"expected a file for each of the channels {wanted}, as of the other images, but found {sorted(found)}"
+            )
+            faults.append(Fault("channel-files", found[max(found)], message, "add or remove files"))
+    images = {name: found[min(found)] for name, found in planes.items()}
+    further |= {name: tuple(found[number] for number in sorted(found)[1:]) for name, found in planes.items()}
     labels = {key.name.removesuffix(ending): key for key in _files(source, root / f"labels{part}", ending)}
     if part == "Ts" and not labels:
         return {}, {}
@@ -106,7 +124,11 @@ def _read_description(
 ) -> tuple[DatasetFacts, dict[int, int]]:
     """Check ``dataset.json``; gives the facts and our label by stored value (nnU-Net's ignore label is the highest)."""
     faults = [Fault("missing-key", key, f"the key {name!r} is missing.") for name in _KEYS if name not in content]
-    if "modality" in content or "tensorImageSize" in content:
+    if (
+        "channel_names" not in content
+        and "file_ending" not in content
+        and content.keys() & {"modality", "tensorImageSize"}
+    ):
         hint = "convert the data set with nnUNetv2_convert_old_nnUNet_dataset"
         faults = [Fault("old-version", key, "is of version 1", hint)]
     if "dataset" in content:

@@ -3,6 +3,7 @@
 Threads read the next images and write the former masks while the network runs.
 """
 
+import errno
 import json
 import os
 from collections import Counter, deque
@@ -18,13 +19,18 @@ from typing import Any, ParamSpec, TypeVar
 from tmunet import __version__
 from tmunet.config import to_dict
 from tmunet.data.cases import natural_key, warn_skipped_files
+from tmunet.data.io.dicom import is_bare_dicom
 from tmunet.data.io.images import IMAGE_SUFFIXES, Pixels
 from tmunet.data.json_object import read_json_object
 from tmunet.data.parallel import MAX_WORKERS
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256, write_json
+from tmunet.formats.dicom_image import parse_window
+from tmunet.prediction.backends.names import MaskFormat
+from tmunet.prediction.dicom_files import DicomOptions, check_inputs, predict_dicom
 from tmunet.prediction.domain_shift import DomainShift
-from tmunet.prediction.mask_files import source_of, write_mask, write_overlay, write_probabilities
+from tmunet.prediction.mask_files import write_overlay, write_probabilities
+from tmunet.prediction.mask_writers import MASK_WRITERS, PredictedImage
 from tmunet.prediction.pipeline import Stages
 from tmunet.prediction.predictor import Predictor
 from tmunet.progress import progress_bar
@@ -66,7 +72,7 @@ def find_images(words: Sequence[str]) -> list[Path]:
             raise InputError(
                 f"{word}: expected a pattern such as 'scans/*.png', but: {error}", code="pattern", path=word
             ) from None
-        images = [c for c in shown if c.suffix.lower() in IMAGE_SUFFIXES and c.is_file()]
+        images = [c for c in shown if (c.suffix.lower() in IMAGE_SUFFIXES and c.is_file()) or is_bare_dicom(c)]
         if path.is_file():
             images = [path]
         elif path.is_dir():
@@ -101,6 +107,8 @@ def predict_files(
     batch_size: int = 8,
     probabilities: bool = False,
     command: str | None = None,
+    mask_format: MaskFormat = "png",
+    window: str = "file",
 ) -> PredictedFiles:
     """Write `out/NAME.png` for each image, each atomically; images whose mask is already there are skipped.
 
@@ -112,23 +120,36 @@ def predict_files(
         batch_size: images in one call of the network.
         probabilities: also write `out/probabilities/NAME.npz`.
         command: recorded in `predictions.json` with the time of the call.
+        mask_format: a name in `tmunet.prediction.mask_writers.MASK_WRITERS`; segmentations are of DICOM images only, and outlines
+            are files beside the masks.
+        window: of gray DICOM images: "file", "full" or "CENTER,WIDTH".
 
     Raises:
         InputError: `out` holds other files or the masks of another model.
         UsageError: `batch_size` is below 1.
+        MissingExtraError: the format needs a package that is not installed.
 
     Warns:
         TMUNetWarning: once about all images with a domain shift.
     """
     if batch_size < 1:
         raise UsageError(f"Expected `batch_size` to be at least 1, but got {batch_size}.", code="value")
-    _check_manifest(out, predictor, command)
-    waiting = [image for image in images if not _is_done(out, image, overlays, probabilities)]
+    MASK_WRITERS[mask_format].require()
+    options = DicomOptions(mask_format, parse_window(window))
+    check_inputs(images, options)
+    _check_manifest(out, predictor, command, {} if window == "file" else {"window": window})
+    dicom = predict_dicom(predictor, images, out, options, overlays, batch_size, probabilities)
+    classes = predictor.config.classes
+    waiting = [
+        image
+        for image in images
+        if image not in dicom.images and not _is_done(out, image, classes, overlays, probabilities, mask_format)
+    ]
     faults: list[str] = []
     shift = DomainShift(predictor.config, predictor.tile_size)
 
-    read = partial(_read, predictor.pipeline, prepare=predictor.tile_size is None)
-    write = partial(_write, predictor.pipeline, out, overlays, probabilities)
+    read = partial(_read, predictor.pipeline, out, prepare=predictor.tile_size is None)
+    write = partial(_write, predictor.pipeline, out, overlays, probabilities, mask_format)
     with progress_bar(total=len(waiting), desc="predict", unit="image") as bar, _Workers(batch_size) as workers:
         batches = [waiting[start : start + batch_size] for start in range(0, len(waiting), batch_size)]
         reading = [workers.start(read, image) for image in batches[0]] if batches else []
@@ -147,7 +168,9 @@ def predict_files(
                 _predict_batch(predictor.pipeline, ready, write, workers)
             bar.update(len(batch))
     shift.warn()
-    return PredictedFiles(len(images) - len(faults), len(images) - len(waiting), tuple(faults))
+    faults += dicom.faults
+    done_before = len(images) - len(waiting) - len(dicom.images) + dicom.done_before
+    return PredictedFiles(len(images) - len(faults), done_before, tuple(faults))
 
 
 class _Workers:
@@ -189,8 +212,13 @@ class _Loaded:
     x: Any
 
 
-def _read(pipeline: Stages, image: Path, prepare: bool) -> _Loaded | str:
-    """Load and preprocess an image file, or return why it cannot be read."""
+def _read(pipeline: Stages, out: Path, image: Path, prepare: bool) -> _Loaded | str:
+    """Load and preprocess an image file, or return why it cannot be read or its mask not be written."""
+    try:
+        os.lstat(out / f"{image.stem}.png")
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            return f"{image}: its mask cannot be written: {error.strerror}; rename the image."
     try:
         pixels = pipeline.load(image)
     except InputError as error:
@@ -209,7 +237,14 @@ def _predict_batch(
 
 
 def _write(
-    pipeline: Stages, out: Path, overlays: bool, probabilities: bool, image: Path, pixels: Pixels, probability: Any
+    pipeline: Stages,
+    out: Path,
+    overlays: bool,
+    probabilities: bool,
+    mask_format: MaskFormat,
+    image: Path,
+    pixels: Pixels,
+    probability: Any,
 ) -> None:
     """Postprocess, and write the files of an image; the mask comes last, since an image with a mask is done."""
     prediction = pipeline.postprocess(probability, (pixels.shape[0], pixels.shape[1]))
@@ -223,18 +258,31 @@ def _write(
         write_probabilities(archive, prediction.probability, prediction.classes)
     else:
         archive.unlink(missing_ok=True)
-    write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image))
+    predicted = PredictedImage(image, sha256(image), 1, prediction.classes)
+    if not MASK_WRITERS["png"].is_done(out / f"{image.stem}.png", predicted):
+        for writer in MASK_WRITERS.values():
+            (out / f"{image.stem}{writer.suffix}").unlink(missing_ok=True)  # of a former image of this name
+    writer = MASK_WRITERS[mask_format]
+    writer.write(out / f"{image.stem}{writer.suffix}", predicted, prediction.mask[None])
 
 
-def _is_done(out: Path, image: Path, overlays: bool, probabilities: bool) -> bool:
+def _is_done(
+    out: Path, image: Path, classes: Sequence[str], overlays: bool, probabilities: bool, mask_format: MaskFormat
+) -> bool:
     """Return whether the mask of exactly this image is there."""
     name = f"{image.stem}.png"
-    there = (out / name).exists() and (not overlays or (out / "overlays" / name).exists())
-    there = there and (not probabilities or (out / "probabilities" / f"{image.stem}.npz").exists())
-    return there and source_of(out / name) == sha256(image)
+    files = [out / "overlays" / name] if overlays else []
+    files += [out / "probabilities" / f"{image.stem}.npz"] if probabilities else []
+    writer = MASK_WRITERS[mask_format]
+    try:
+        return all(file.exists() for file in files) and writer.is_done(
+            out / f"{image.stem}{writer.suffix}", PredictedImage(image, sha256(image), 1, tuple(classes))
+        )
+    except OSError:  # a name that is too long, of which `_read` makes a fault
+        return False
 
 
-def _check_manifest(out: Path, predictor: Predictor, command: str | None) -> None:
+def _check_manifest(out: Path, predictor: Predictor, command: str | None, more: dict[str, Any]) -> None:
     """Record model, settings and call in a new folder, or check that those of an existing one are the same."""
     manifest = out / MANIFEST
     configs = [one.config for one in (predictor, *predictor.others)]
@@ -248,6 +296,7 @@ def _check_manifest(out: Path, predictor: Predictor, command: str | None) -> Non
         "backend": predictor.backend,
         "precision": predictor.precision,
         **predictor.postprocess.to_dict(),
+        **more,
     }
     call = {"command": command, "time": datetime.now(UTC).isoformat(timespec="seconds"), "version": __version__}
     if manifest.is_file():

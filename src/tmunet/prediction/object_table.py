@@ -21,13 +21,13 @@ IN_MM = ("area_mm2", "major_axis_mm", "minor_axis_mm")
 
 
 def measure_objects(
-    mask: NDArray[np.uint8], image: Pixels, classes: Sequence[str], spacing: Millimeters | None = None
+    mask: NDArray[np.uint8], image: Pixels | None, classes: Sequence[str], spacing: Millimeters | None = None
 ) -> list[dict[str, Any]]:
     """Measure the 8-connected components of each class.
 
     Args:
         mask: labels (H, W).
-        image: (H, W, C) values as stored.
+        image: (H, W, C) values as stored; None measures no intensity.
         classes: names of the labels.
         spacing: (row, column) in mm, or None.
 
@@ -37,7 +37,7 @@ def measure_objects(
         scikit-image: 4 times the root of the eigenvalues of the covariance. The intensity is that of gray: luma of RGB, the
         mean of the channels of others. Measures in mm are there if `spacing` is.
     """
-    gray = (to_channels(image, 1) if image.shape[2] in (1, 3) else image.mean(axis=2, keepdims=True))[..., 0]
+    gray = None if image is None else _gray(image)
     rows = []
     for label, name in enumerate(classes):
         if label == 0 or not (region := mask == label).any():
@@ -55,7 +55,7 @@ def measure_objects(
         covariance = np.array([[mean(offset[:, i] * offset[:, j]) for j in (0, 1)] for i in (0, 1)]).transpose(
             2, 0, 1
         )  # (objects + 1, 2, 2)
-        intensity = mean(gray[region].astype(np.float64))
+        intensity = None if gray is None else mean(gray[region].astype(np.float64))
         for number in range(1, len(areas)):
             minor, major = _axes(covariance[number])
             row = {
@@ -66,14 +66,20 @@ def measure_objects(
                 "centroid_column_px": float(center[number, 1]),
                 "major_axis_px": major,
                 "minor_axis_px": minor,
-                "mean_intensity": float(intensity[number]),
             }
+            if intensity is not None:
+                row["mean_intensity"] = float(intensity[number])
             if spacing is not None:
                 minor, major = _axes(covariance[number] * np.outer(spacing, spacing))
                 area = int(areas[number]) * spacing[0] * spacing[1]
                 row |= {"area_mm2": area, "major_axis_mm": major, "minor_axis_mm": minor}
             rows.append(row)
     return rows
+
+
+def _gray(image: Pixels) -> NDArray[Any]:
+    channel = to_channels(image, 1) if image.shape[2] in (1, 3) else image.mean(axis=2, keepdims=True)
+    return np.asarray(channel[..., 0])
 
 
 def _axes(covariance: NDArray[np.float64]) -> tuple[float, float]:

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tmunet.data.io.images import Pixels, read_image, to_channels
+from tmunet.data.io.images import Pixels, check_range, decode_image, to_channels, to_image
 from tmunet.data.preprocess import normalize, resize_image, unit
 from tmunet.errors import InputError, ModelError
 from tmunet.model_config import ModelConfig
@@ -118,7 +118,10 @@ class Pipeline:
             InputError: the file cannot be read, the array is not an image, or its channels do not fit; a file is named.
         """
         if isinstance(image, str | PathLike):
-            array = read_image(Path(image))
+            path = Path(image)
+            decoded = decode_image(path)
+            check_range(path, decoded.has_known_range, self.config.preprocess.normalize)
+            array = to_image(path, decoded)
             try:
                 return self.load(array)
             except InputError as error:

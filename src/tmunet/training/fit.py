@@ -79,11 +79,12 @@ def resume(path: Path) -> RunFolder:
     """Continue an interrupted run from its last checkpoint, with its own settings and split.
 
     Raises:
-        UsageError: the folder is not a run that can be continued.
+        UsageError: the folder is not a run that can be continued, or its settings were edited.
         DataError: the data set has faults or is not what it was.
     """
     run = RunFolder(path)
     config = replace(run.read_config(), out=str(path))
+    run.check_settings(config)
     dataset = open_dataset(run.data(), run.split)
     return _fit(config, dataset, run, resuming=True)
 

@@ -1,8 +1,10 @@
 """Run folder: settings, split, provenance and checkpoints of a training."""
 
+import hashlib
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,13 @@ from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json, write_text
 from tmunet.training.train_config import TrainConfig
 from tmunet.versions import versions
+
+_PLACE = {"data": "", "out": None, "split": None, "device": "auto", "devices": 1, "nodes": 1, "tensorboard": False}
+"""Settings that say where a run computes, not what."""
+
+
+def _settings_sha256(config: TrainConfig) -> str:
+    return hashlib.sha256(to_yaml(replace(config, **_PLACE)).encode()).hexdigest()  # type: ignore[arg-type]
 
 
 class RunFolder:
@@ -113,6 +122,7 @@ class RunFolder:
                 "leaks": leaks.counts(),
                 "seed": config.seed,
                 **({} if pretrained is None else {"pretrained": dict(pretrained)}),
+                "settings_sha256": _settings_sha256(config),
                 "machine": machine,
                 "versions": versions(),
             },
@@ -129,6 +139,24 @@ class RunFolder:
             message = f"{self.path}: expected a run folder with a {self.config.name}, but found none."
             raise UsageError(message, code="no-run", path=self.path)
         return from_mapping(TrainConfig, read_yaml(self.config), where=self.config)
+
+    def check_settings(self, config: TrainConfig) -> None:
+        """Refuse to resume a run whose settings were edited: the schedule of its optimizer was made for the old ones.
+
+        Where the run computes (data set, device, number of processes) may change. Runs of older versions are not checked.
+
+        Raises:
+            UsageError: code "settings-changed".
+        """
+        begun = self.read_provenance().get("settings_sha256")
+        if begun is not None and begun != _settings_sha256(config):
+            raise UsageError(
+                f"{self.config}: was edited since the run began, but its learning rates and its optimizer belong to the old "
+                "settings. Put it back, or start a new run with these settings: tmunet train --recipe "
+                f"{shlex.quote(str(self.config))} --out NEW",
+                code="settings-changed",
+                path=self.config,
+            )
 
     def check_data(self, data_hash: str, classes: tuple[str, ...]) -> None:
         """Refuse to resume a run whose data set has changed.
@@ -161,6 +189,7 @@ class RunFolder:
     ) -> dict[str, Any]:
         """The provenance of the trained model: what `start` wrote, and the validation scores of the kept epoch."""
         known = self.read_provenance()
+        known.pop("settings_sha256", None)  # of the run, not of the model
         by_dice = config.monitor == "val_dice"
         measured = [row for row in rows if row["val_dice" if by_dice else "val_loss"] is not None]
         kept: Mapping[str, Any] = rows[-1]

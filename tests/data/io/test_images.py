@@ -1,4 +1,5 @@
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tmunet.data.io.images import IMAGE_SUFFIXES, decode_image, read_image, to_channels
+from tmunet.data.io.images import IMAGE_SUFFIXES, decode_image, image_format, read_image, to_channels
 from tmunet.errors import InputError
 
 from ...coded_errors import coded
@@ -171,9 +172,9 @@ def test_an_animation_is_refused(tmp_path, random_values):
         (b"", r"the file is empty \(0 bytes\)"),
         (
             b"patient,age\n1,52\n",
-            "expected a PNG, JPEG, BMP or TIFF image, but the file begins with b'patient,'",
+            "expected a PNG, JPEG, BMP, TIFF, GIF or PPM image, but the file begins with b'patient,'",
         ),
-        (b"GIF89a", "convert it to one of these formats"),
+        (b"RIFFxxxxWEBP", "convert it to one of these formats"),
         (b"\x89PNG\r\n\x1a\n", "cannot be decoded as PNG"),
         (b"\xff\xd8\xff\xe0", "cannot be decoded as JPEG"),
         (b"BM", "cannot be decoded as BMP"),
@@ -220,3 +221,27 @@ def test_other_channels_are_not_guessed(found, wanted):
 def test_an_image_has_three_axes():
     with pytest.raises(InputError, match=r"\(2, 2\)"):
         to_channels(np.zeros((2, 2), np.uint8), 1)
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [(".gif", "GIF"), (".ppm", "PPM"), (".pgm", "PPM"), (".pbm", "PPM")])
+def test_gif_and_ppm_are_read_as_other_programs_do(tmp_path: Path, suffix: str, kind: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 9, 3), np.uint8)
+    pixels = {
+        ".gif": (pixels[:, :, 0] // 128) * 255,
+        ".ppm": pixels,
+        ".pgm": pixels[:, :, 1],
+        ".pbm": pixels[:, :, 2] > 99,
+    }[suffix]
+    path = tmp_path / f"x{suffix}"
+    Image.fromarray(pixels).save(path)
+    assert image_format(path) == kind
+    read = read_image(path)
+    assert read.dtype == np.uint8
+    wanted = pixels * np.uint8(255) if pixels.dtype == np.bool_ else pixels
+    assert np.array_equal(read.reshape(wanted.shape), wanted)
+
+
+def test_a_pgm_of_16_bits_keeps_them(tmp_path: Path) -> None:
+    values = np.array([[0, 300], [65535, 7]], ">u2")
+    (tmp_path / "x.pgm").write_bytes(b"P5\n2 2\n65535\n" + values.tobytes())
+    assert read_image(tmp_path / "x.pgm")[:, :, 0].tolist() == values.tolist()

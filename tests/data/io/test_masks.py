@@ -54,19 +54,20 @@ def test_two_classes_are_read_exactly_or_refused(tmp_path, values):
     if set(values.flat) <= {0, 1} or set(values.flat) <= {0, 255}:
         np.testing.assert_array_equal(read_mask(tmp_path / "m.png", TWO), values > 0)
     else:
-        with pytest.raises(InputError, check=coded("labels", tmp_path / "m.png")):
+        with pytest.raises(InputError, check=coded("mask-values", tmp_path / "m.png")):
             read_mask(tmp_path / "m.png", TWO)
 
 
 @pytest.mark.parametrize(
     ("values", "advice"),
     [
-        ([0, 3], "--values 0=background,3=polyp ...`. If there are more, name all classes in dataset.json; tmunet"),
-        ([0, 128], "--values 0=background,128=polyp"),
-        ([0, 128, 255], "labels of several classes, name all classes in dataset.json"),
-        ([0, 1, 2], "labels of several classes, name all classes in dataset.json, or map them"),
+        ([0, 3], "--values 0=background,3=polyp`. If there are more, name all classes in dataset.json; tmunet"),
+        ([0, 128], "--values 0=background,128=polyp`"),
+        ([0, 128, 255], "--classes background,CLASS1,CLASS2 --values 0=background,128=CLASS1,255=CLASS2`"),
+        ([0, 1, 2], "--foreground any`"),
         ([0, 1, 2, 255], 'name all classes in dataset.json, with "ignore_label": 255 if that is what 255 means, or'),
-        ([0, 3, 17, 60, 130, 190, 240, 250, 255], "Threshold the original masks where you can say at which value"),
+        ([0, 3, 17, 60, 130, 190, 240, 250, 255, 254, 253, 252], "--threshold 127`"),
+        ([*range(30)], "--foreground any`"),
     ],
 )
 def test_the_advice_erases_no_labels(tmp_path, values, advice):
@@ -74,7 +75,7 @@ def test_the_advice_erases_no_labels(tmp_path, values, advice):
     with pytest.raises(InputError) as caught:
         read_mask(tmp_path / "m.png", ("background", "polyp"))
     assert advice in str(caught.value)
-    assert ("127" in str(caught.value)) == ("Threshold" in advice)
+    assert ("127" in str(caught.value)) == ("threshold" in advice)
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
@@ -146,7 +147,7 @@ def test_the_halo_of_jpeg_is_counted(tmp_path):
     message = str(caught.value)
     assert "expected a mask of background and lesion with the values {0, 1} or {0, 255} only" in message
     assert f"found {values[0]} ({counts[0]:,} pixels), {values[1]} ({counts[1]:,} pixels)" in message
-    assert f"and {len(values) - 8} more values. JPEG and smooth scaling" in message
+    assert f"and {len(values) - 8} more values. JPEG, smooth scaling" in message
 
 
 def test_the_mask_turns_as_the_image_does(tmp_path):

@@ -5,7 +5,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tmunet.data.io.images import decode_image, read_image
+from tmunet.data.io.images import check_range, decode_image, read_image
+from tmunet.data.io.masks import read_mask
 from tmunet.errors import InputError
 
 from ...coded_errors import coded
@@ -156,9 +157,7 @@ def test_cmyk_and_ycbcr_become_rgb(tmp_path):
 @pytest.mark.parametrize(
     ("values", "options", "message"),
     [
-        (np.zeros((4, 5), np.float32), {}, "found float32; scale the values to 0 to 65535 yourself"),
-        (np.zeros((4, 5), np.int16), {}, "found int16"),
-        (np.zeros((4, 5), np.uint32), {}, "found 32 bits a sample"),
+        (np.zeros((4, 5), np.complex64), {}, "found complex64"),
         (np.zeros((7, 4, 5), np.uint8), {"photometric": "minisblack"}, "it is a stack of 7 pages"),
         (np.zeros((7, 4, 5), np.uint8), {"imagej": True}, "it is a stack of 7 pages"),
         (
@@ -215,3 +214,58 @@ def test_a_damaged_color_map_is_damage(tmp_path, random_values):
     change_tag(tmp_path / "a.tif", 320, list(range(769)))
     with pytest.raises(InputError, check=coded("damaged", tmp_path / "a.tif")):
         read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.int8, np.int16, np.int32, np.uint32, np.int64, np.float16, np.float32, np.float64]
+)
+def test_labels_of_any_number_type_are_read_unchanged(tmp_path, dtype):
+    labels = (np.arange(20).reshape(4, 5) % 4).astype(dtype)
+    tifffile.imwrite(tmp_path / "m.tif", labels)
+    classes = ("background", "a", "b", "c")
+    assert np.array_equal(read_mask(tmp_path / "m.tif", classes), labels)
+    tifffile.imwrite(tmp_path / "m.tif", (labels > 1).astype(dtype))
+    assert np.array_equal(read_mask(tmp_path / "m.tif", classes[:2]), labels > 1)
+
+
+@pytest.mark.parametrize("wrong", [-1, 0.5, 70_000, np.nan, np.inf])
+def test_numbers_that_are_no_labels_are_refused(tmp_path, wrong):
+    values = np.zeros((4, 5), np.float64)
+    values[1, 2] = wrong
+    tifffile.imwrite(tmp_path / "m.tif", values)
+    with pytest.raises(InputError) as caught:
+        read_mask(tmp_path / "m.tif", ("background", "a"))
+    assert caught.value.code == "mask-values"
+    assert "8-bit PNG" in str(caught.value)
+
+
+def test_images_of_other_number_types_keep_their_order_and_scale(tmp_path):
+    hounsfield = np.random.default_rng(0).integers(-1024, 3000, (6, 7)).astype(np.int16)
+    tifffile.imwrite(tmp_path / "ct.tif", hounsfield)
+    read = read_image(tmp_path / "ct.tif")
+    assert read.dtype == np.uint16
+    assert np.array_equal(read[:, :, 0].astype(np.int32) - 32768, hounsfield)
+    values = np.random.default_rng(1).normal(size=(6, 7)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "f.tif", values)
+    read = read_image(tmp_path / "f.tif")[:, :, 0] / 65535
+    assert np.allclose(read * (values.max() - values.min()) + values.min(), values, atol=1e-4)
+    assert not decode_image(tmp_path / "f.tif").has_known_range
+    with pytest.raises(InputError) as caught:
+        check_range("f.tif", False, "imagenet")
+    assert caught.value.code == "number-range"
+    check_range("f.tif", False, "image")
+    check_range("f.tif", True, "imagenet")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_thumbnail_or_the_levels_of_a_pyramid_are_no_stack(tmp_path, random_values, first):
+    large, small = random_values(32, 48, 3), random_values(8, 12, 3)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for page in (large, small) if first else (small, large):
+            file.write(page, photometric="rgb", subfiletype=int(page is small))
+    assert np.array_equal(read_image(tmp_path / "a.tif"), large)
+    with tifffile.TiffWriter(tmp_path / "b.tif") as file:
+        for page in (large, large[:, :24]):
+            file.write(page, photometric="rgb")
+    with pytest.raises(InputError, match="stack of 2 pages"):
+        read_image(tmp_path / "b.tif")

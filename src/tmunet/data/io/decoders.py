@@ -1,18 +1,20 @@
-"""Decode PNG, JPEG and BMP with Pillow, TIFF with tifffile, into stored values that are neither image nor mask yet."""
+"""Decode PNG, JPEG, BMP, GIF and PPM with Pillow, TIFF with tifffile, into stored values that are neither image nor mask yet."""
 
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ExifTags import Base as ExifTag
+from PIL.GifImagePlugin import GifImageFile
 from PIL.ImageFile import ImageFile
 from PIL.ImagePalette import raw
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
+from PIL.PpmImagePlugin import PpmImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
@@ -24,6 +26,9 @@ MAX_PIXELS = 400_000_000
 StoredValues = NDArray[np.bool_ | np.uint8 | np.uint16]
 """Stored values: ``bool`` for 1 bit, ``uint8`` for 8 bits, ``uint16`` for 16 bits."""
 
+AnyValues = NDArray[np.bool_ | np.integer | np.floating]
+"""Stored values of any number type; a TIFF may hold signed or 32-bit integers and floats."""
+
 _Value = TypeVar("_Value", bound=np.generic)
 
 
@@ -32,18 +37,24 @@ class DecodedImage:
     """Stored values of an image file, upright.
 
     Attributes:
-        pixels: (H, W, C) values without the alpha plane; (H, W, 1) indices if there is a palette.
+        pixels: (H, W, C) values without the alpha plane; (H, W, 1) indices if there is a palette. Other types than those of
+            `StoredValues` have no known range: `tmunet.data.io.images` and `tmunet.data.io.masks` say what they mean.
         palette: (N, 3) RGB color of each index, or None if the values are not indices.
         alpha: (H, W) opacity, or None.
         inverted: the file stores 0 for white; `pixels` have 0 for black.
         orientation: EXIF or TIFF tag that was applied, 2 to 8; 1 if the file stores them upright.
     """
 
-    pixels: StoredValues
+    pixels: AnyValues
     palette: NDArray[np.uint8] | None = None
     alpha: NDArray[np.uint8 | np.uint16] | None = None
     inverted: bool = False
     orientation: int = 1
+
+    @property
+    def has_known_range(self) -> bool:
+        """Whether the values reach from black to white by their type: 1, 8 or 16 unsigned bits."""
+        return self.pixels.dtype in (np.bool_, np.uint8, np.uint16)
 
     def upright(self, orientation: object) -> "DecodedImage":
         """Apply an EXIF or TIFF orientation tag (1 to 8); other values mean upright."""
@@ -84,13 +95,15 @@ def check_size(path: Path, width: int, height: int, channels: int = 1) -> None:
         )
 
 
-PillowFormat = Literal["PNG", "JPEG", "BMP", "TIFF"]
+PillowFormat = Literal["PNG", "JPEG", "BMP", "TIFF", "GIF", "PPM"]
 
 _FILES: dict[PillowFormat, type[ImageFile]] = {
     "PNG": PngImageFile,
     "JPEG": JpegImageFile,
     "BMP": BmpImageFile,
     "TIFF": TiffImageFile,
+    "GIF": GifImageFile,
+    "PPM": PpmImageFile,
 }
 
 
@@ -131,6 +144,8 @@ def _from_pillow(path: Path, image: ImageFile) -> DecodedImage:
     mode = image.mode
     if mode in ("CMYK", "YCbCr"):
         return DecodedImage(np.asarray(image.convert("RGB")))
+    if mode == "I" and image.format == "PPM":  # more than 8 bits, at most 16
+        return DecodedImage(np.asarray(image).astype(np.uint16)[:, :, None])
     if mode not in ("1", "L", "LA", "P", "RGB", "RGBA", "RGBa", "RGBX") and not mode.startswith("I;16"):
         raise InputError(
             f"{path}: its pixels are of the kind {mode!r}; expected gray, RGB or palette of 8 or 16 bits. "
@@ -182,6 +197,7 @@ def _decode_16_bit(file: IO[bytes], rawmode: str, image: ImageFile) -> DecodedIm
 _PHOTOMETRIC, _ORIENTATION = 262, 274
 _AS_STORED = (PHOTOMETRIC.MINISWHITE, PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB, PHOTOMETRIC.PALETTE)
 _BY_PILLOW = (PHOTOMETRIC.SEPARATED, PHOTOMETRIC.YCBCR)
+_MAX_LEVELS = 32  # of a pyramid
 _INSTALL = "install the decoders with: pip install imagecodecs"
 
 
@@ -194,7 +210,7 @@ def decode_tiff(path: Path) -> DecodedImage:
         Exception: whatever tifffile raises for a damaged file; `decode_image` translates it.
     """
     with TiffFile(path) as file:
-        page = file.pages.first
+        page = _choose_page(file)
         check_size(path, page.imagewidth, page.imagelength, page.samplesperpixel)
         _check_one_picture(path, file, page)
         _check_samples(path, page)
@@ -212,9 +228,23 @@ def decode_tiff(path: Path) -> DecodedImage:
         return decoded.upright(page.tags[_ORIENTATION].value if _ORIENTATION in page.tags else 1)
 
 
+def _choose_page(file: TiffFile) -> TiffPage:
+    """The largest page, if all others are smaller copies: a thumbnail, or the levels of a pyramid; else the first."""
+    pages = [file.pages[index].aspage() for index in range(min(len(file.pages), _MAX_LEVELS))]
+    largest = max(pages, key=lambda page: page.imagewidth * page.imagelength)
+    smaller = all(page is largest or _is_smaller(page, largest) for page in pages)
+    return largest if smaller and len(pages) == len(file.pages) else pages[0]
+
+
+def _is_smaller(page: TiffPage, other: TiffPage) -> bool:
+    return page.imagewidth < other.imagewidth and page.imagelength < other.imagelength
+
+
 def _check_one_picture(path: Path, file: TiffFile, page: TiffPage) -> None:
+    levels = range(len(file.pages)) if len(file.pages) <= _MAX_LEVELS else ()
+    smaller = sum(_is_smaller(file.pages[index].aspage(), page) for index in levels)
     # ImageJ may describe a stack by one page and a number in its metadata.
-    count = max(len(file.pages), int((file.imagej_metadata or {}).get("images", 1)), page.imagedepth)
+    count = max(len(file.pages) - smaller, int((file.imagej_metadata or {}).get("images", 1)), page.imagedepth)
     if count > 1:
         raise InputError(
             f"{path}: expected one image, but it is a stack of {count} pages; save each page as a file.",
@@ -225,12 +255,12 @@ def _check_one_picture(path: Path, file: TiffFile, page: TiffPage) -> None:
 
 def _check_samples(path: Path, page: TiffPage) -> None:
     kind, bits = page.dtype, page.bitspersample
-    expected = (8, 16) if page.samplesperpixel > 1 else (1, 8, 16)
-    if bits not in expected or kind is None or kind.kind not in "bu":
-        found = kind.name if kind is not None and kind.kind not in "bu" else f"{bits} bits a sample"
+    expected = (8, 16, 32, 64) if page.samplesperpixel > 1 else (1, 8, 16, 32, 64)
+    if bits not in expected or kind is None or kind.kind not in "buif":
+        found = kind.name if kind is not None and kind.kind not in "buif" else f"{bits} bits a sample"
         raise InputError(
-            f"{path}: expected unsigned values of 8 or 16 bits (or 1 bit), but found {found}; scale the "
-            "values to 0 to 65535 yourself and save them as uint16: only you know their range.",
+            f"{path}: expected integers of 8, 16 or 32 bits, 1 bit, or floats, but found {found}; save the values unchanged as "
+            "one of these.",
             code="value-type",
             path=path,
         )
@@ -281,15 +311,15 @@ def _tiff_with_pillow(path: Path, page: TiffPage) -> DecodedImage:
         ) from error
 
 
-def _from_tiff(page: TiffPage, stored: NDArray[np.uint8 | np.uint16]) -> DecodedImage:
-    planes: StoredValues = stored.reshape(*stored.shape[:2], -1)
+def _from_tiff(page: TiffPage, stored: NDArray[Any]) -> DecodedImage:
+    planes: NDArray[Any] = stored.reshape(*stored.shape[:2], -1)
     if _is_inverted(page):
-        planes = ~planes
+        planes = -planes if planes.dtype.kind == "f" else ~planes
     colors = planes.shape[2] - len(page.extrasamples)
-    alphas = [
+    alphas = [  # of 8 or 16 bits: an opacity of another type has no known range
         colors + place
         for place, kind in enumerate(page.extrasamples)
-        if kind in (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA)
+        if kind in (EXTRASAMPLE.ASSOCALPHA, EXTRASAMPLE.UNASSALPHA) and stored.dtype in (np.uint8, np.uint16)
     ]
     return DecodedImage(
         np.delete(planes, alphas, axis=2) if alphas else planes,

@@ -6,20 +6,35 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tmunet.data.io.decoders import DecodedImage, StoredValues
+from tmunet.data.io.decoders import AnyValues, DecodedImage, StoredValues
 from tmunet.data.io.images import decode_image
+from tmunet.data.io.mask_values import Counts, advice
 from tmunet.data.io.palettes import Legend, find_ambiguity, gray_levels, legend
 from tmunet.errors import InputError, UsageError
 from tmunet.labels import IGNORE_LABEL
 from tmunet.text import pluralize
 
-FEW_VALUES = 8  # up to that many may be labels; more are gray levels
 _SHOWN_VALUES = 8
 AMBIGUOUS_HINT = (
     "Look at it, and save it as a gray PNG; or say what each value is: `tmunet import folders SOURCE --values ...`, where the "
     "values of a palette of grays are its gray levels, and those of any other its indices."
 )
 """Hint for a mask with an ambiguous palette."""
+
+
+class MaskValueError(InputError):
+    """A mask with other values than the labels of its classes.
+
+    Attributes:
+        counts: number of pixels of each value.
+    """
+
+    code = "mask-values"
+
+    def __init__(self, path: Path, counts: Counts, classes: Sequence[str], ignore_label: int | None) -> None:
+        self.counts = counts
+        expected, hint = expected_values(classes, ignore_label), advice(counts, classes, ignore_label)
+        super().__init__(f"{path}: expected {expected}, but found {histogram(counts)}. {hint}", path=path)
 
 
 def read_mask(path: Path, classes: Sequence[str], ignore_label: int | None = None) -> NDArray[np.uint8]:
@@ -31,7 +46,7 @@ def read_mask(path: Path, classes: Sequence[str], ignore_label: int | None = Non
     orientation tag, as an image is. A TIFF with 0 = white is refused, since programs disagree about it.
 
     Args:
-        path: a PNG, JPEG, BMP or TIFF file.
+        path: a PNG, JPEG, BMP, TIFF, GIF or PPM file, or a DICOM segmentation.
         classes: 2 to 255 class names; the index of a name is its label.
         ignore_label: 255 if the data set declares that 255 marks pixels to ignore.
 
@@ -80,12 +95,7 @@ def to_labels(
                 return np.not_equal(stored, 0).astype(np.uint8)
     elif np.all((values < len(classes)) | (values == ignore_label)):
         return stored.astype(np.uint8)
-    hint = advice(values.tolist(), classes, ignore_label)
-    raise InputError(
-        f"{path}: expected {expected_values(classes, ignore_label)}, but found {histogram(counts)}. {hint}",
-        code="labels",
-        path=path,
-    )
+    raise MaskValueError(path, counts, classes, ignore_label)
 
 
 def stored_values(path: Path, decoded: DecodedImage) -> StoredValues:
@@ -109,7 +119,7 @@ def stored_values(path: Path, decoded: DecodedImage) -> StoredValues:
             code="transparent",
             path=path,
         )
-    if (pixels != pixels[:, :, :1]).any():
+    if pixels.shape[2] > 1 and (pixels != pixels[:, :, :1]).any():
         different = int((pixels != pixels[:, :, :1]).any(axis=2).sum())
         raise InputError(
             f"{path}: expected one label for each pixel, but the {pixels.shape[2]} color channels differ in "
@@ -118,7 +128,25 @@ def stored_values(path: Path, decoded: DecodedImage) -> StoredValues:
             path=path,
         )
     levels = gray_levels(decoded)
-    return pixels[:, :, 0] if levels is None else levels
+    return _whole_numbers(path, pixels[:, :, 0]) if levels is None else levels
+
+
+def _whole_numbers(path: Path, values: AnyValues) -> StoredValues:
+    """Labels that were saved as signed, 32-bit or floating-point numbers, without any change of a value."""
+    if values.dtype in (np.bool_, np.uint8, np.uint16):
+        return values  # type: ignore[return-value]
+    if values.dtype == np.float16:
+        values = values.astype(np.float32)  # in which 65535 is a number
+    whole = np.isfinite(values) & (np.rint(values) == values)
+    if whole.all() and values.min() >= 0 and values.max() <= 65535:
+        return values.astype(np.uint16)
+    wrong = values[~(whole & (values >= 0) & (values <= 65535))]
+    raise InputError(
+        f"{path}: expected labels, whole numbers from 0 to 65535, but {pluralize(wrong.size, 'pixel')} of this mask of "
+        f"{values.dtype} are none, such as {wrong.flat[0]}; save the labels unchanged as 8-bit PNG.",
+        code="mask-values",
+        path=path,
+    )
 
 
 def expected_values(classes: Sequence[str], ignore_label: int | None) -> str:
@@ -135,27 +163,6 @@ def histogram(counts: NDArray[np.intp]) -> str:
     shown = [f"{value} ({pluralize(int(counts[value]), 'pixel')})" for value in values[:_SHOWN_VALUES]]
     more = len(values) - len(shown)
     return ", ".join(shown) + (f" and {more} more {'values' if more > 1 else 'value'}" if more else "")
-
-
-def advice(values: Sequence[int], classes: Sequence[str], ignore_label: int | None = None) -> str:
-    """Write the hint for a mask with unexpected values (ascending); it never proposes to threshold what may be labels."""
-    if len(classes) == 2 and len(values) > FEW_VALUES:
-        return (
-            "JPEG and smooth scaling make such values. Threshold the original masks where you can say at which value, often "
-            "127: `tmunet import folders SOURCE --threshold 127 ...`; tmunet does not guess."
-        )
-    ignore = ', with "ignore_label": 255 if that is what 255 means' * (IGNORE_LABEL in values and ignore_label is None)
-    several = f"name all classes in dataset.json{ignore}"
-    if len(classes) == 2 and len(values) == 2:
-        meant = f"{values[0]}={classes[0]},{values[1]}={classes[1]}"
-        return (
-            f"If they are these two classes, say so: `tmunet import folders SOURCE --values {meant} ...`. If there are more, "
-            f"{several}; tmunet does not guess."
-        )
-    return (
-        f"If they are labels of several classes, {several}, or map them: `tmunet import folders SOURCE --values ...`; "
-        "tmunet does not guess."
-    )
 
 
 def class_fractions(mask: NDArray[np.uint8], classes: Sequence[str]) -> dict[str, float]:

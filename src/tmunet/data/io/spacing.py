@@ -7,6 +7,7 @@ from typing import Any
 from defusedxml import ElementTree
 from tifffile import TiffFile, TiffPage
 
+from tmunet.data.io.dicom import dicom_reader, is_dicom
 from tmunet.errors import InputError
 
 Millimeters = tuple[float, float]
@@ -39,6 +40,9 @@ def read_spacing(path: Path) -> Millimeters | None:
     Returns:
         (row, column) in mm, or None where the file states none or cannot be read as a TIFF.
     """
+    if is_dicom(path):
+        stated: Millimeters | None = dicom_reader().read_dicom_spacing(path)
+        return stated
     try:
         with path.open("rb") as file:
             if file.read(4) not in _TIFF_STARTS:

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from tmunet.data.io.images import Pixels, decode_image, image_format, read_image
+from tmunet.data.io.images import Pixels, decode_image, image_format, read_image, to_image
 from tmunet.data.io.masks import histogram, read_mask, stored_values, to_labels
 from tmunet.data.io.palettes import Legend, legend
+from tmunet.data.io.spacing import Millimeters, read_spacing
 from tmunet.datasets._build.faults import ConversionError
 from tmunet.datasets._build.import_plan import DatasetFacts, Labels, PlannedCase, ReadMask
 from tmunet.datasets._build.source import SourceFiles
@@ -22,7 +24,7 @@ from tmunet.labels import IGNORE_LABEL
 from tmunet.visualize import color
 
 _LUMA = np.array([299, 587, 114], np.uint32)  # thousandths of ITU-R BT.601
-_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tif"}
+_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "BMP": ".bmp", "TIFF": ".tif", "GIF": ".png", "PPM": ".png", "DICOM": ".dcm"}
 _DOWNLOAD_AGAIN = "download the file again"
 
 
@@ -54,14 +56,14 @@ def _read_gray(path: Path, size: tuple[int, int]) -> NDArray[np.uint8]:
     ambiguous = {
         "declares that 0 is white (MinIsWhite), which programs read differently": decoded.inverted,
         "has transparent pixels": decoded.alpha is not None and decoded.alpha.min() < np.iinfo(decoded.alpha.dtype).max,
-        "has 16 bits": decoded.pixels.dtype == np.uint16,
+        "has more than 8 bits": decoded.pixels.dtype not in (np.bool_, np.uint8),
         f"has {decoded.pixels.shape[2]} channels": decoded.pixels.shape[2] not in (1, 3),
     }
     for reason, applies in ambiguous.items():
         if applies:
             message = f"expected a gray mask of 8 bits, but it {reason}"
             raise ConversionError("mask-format", path, message, "save it as a gray PNG, or download it again")
-    stored = read_image(path) if decoded.palette is not None else decoded.pixels
+    stored = to_image(path, decoded) if decoded.palette is not None else decoded.pixels
     if stored.dtype == np.bool_:
         return stored[:, :, 0].astype(np.uint8) * np.uint8(255)
     gray = stored[:, :, 0] if stored.shape[2] == 1 else (stored @ _LUMA + 500) // 1000
@@ -136,6 +138,18 @@ def merge_instances(source: SourceFiles, mask: PurePosixPath) -> ReadMask:
     return read
 
 
+def unite(readers: Sequence[ReadMask]) -> ReadMask:
+    """Unite several masks of an image, of two classes: a pixel is foreground if it is in one of them."""
+
+    def read(size: tuple[int, int]) -> Labels:
+        united = np.zeros(size, np.uint8)
+        for reader in readers:
+            united |= reader(size)
+        return united
+
+    return read
+
+
 def _check_size(path: Path, found: tuple[int, ...], size: tuple[int, int]) -> None:
     if found[:2] != size:
         message = (
@@ -158,12 +172,13 @@ class WrittenCase:
     image_sha256: str
     mask_sha256: str
     empty: bool
+    spacing: Millimeters | None = None
 
 
 def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, folder: Path) -> WrittenCase:
     """Write ``images/NAME.*`` and ``masks/NAME.png`` of a case; safe to call in threads.
 
-    PNG, JPEG and BMP are copied byte for byte, with the suffix of their content. A TIFF becomes a PNG of the same values,
+    PNG, JPEG and BMP are copied byte for byte, with the suffix of their content. TIFF, GIF, PPM and DICOM become PNG of the same values,
     since many programs cannot open those of medical data sets; 16-bit color and other numbers of channels stay TIFF.
     Masks of two classes are gray, 0 and 255; others have a palette whose index is the label.
 
@@ -173,9 +188,15 @@ def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, fo
     """
     path = source.files[case.image]
     try:
-        image = read_image(path)
+        decoded = decode_image(path)
+        image = to_image(path, decoded)
+        if case.channels:
+            image = _stack([path, *(source.files[key] for key in case.channels)])
         labels = case.read_mask((image.shape[0], image.shape[1]))
-        suffix, content, encoded = _encode_image(path, image)
+        if case.channels:
+            suffix, content, encoded = (*_encode_channels(image), True)
+        else:
+            suffix, content, encoded = _encode_image(path, image, decoded.has_known_range)
     except OSError as error:
         message = f"cannot be read: {error.strerror}"
         raise ConversionError("unreadable", error.filename or path, message, "check its permissions") from error
@@ -187,10 +208,11 @@ def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, fo
         mask=f"masks/{case.name}.png",
         width=labels.shape[1],
         height=labels.shape[0],
-        sources=tuple(str(key) for key in (case.image, *case.masks)),
+        sources=tuple(str(key) for key in (case.image, *case.channels, *case.masks)),
         image_sha256=hashlib.sha256(content).hexdigest(),
         mask_sha256=hashlib.sha256(mask_content).hexdigest(),
         empty=not np.any((labels > 0) & (labels != IGNORE_LABEL)),
+        spacing=read_spacing(path) if encoded else None,  # a PNG does not keep it
     )
     write_bytes(folder / written.image, content)
     write_bytes(folder / written.mask, mask_content)
@@ -201,12 +223,37 @@ def convert_case(case: PlannedCase, source: SourceFiles, facts: DatasetFacts, fo
     return written
 
 
-def _encode_image(path: Path, image: Pixels) -> tuple[str, bytes, bool]:
-    """Suffix and content of the image file, and whether it was encoded anew."""
+def _encode_image(path: Path, image: Pixels, known_range: bool) -> tuple[str, bytes, bool]:
+    """Suffix and content of the image file, and whether it was encoded anew; numbers without known range stay as they are."""
     kind = image_format(path)
-    if kind == "TIFF" and (image.shape[2] == 1 or (image.shape[2] == 3 and image.dtype == np.uint8)):
+    encoded = kind in ("TIFF", "GIF", "PPM", "DICOM") and known_range
+    if encoded and (image.shape[2] == 1 or (image.shape[2] == 3 and image.dtype == np.uint8)):
         return ".png", _to_png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image)), True
     return _SUFFIXES[kind], path.read_bytes(), False
+
+
+def _stack(paths: Sequence[Path]) -> Pixels:
+    """Stack gray images of one size and type, a channel each: (H, W, C)."""
+    planes: list[Pixels] = []
+    for path in paths:
+        decoded = decode_image(path)
+        plane = to_image(path, decoded)
+        first = planes[0] if planes else plane
+        found = f"{plane.shape[1]} x {plane.shape[0]} pixels of {plane.shape[2]} channels and {decoded.pixels.dtype}"
+        if plane.shape != first.shape or plane.dtype != first.dtype or plane.shape[2] != 1 or not decoded.has_known_range:
+            expected = f"expected a gray image of 8 or 16 bits, {first.shape[1]} x {first.shape[0]} pixels as the first channel"
+            raise ConversionError("channel-files", path, f"{expected}, but found {found}", "export the channels alike")
+        planes.append(plane)
+    return np.concatenate(planes, axis=2)
+
+
+def _encode_channels(image: Pixels) -> tuple[str, bytes]:
+    """PNG for one or three channels of 8 bits, else TIFF."""
+    if image.shape[2] == 1 or (image.shape[2] == 3 and image.dtype == np.uint8):
+        return ".png", _to_png(Image.fromarray(image[:, :, 0] if image.shape[2] == 1 else image))
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, image, photometric="minisblack", planarconfig="contig", compression="zlib", metadata=None)
+    return ".tif", buffer.getvalue()
 
 
 def _check_labels(case: PlannedCase, labels: Labels, image: Pixels, facts: DatasetFacts) -> None:

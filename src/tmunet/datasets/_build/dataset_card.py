@@ -11,10 +11,14 @@ from tmunet.datasets._build.import_plan import NOT_STATED, ImportPlan
 from tmunet.datasets._build.source import SourceFiles
 
 
-def describe(plan: ImportPlan, written: Sequence[WrittenCase], command: str) -> dict[str, Any]:
+def describe(
+    plan: ImportPlan, source: SourceFiles, written: Sequence[WrittenCase], command: str
+) -> dict[str, Any]:
     """Give the content of ``dataset.json``."""
     facts = plan.facts
+    spacing = {case.name: list(source.spacing[case.image]) for case in plan.cases if case.image in source.spacing}
     groups = {case.name: case.group for case in plan.cases}
+    spacings = {case.name: list(case.spacing) for case in written if case.spacing is not None}
     content = {
         "name": facts.name,
         "classes": list(facts.classes),
@@ -27,12 +31,14 @@ def describe(plan: ImportPlan, written: Sequence[WrittenCase], command: str) -> 
         "importer": f"{facts.name} {facts.version}",
         "tmunet": __version__,
         "command": command,
+        "spacing_mm": spacing or None,
         "cases": {
             case.name: CaseRecord(
                 groups[case.name], case.sources, case.image_sha256, case.mask_sha256
             ).to_dict()
             for case in written
         },
+        "spacing_mm": spacings or None,
     }
     return {key: value for key, value in content.items() if value is not None}
 

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,6 +13,9 @@ from pathlib import Path
 from tmunet.progress import progress_bar
 
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
+from tmunet.data.io.dicom import patient_of
+from tmunet.data.io.mask_values import describe_values
+from tmunet.data.io.masks import MaskValueError, expected_values
 from tmunet.data.reader import palette_faults
 from tmunet.data.split.splits import copy_fixed_splits
 from tmunet.data.split.splits import Split, write_split
@@ -20,6 +23,7 @@ from tmunet.datasets._build.conversion import StoredLabels, WrittenCase, convert
 from tmunet.datasets._build.dataset_card import describe, write_card
 from tmunet.datasets._build.faults import ConversionError, DatasetImportError, Fault
 from tmunet.datasets._build.import_plan import Importer, ImportPlan, PlannedCase, check_plan
+from tmunet.datasets._build.slices import expand_slices
 from tmunet.datasets._build.source import SourceFiles, open_source
 from tmunet.errors import InputError, UsageError
 from tmunet.files import write_json, write_text
@@ -43,13 +47,22 @@ class Imported:
 
 
 def import_dataset(
-    importer: Importer, location: Path, destination: Path, command: str, fixed_splits_of: str | None = None
+    importer: Importer,
+    location: Path,
+    destination: Path,
+    command: str,
+    fixed_splits_of: str | Callable[[], str | None] | None = None,
 ) -> Imported:
-    """Import a download, a folder or an archive: extract, plan and `build`, with the errors of these steps."""
+    """Import a download, a folder or an archive: extract, plan and `build`, with the errors of these steps.
+
+    `fixed_splits_of` may be a function, for an importer that finds out the data set when it plans.
+    """
     check_destination(destination, location)
     with _temporary_folder(destination) as temporary:
-        source = open_source(location, temporary / "extracted")
-        return _build(importer(source), source, temporary / "dataset", destination, command, fixed_splits_of)
+        source = expand_slices(open_source(location, temporary / "extracted"), temporary / "slices")
+        plan = importer(source)
+        known = fixed_splits_of() if callable(fixed_splits_of) else fixed_splits_of
+        return _build(plan, source, temporary / "dataset", destination, command, known)
 
 
 def build(plan: ImportPlan, source: SourceFiles, destination: Path, command: str, fixed_splits_of: str | None = None) -> Imported:
@@ -124,6 +137,7 @@ def _build(
     plan: ImportPlan, source: SourceFiles, folder: Path, destination: Path, command: str, fixed_splits_of: str | None
 ) -> Imported:
     check_plan(plan, source)
+    plan = _with_patients(plan, source)
     written = _convert_cases(plan, source, folder)
     plan = replace(plan, remarks=(*plan.remarks, *_remark_on_empty_masks(written)))
     write_text(folder / "README.md", write_card(plan, source, written, command))
@@ -132,7 +146,7 @@ def _build(
         write_split(folder / "official_split.json", split)
     if fixed_splits_of is not None:
         copy_fixed_splits(fixed_splits_of, [case.name for case in plan.cases], folder)
-    write_json(folder / "dataset.json", describe(plan, written, command))
+    write_json(folder / "dataset.json", describe(plan, source, written, command))
     groups = {case.name: case.group for case in plan.cases}
     cases, faults = find_cases(folder)
     if faults or {case.name for case in cases} != groups.keys():  # such as by a second import that runs into the same folder
@@ -143,14 +157,28 @@ def _build(
     return Imported(destination, read_dataset_info(destination), grouped, plan.remarks)
 
 
+def _with_patients(plan: ImportPlan, source: SourceFiles) -> ImportPlan:
+    """Take the patients of DICOM images as groups, where the importer knows none."""
+    cases = [replace(case, group=case.group or patient_of(source.files[case.image])) for case in plan.cases]
+    if cases == list(plan.cases):
+        return plan
+    facts = replace(plan.facts, group=plan.facts.group or "patient, by a hash of the DICOM Patient ID")
+    return replace(plan, cases=tuple(cases), facts=facts)
+
+
 def _convert_cases(plan: ImportPlan, source: SourceFiles, folder: Path) -> list[WrittenCase]:
     """Convert all cases in threads; raises all faults of all cases, or else those of palettes that contradict each other."""
     written: list[WrittenCase] = []
     faults: list[Fault] = []
 
+    wrong_values: list[MaskValueError] = []
+
     def convert(case: PlannedCase) -> WrittenCase | list[Fault]:
         try:
             return convert_case(case, source, plan.facts, folder)
+        except MaskValueError as error:
+            wrong_values.append(error)
+            return []
         except InputError as error:
             return _faults_of(case.name, error)
 
@@ -164,6 +192,8 @@ def _convert_cases(plan: ImportPlan, source: SourceFiles, folder: Path) -> list[
                 else:
                     faults += result
                 bar.update()
+        if wrong_values:
+            faults.append(_summarize(wrong_values, plan))
         if not faults:  # the masks that were written have one palette, so the original ones have to be read
             readers = [case.read_mask for case in plan.cases if isinstance(case.read_mask, StoredLabels)]
             legends = list(zip((str(reader.path) for reader in readers), pool.map(StoredLabels.legend, readers), strict=True))
@@ -180,6 +210,16 @@ def _faults_of(case: str, error: InputError) -> list[Fault]:
         fault = error.fault
         return [Fault(fault.kind, f"{case}: {fault.path}", fault.message, fault.hint)]
     return [Fault("unreadable", case, str(error))]
+
+
+def _summarize(errors: Sequence[MaskValueError], plan: ImportPlan) -> Fault:
+    """One fault for all masks with values that are no labels, since the same advice holds for all."""
+    counts = [error.counts for error in errors]
+    found, hint = describe_values(counts, len(plan.cases), plan.facts.classes, plan.facts.ignore_label)
+    expected = expected_values(plan.facts.classes, plan.facts.ignore_label)
+    place = min(str(error.path) for error in errors)
+    message = f"expected {expected}, but found {found}, such as {place}"
+    return Fault("mask-values", "", message, hint.removesuffix("."))
 
 
 def _remark_on_empty_masks(written: Sequence[WrittenCase]) -> list[str]:

@@ -51,13 +51,23 @@ class DatasetFacts:
 
 @dataclass(frozen=True)
 class PlannedCase:
-    """One case: its name, the keys of its files in `SourceFiles.files`, how to read its mask, and its group (patient, video...)."""
+    """One case.
+
+    Attributes:
+        name: of the case.
+        image: key of its file in `SourceFiles.files`.
+        masks: keys of its mask files.
+        read_mask: how to read its mask.
+        group: patient, video and the like.
+        channels: keys of the files of further channels, where `image` holds the first alone.
+    """
 
     name: str
     image: PurePosixPath
     masks: tuple[PurePosixPath, ...]
     read_mask: ReadMask
     group: str | None = None
+    channels: tuple[PurePosixPath, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +111,7 @@ def check_plan(plan: ImportPlan, source: SourceFiles) -> None:
         *(
             Fault("missing-file", key, f"the case {case.name!r} needs this file, which is missing.")
             for case in plan.cases
-            for key in (case.image, *case.masks)
+            for key in (case.image, *case.channels, *case.masks)
             if key not in source.files
         ),
         *(

@@ -3,7 +3,7 @@
 import filecmp
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from tmunet.datasets._build.archives import extract, has_archive_suffix, is_system_file
@@ -21,10 +21,12 @@ class SourceFiles:
         location: what the user gave; for messages.
         files: relative path with forward slashes -> file, without hidden and system files (``__MACOSX``, ``.DS_Store``,
             ``Thumbs.db``, ``desktop.ini``).
+        spacing: millimeters from a pixel to the next, (row, column), of the images whose files say it.
     """
 
     location: Path
     files: Mapping[PurePosixPath, Path]
+    spacing: Mapping[PurePosixPath, tuple[float, float]] = field(default_factory=dict)
 
 
 def open_source(location: Path, staging: Path) -> SourceFiles:

@@ -1,4 +1,4 @@
-"""Names of backends, export formats, sizes, precisions and cleanings of masks; imports nothing heavy, for the command line."""
+"""Names of backends, formats, sizes, precisions and cleanings of masks; imports nothing heavy, for the command line."""
 
 from typing import Literal
 
@@ -8,6 +8,7 @@ ExportFormat = Literal["onnx", "openvino", "torch"]
 ExportSize = int | Literal["any"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 Keep = Literal["all", "largest"]
+MaskFormat = Literal["png", "geojson", "imagej", "dicom-seg", "dicom-labelmap"]
 TORCH: BackendName = "torch"  # PyTorch in eager mode
 ANY: Literal["any"] = "any"  # the exported file takes every size that the network takes
 THRESHOLD = 0.5
