@@ -1,7 +1,9 @@
 """Documents agree with the code and the committed files: links, commands, Python, numbers."""
 
 import csv
+import importlib.util
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -165,3 +167,34 @@ def test_the_index_links_every_page() -> None:
     index = ROOT / "docs" / "index.md"
     linked = {(index.parent / target).resolve() for target in re.findall(r"\]\(([^)#\s]+)", index.read_text("utf-8"))}
     assert {page.resolve() for page in (ROOT / "docs").rglob("*.md")} - {index} <= linked
+
+
+def python_of(document: Path) -> str:
+    return "\n".join(re.findall(r"```python\n(.*?)```", document.read_text("utf-8"), re.DOTALL))
+
+
+@pytest.mark.parametrize("document", [page for page in DOCUMENTS if "tmunet" in python_of(page)], ids=named)
+def test_names_in_python_of_documents_exist(document: Path) -> None:
+    code = python_of(document)
+    for name in re.findall(r"\btmunet\.([a-zA-Z]\w*)", re.sub(r"^(?:from|import) .*$", "", code, flags=re.MULTILINE)):
+        assert hasattr(tmunet, name) or importlib.util.find_spec(f"tmunet.{name}"), name
+    for module, names in re.findall(r"^from (tmunet[\w.]*) import ([\w, ]+)", code, re.MULTILINE):
+        for name in names.split(","):
+            assert hasattr(importlib.import_module(module), name.strip()), f"{module}: {name}"
+
+
+def test_files_and_names_of_the_code_map_exist() -> None:
+    text = (ROOT / "docs" / "reference" / "code-map.md").read_text("utf-8")
+    places = re.findall(r"`(tmunet\w*/[\w/]+\.py)`(?:, `([^`]+)`)?", text)
+    assert len(places) > 9
+    for file, name in places:
+        code = (ROOT / "src" / file).read_text("utf-8")
+        assert not name or name.rpartition(".")[2] in code, f"{file}: {name}"
+
+
+def test_the_table_of_extras_has_all_of_pyproject() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    rows = table_of(ROOT / "docs" / "how-to" / "install.md", "extra")
+    assert sorted(row[0] for row in rows) == sorted(extras.keys() - {"dev"})
+    inside = re.findall(r"[\w-]+", extras["all"][0])
+    assert sorted(inside) == sorted({"tmunet", *extras} - {"all", "dev", "docs"})
