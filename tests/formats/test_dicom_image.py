@@ -394,3 +394,19 @@ def test_an_enhanced_image_has_its_window_and_spacing_in_functional_groups(tmp_p
         values = DicomImage.open(path).frame(index).ravel()
         assert values[center - 51] == 0 < values[center - 50]
         assert values[center + 50] == 65535 > values[center + 49]
+
+
+@pytest.mark.parametrize("model", ["RGB", "YBR_FULL", "YBR_FULL_422"])
+@pytest.mark.parametrize("stream", ["jfif", "rgb"])
+def test_the_color_of_a_jpeg_stream_goes_before_the_header(tmp_path: Path, stream: str, model: str) -> None:
+    """JFIF is YCbCr, and components named R, G and B are RGB, whatever the header says."""
+    ramp = np.add.outer(np.arange(32), np.arange(44)) * 2
+    color = np.stack([ramp, 255 - ramp, ramp // 2], axis=2).astype(np.uint8)
+    if stream == "jfif":
+        Image.fromarray(color).save(tmp_path / "a.jpg", quality=95, subsampling=0)
+        data = (tmp_path / "a.jpg").read_bytes()
+    else:
+        data = imagecodecs.jpeg8_encode(color, level=95, colorspace="RGB", outcolorspace="RGB")
+    dataset = compressed(make("endoscopy", PhotometricInterpretation=model), JPEGBaseline8Bit, [data])
+    image = read_image(save(tmp_path / "a.dcm", dataset))
+    assert np.abs(image.astype(int) - color).max() <= 8
