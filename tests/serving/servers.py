@@ -3,9 +3,10 @@
 import io
 import os
 import re
-import signal
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,11 +19,11 @@ from PIL import Image
 
 @dataclass
 class Server:
-    """A running server."""
+    """A running server; `log` is the file of what it writes."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[bytes]
     url: str
-    output: str = ""
+    log: Path
 
     @property
     def port(self) -> int:
@@ -32,37 +33,34 @@ class Server:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return httpx2.Client(base_url=self.url, timeout=60, headers=headers, trust_env=False)
 
-    def stop(self, by: signal.Signals = signal.SIGTERM) -> int:
-        """Stop it; returns the exit code, and keeps what it wrote."""
-        if self.process.poll() is None:
-            self.process.send_signal(by)
-        self.output += self.process.communicate(timeout=60)[0]
-        return self.process.returncode
+    def stop(self) -> int:
+        """Stop it by SIGTERM; returns the exit code."""
+        self.process.terminate()
+        return self.process.wait(60)
 
 
 @contextmanager
 def serving(models: Sequence[Path], *flags: object) -> Iterator[Server]:
     """Start `tmunet serve` at a free port, and stop it at the end."""
     words = [*map(str, models), "--port", "0", *map(str, flags)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tmunet", "serve", *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
-    )
-    server = Server(process, "")
-    assert process.stdout is not None
-    for line in process.stdout:
-        server.output += line
-        if found := re.search(r"http://\S+:\d+", line):
-            server.url = found.group()
-            break
-    assert server.url, server.output
-    try:
-        yield server
-    finally:
-        server.stop()
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log.txt"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "tmunet", "serve", *words],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"},
+            )
+        try:
+            while not (found := re.search(r"http://\S+:\d+\n", log.read_text())):
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.02)
+            server = Server(process, found.group().strip(), log)
+            yield server
+        finally:
+            process.terminate()
+            process.wait(60)
 
 
 def noise(seed: int, height: int = 40, width: int = 56) -> np.ndarray:

@@ -1,8 +1,9 @@
 """POST /predict: masks equal to those of `predict`, in each format, from many clients at once; what does not fit."""
 
+import asyncio
 import base64
 import io
-import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 import tifffile
 from PIL import Image
+from starlette.requests import Request
 
 from tmunet.metrics import components
 from tmunet.prediction.folder import predict_files
 from tmunet.prediction.predictor import Predictor
+from tmunet.serving.limits import RequestError, read_upload
 
 from .servers import Server, noise, pixels, png
 
@@ -128,13 +131,28 @@ def test_a_damaged_form_is_a_bad_request(server: Server, kind: str, content: byt
     assert (answer.status_code, answer.json()["code"]) == (400, "form")
 
 
-def test_nothing_of_a_large_form_is_written_to_disk(server: Server, predictor: Predictor) -> None:
-    image = noise(5, 500, 900)  # more than the megabyte above which forms are usually spooled
-    content = png(image)
-    assert len(content) > 1_200_000
-    files = Path(f"/proc/{server.process.pid}/fd")
-    with server.client() as client:
-        answer = client.post("/predict", files={"image": ("secret-name.png", content)})
-        if files.exists():
-            assert not [file for file in files.iterdir() if os.readlink(file).startswith("/tmp")]
-    assert np.array_equal(pixels(answer.content), predictor(image).mask * 255)
+def test_nothing_of_a_large_form_is_written_to_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = bytes(3_000_000)  # more than the megabyte above which forms are usually spooled to a file
+    content = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n' + image + b"\r\n--b--\r\n"
+    headers = [(b"content-type", b"multipart/form-data; boundary=b")]
+
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    def spooled(file: object) -> None:
+        raise AssertionError("the form was written to a file")
+
+    monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", spooled)
+    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
+    assert asyncio.run(read_upload(request, 4_000_000)) == image
+
+
+@pytest.mark.parametrize("limit", [1, 2_999_999])
+def test_a_form_over_the_limit_is_refused(limit: int) -> None:
+    async def receive() -> dict[str, object]:
+        return {"type": "http.request", "body": b"-" * 3_000_000, "more_body": True}
+
+    headers = [(b"content-type", b"multipart/form-data; boundary=b")]
+    with pytest.raises(RequestError) as error:
+        asyncio.run(read_upload(Request({"type": "http", "method": "POST", "headers": headers}, receive), limit))
+    assert error.value.status == 413

@@ -62,7 +62,7 @@ _BODY = {
     "required": True,
     "description": "A PNG, JPEG, BMP or TIFF file: as the body, or as the only file of a form.",
     "content": {
-        "image/*": {"schema": _FILE},
+        **{f"image/{kind}": {"schema": _FILE} for kind in ("png", "jpeg", "bmp", "tiff")},
         "multipart/form-data": {"schema": {"type": "object", "properties": {"image": _FILE}, "required": ["image"]}},
     },
 }

@@ -54,6 +54,7 @@ class InferRequest(BaseModel):
 def create_router(service: Service) -> APIRouter:
     """Create the routes under /v2."""
     router = APIRouter(prefix="/v2", tags=["Open Inference Protocol"])
+    name_of_model = Path(json_schema_extra={"enum": list(service.engines)})
 
     @router.get("", responses=OPEN)
     async def server_metadata() -> dict[str, Any]:
@@ -68,17 +69,17 @@ def create_router(service: Service) -> APIRouter:
         return {"ready": True}
 
     @router.get("/models/{name}", responses={**OPEN, 404: {"model": ErrorAnswer}})
-    async def model_metadata(name: Annotated[str, Path()]) -> dict[str, Any]:
+    async def model_metadata(name: Annotated[str, name_of_model]) -> dict[str, Any]:
         return _metadata(service.engine(name))
 
     @router.get("/models/{name}/ready", responses={**OPEN, 404: {"model": ErrorAnswer}})
-    async def model_ready(name: Annotated[str, Path()]) -> dict[str, Any]:
+    async def model_ready(name: Annotated[str, name_of_model]) -> dict[str, Any]:
         return {"name": service.engine(name).name, "ready": True}
 
-    body = {"content": {"application/json": {"schema": InferRequest.model_json_schema()}}, "required": True}
+    body = {"content": {"application/json": {"schema": _inline_schema()}}, "required": True}
 
     @router.post("/models/{name}/infer", responses=ERRORS, openapi_extra={"requestBody": body})
-    async def infer(name: Annotated[str, Path()], request: Request) -> Response:
+    async def infer(name: Annotated[str, name_of_model], request: Request) -> Response:
         engine = service.engine(name)
         async with service.request():
             content = await read_body(request, service.limits.max_bytes)
@@ -87,6 +88,15 @@ def create_router(service: Service) -> APIRouter:
             return await service.in_thread(lambda: _answer(engine, asked, results))
 
     return router
+
+
+def _inline_schema() -> dict[str, Any]:
+    """The schema of a request without references, which OpenAPI resolves elsewhere than JSON Schema."""
+    schema = InferRequest.model_json_schema()
+    del schema["$defs"]
+    schema["properties"]["inputs"]["items"] = InputTensor.model_json_schema()
+    schema["properties"]["outputs"]["anyOf"][0]["items"] = RequestedOutput.model_json_schema()
+    return schema
 
 
 def _metadata(engine: Engine) -> dict[str, Any]:
