@@ -34,7 +34,7 @@ ORDER = (
     ("hub", "prediction"),
     ("evaluation", "training"),
     ("evaluate_predictions",),
-    ("report", "api"),
+    ("report", "api", "serving"),
     ("cli",),
 )
 RANKS = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}
