@@ -23,8 +23,9 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """Open a file to write piece by piece; it appears, whole, when the block ends, and not at all after an exception."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
     try:
-        with os.fdopen(handle, "w+b") as file:
+        with open(temporary, "w+b") as file:  # noqa: PTH123  # by its name as text, which tifffile asks the file for
             yield file
             file.flush()
             os.fsync(file.fileno())

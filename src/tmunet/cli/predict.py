@@ -56,6 +56,11 @@ class PredictConfig:
     format: MaskFormat = "png"
     """Of the masks. geojson: also the outlines of the objects, for QuPath, in out/NAME.geojson. imagej: also their ROIs, for
     ImageJ and Fiji, in out/NAME_rois.zip."""
+    mpp: float | None = None
+    """Slides: micrometers per pixel at which the model was trained, such as 0.5; by default those stored with the model. The
+    images are read as whole slides then, also those that end in .tif."""
+    slide_mpp: float | None = None
+    """Slides: micrometers per pixel of the full resolution, for files that do not state them."""
     table: str | None = None
     """Also write a CSV file with a row for each object: area, centroid, axes, mean intensity; in mm too if every image file
     states its spacing."""
@@ -67,6 +72,10 @@ def run(arguments: Sequence[str]) -> int:
         PredictConfig, arguments, "predict", words={"images": "files, folders or patterns such as 'scans/*.png'"}
     )
     prepare_process()
+    from tmunet.cli.predict_slides import run_slides, wants_slides
+
+    if wants_slides(config):
+        return run_slides(config)
     from tmunet.files import sha256
     from tmunet.prediction.folder import find_images, predict_files
     from tmunet.prediction.mask_files import source_of
