@@ -91,7 +91,7 @@ def write_geojson(path: Path, features: Iterable[Feature], scale: tuple[float, f
     with open_atomic(path) as file:
         if path.suffix.lower() != ".gz":
             return _write(file, features, scale)
-        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+        with gzip.GzipFile("", "wb", compresslevel=3, fileobj=file, mtime=0) as packed:
             return _write(packed, features, scale)
 
 
