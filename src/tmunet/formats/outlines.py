@@ -68,7 +68,9 @@ def number_objects(mask: NDArray[np.uint8], labels: int) -> tuple[NDArray[np.int
         region = mask == label
         if region.any():
             objects, areas = components(region)
-            numbers[region] = objects[region] + len(classes)
+            numbers += objects
+            if classes:
+                numbers[region] += len(classes)
             classes += [label] * (len(areas) - 1)
     return numbers, classes
 

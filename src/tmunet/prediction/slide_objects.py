@@ -205,8 +205,9 @@ class _Finder:
         edges = find_edges(grid, (top, left), stride)
         y, x = np.divmod(edges.key // 4, stride)
         across = shared[numbered.object_of_part[numbered.parts[y - top, x - left]]]
-        rows, columns = np.nonzero(numbered.objects)
-        of = numbered.objects[rows, columns]
+        labeled = np.flatnonzero(numbered.objects)
+        of = numbered.objects.ravel()[labeled]
+        rows, columns = np.divmod(labeled, width)
         areas = np.bincount(of, minlength=count + 1)
         sum_x = np.bincount(of, weights=columns + left + 0.5, minlength=count + 1)
         sum_y = np.bincount(of, weights=rows + top + 0.5, minlength=count + 1)
