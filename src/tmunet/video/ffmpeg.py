@@ -95,7 +95,9 @@ class Source:
             said.append(f"Rotated: turned upright, as the file asks ({self.rotation} degrees).")
         if self.pixel_aspect != 1:
             width, height = self.pixel_aspect.as_integer_ratio()
-            said.append(f"Pixels of {width}:{height}: the pixels stay as they are, and the written videos state this aspect.")
+            said.append(
+                f"Pixels of {width}:{height}: the pixels stay as they are, and the written videos state this aspect."
+            )
         return said
 
 
@@ -136,7 +138,9 @@ def _probe(path: Path) -> Mapping[str, Any]:
     command += ["-show_streams", "-show_frames", "-read_intervals", "%+#1", "-of", "json", f"file:{path}"]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120)
     answer: dict[str, Any] = json.loads(done.stdout or "{}") if done.returncode == 0 else {}
-    if not answer.get("streams") or not answer.get("frames"):  # of a damaged file the answer may be empty without an error
+    if not answer.get("streams") or not answer.get(
+        "frames"
+    ):  # of a damaged file the answer may be empty without an error
         said = (done.stderr.strip().splitlines() or ["it holds no video"])[-1]
         raise InputError(
             f"{path}: expected a video that ffprobe can read, but it says: {said}. "
@@ -154,7 +158,8 @@ def describe_stream(path: Path, stream: Mapping[str, Any]) -> Source:
     return Source(
         str(path),
         (*LOCAL_FILES, "-i", f"file:{path}"),
-        interlaced=stream.get("field_order") in INTERLACED or bool(int(stream["first_frame"].get("interlaced_frame", 0))),
+        interlaced=stream.get("field_order") in INTERLACED
+        or bool(int(stream["first_frame"].get("interlaced_frame", 0))),
         rotation=turns[0] % 360 if turns else 0,
         pixel_aspect=_aspect(stream.get("sample_aspect_ratio", "1:1"), turned=bool(turns) and turns[0] % 180 != 0),
         frames=int(frames) if frames.isdecimal() and int(frames) else None,

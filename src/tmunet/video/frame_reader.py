@@ -7,7 +7,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmunet.errors import InputError
-from tmunet.video.ffmpeg import PIPE, Source, keep_times, require_program
+from tmunet.video.ffmpeg import Source, keep_times, require_program
 
 PIPE_BYTES = 1 << 20  # of the pipe between the processes: a frame in few portions
 FRAME = re.compile(r"\] n: *(\d+) pts: *(\S+) .* s:(\d+)x(\d+) ")
@@ -46,8 +45,8 @@ def start_program(command: list[str], **pipes: Any) -> "subprocess.Popen[bytes]"
     return subprocess.Popen(command, start_new_session=True, pipesize=PIPE_BYTES, **pipes)
 
 
-def read_frames(source: Source, paced: bool = False, stop: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
-    """Yield every frame of a video.
+class FrameReader:
+    """Iterate once over every frame of a video.
 
     Args:
         source: from `open_source`.
@@ -55,51 +54,67 @@ def read_frames(source: Source, paced: bool = False, stop: Callable[[], bool] = 
         stop: asked after each frame; True ends the reading, as of a camera.
 
     Raises:
-        InputError: ffmpeg reports an error, such as of a file that was cut off ("damaged"), the frames change their size ("size"),
-            or their times do not increase ("time").
+        InputError: while iterating: ffmpeg reports an error, such as of a file that was cut off ("damaged"), the frames change their
+            size ("size"), or their times do not increase ("time").
+        MissingExtraError: ffmpeg is not installed.
     """
-    command = [require_program("ffmpeg"), "-hide_banner", "-nostats", "-loglevel", "level+info"]
-    if "pipe:0" not in source.options:
-        command.append("-nostdin")
-    command += ["-re"] if paced and not source.live and source.name != PIPE else []
-    command += [*source.options, "-map", "0:v:0", "-vf", ",".join([*source.filters, "showinfo=checksum=0"])]
-    command += [*keep_times(), "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
-    stdin = None if "pipe:0" in source.options else subprocess.DEVNULL
-    process = start_program(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    with closing(_Log(process)) as log:
-        yield from _frames(source, process, log, stop)
 
+    def __init__(self, source: Source, paced: bool = False, stop: Callable[[], bool] = lambda: False) -> None:
+        self._source, self._stop = source, stop
+        piped = "pipe:0" in source.options
+        command = [require_program("ffmpeg"), "-hide_banner", "-nostats", "-loglevel", "level+info"]
+        command += [] if piped else ["-nostdin"]
+        command += ["-re"] if paced and not source.live and not piped else []
+        command += [*source.options, "-map", "0:v:0", "-vf", ",".join([*source.filters, "showinfo=checksum=0"])]
+        command += [*keep_times(), "-f", "rawvideo", "-pix_fmt", "rgb24", "pipe:1"]
+        stdin = None if piped else subprocess.DEVNULL
+        self._process = start_program(command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._log = _Log(self._process)
 
-def _frames(
-    source: Source, process: "subprocess.Popen[bytes]", log: "_Log", stop: Callable[[], bool]
-) -> Iterator[Frame]:
-    assert process.stdout is not None
-    size: tuple[int, int] | None = None
-    before: Fraction | None = None
-    number = 0
-    while (line := log.next_frame()) is not None:
-        moment, width, height = line
-        if size is not None and size != (height, width):
-            raise _fault(source, f"frame {number} has another size than those before: {width}x{height} pixels", "size")
-        if moment is None or (before is not None and moment <= before):
-            raise _fault(source, f"the time of frame {number} is not after that of the frame before", "time")
-        size, before = (height, width), moment
-        data = process.stdout.read(height * width * 3)
-        if len(data) < height * width * 3:
-            break
-        yield Frame(number, moment, np.frombuffer(data, np.uint8).reshape(height, width, 3))
-        number += 1
-        if stop():
-            return
-    code = process.wait()
-    log.finish()
-    if code != 0 or log.errors or number == 0:
-        said = log.errors[0] if log.errors else "no frame could be read"
-        raise _fault(source, f"after {number} frames ffmpeg says: {said}", "damaged")
+    def __iter__(self) -> Iterator[Frame]:
+        try:
+            yield from self._read()
+        finally:
+            self.close()
+            self._log.close()
+
+    def close(self) -> None:
+        """End ffmpeg, if it runs on; from any thread."""
+        if self._process.poll() is None:
+            self._process.kill()
+
+    def _read(self) -> Iterator[Frame]:
+        assert self._process.stdout is not None
+        size: tuple[int, int] | None = None
+        before: Fraction | None = None
+        number = 0
+        while (line := self._log.next_frame()) is not None:
+            moment, width, height = line
+            if size is not None and size != (height, width):
+                what = f"frame {number} has another size than those before: {width}x{height} pixels"
+                raise _fault(self._source, what, "size")
+            if moment is None or (before is not None and moment <= before):
+                what = f"the time of frame {number} is not after that of the frame before"
+                raise _fault(self._source, what, "time")
+            size, before = (height, width), moment
+            data = self._process.stdout.read(height * width * 3)
+            if len(data) < height * width * 3:
+                break
+            yield Frame(number, moment, np.frombuffer(data, np.uint8).reshape(height, width, 3))
+            number += 1
+            if self._stop():
+                return
+        code = self._process.wait()
+        self._log.finish()
+        if code != 0 or self._log.errors or number == 0:
+            said = self._log.errors[0] if self._log.errors else "no frame could be read"
+            raise _fault(self._source, f"after {number} frames ffmpeg says: {said}", "damaged")
 
 
 def _fault(source: Source, what: str, code: str) -> InputError:
-    advice = "To go on with what can be read, write it anew with constant times: ffmpeg -i FILE -r 25 -c:v ffv1 REPAIRED.mkv"
+    advice = (
+        "To go on with what can be read, write it anew with constant times: ffmpeg -i FILE -r 25 -c:v ffv1 REPAIRED.mkv"
+    )
     path = Path(source.name) if source.options[-1].startswith("file:") else None
     return InputError(f"{source.name}: {what}. {advice}", code=code, path=path)
 
@@ -122,9 +137,7 @@ class _Log:
         self._thread.join()
 
     def close(self) -> None:
-        """End ffmpeg, if it runs on."""
-        if self._process.poll() is None:
-            self._process.kill()
+        """Read to the end, and close the pipes."""
         self._process.wait()
         self._thread.join()
         for pipe in (self._process.stdout, self._process.stderr):

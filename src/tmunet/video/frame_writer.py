@@ -81,7 +81,9 @@ class FrameWriter:
     def finish(self) -> None:
         """Wait until ffmpeg has written everything."""
         if self._process is None:
-            raise TMUNetError(f"{self.path}: no frame was predicted, so there is no video.", code="encode", path=self.path)
+            raise TMUNetError(
+                f"{self.path}: no frame was predicted, so there is no video.", code="encode", path=self.path
+            )
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -94,7 +96,9 @@ class FrameWriter:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         width, height = self._aspect.as_integer_ratio()
-        even = "pad=ceil(iw/2)*2:ceil(ih/2)*2," if "yuv420p" in self._encoder else ""  # H.264 has chroma of half the size
+        even = (
+            "pad=ceil(iw/2)*2:ceil(ih/2)*2," if "yuv420p" in self._encoder else ""
+        )  # H.264 has chroma of half the size
         command = [require_program("ffmpeg"), "-hide_banner", "-nostats", "-loglevel", "error", "-copyts"]
         command += ["-f", "matroska", "-i", "pipe:0", "-vf", f"{even}setsar={width}/{height}", *keep_times()]
         command += [*self._encoder, "-enc_time_base", f"1:{ENCODER_TICKS}", "-map_metadata", "-1"]
@@ -132,7 +136,9 @@ def matroska_header(width: int, height: int, gray: bool) -> bytes:
     pixels = _element(0xB0, _integer(width)) + _element(0xBA, _integer(height)) + _element(0x2EB524, color)
     track = _element(0xD7, b"\1") + _element(0x73C5, b"\1") + _element(0x83, b"\1") + _element(0x9C, b"\0")
     track += _element(0x86, b"V_UNCOMPRESSED") + _element(0xE0, pixels)
-    info = _element(0x2AD7B1, _integer(1_000_000_000 // TICKS)) + _element(0x4D80, b"tmunet") + _element(0x5741, b"tmunet")
+    info = (
+        _element(0x2AD7B1, _integer(1_000_000_000 // TICKS)) + _element(0x4D80, b"tmunet") + _element(0x5741, b"tmunet")
+    )
     head = _element(0x1A45DFA3, _element(0x4282, b"matroska") + _element(0x4287, b"\4") + _element(0x4285, b"\2"))
     segment = _identifier(0x18538067) + UNKNOWN_SIZE
     return head + segment + _element(0x1549A966, info) + _element(0x1654AE6B, _element(0xAE, track))
