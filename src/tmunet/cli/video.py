@@ -16,7 +16,7 @@ from tmunet.text import pluralize
 
 @dataclass(frozen=True)
 class VideoConfig:
-    """Segment a video, and write it with the outlines of the masks. Frames go through the program ffmpeg, which must be installed."""
+    """Segment a video, and write it with the outlines of the masks. Needs the program ffmpeg."""
 
     video: str
     """File, - or camera."""
@@ -32,8 +32,8 @@ class VideoConfig:
     json: str | None = None
     """Also write counts of frames and percentiles of the latency as JSON."""
     real_time: bool = False
-    """Read a file no faster than it is shown; while the network is busy, drop the oldest frame that waits, and count it. Always so
-    with a camera."""
+    """Read a file no faster than it is shown; while the network is busy, drop the oldest frame that waits, and count it. A camera
+    is always read so."""
     hysteresis: bool = False
     """Temporal hysteresis: a small region appears once two frames in a row have it, and stays while it is faint."""
     backend: BackendChoice = "auto"

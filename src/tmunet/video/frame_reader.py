@@ -4,12 +4,12 @@ import queue
 import re
 import subprocess
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ class Frame:
     number: int
     time: Fraction
     pixels: NDArray[np.uint8]
-    read_at: float = field(default_factory=time.perf_counter)
+    read_at: float = field(default_factory=perf_counter)
 
 
 def start_program(command: list[str], **pipes: Any) -> "subprocess.Popen[bytes]":
@@ -54,8 +54,8 @@ class FrameReader:
         stop: asked after each frame; True ends the reading, as of a camera.
 
     Raises:
-        InputError: while iterating: ffmpeg reports an error, such as of a file that was cut off ("damaged"), the frames change their
-            size ("size"), or their times do not increase ("time").
+        InputError: while iterating: ffmpeg reports an error, such as of a file that was cut off ("damaged"), the frames change
+            their size ("size"), or their times do not increase ("time").
         MissingExtraError: ffmpeg is not installed.
     """
 

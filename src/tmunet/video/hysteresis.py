@@ -4,6 +4,7 @@ Large regions pass as they are, so that a polyp's outline never lags behind the 
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,7 @@ def count_flips(masks: list[NDArray[np.uint8]], small: float = SMALL) -> int:
     2
     """
     flips = 0
-    for first, second in zip(masks, masks[1:], strict=False):
+    for first, second in pairwise(masks):
         limit = small * first.size
         for label in np.union1d(first, second):
             if label:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class FrameRecords:
         """Summarize for JSON: frames read, predicted and dropped, seconds, images a second, intervals, latency."""
         latencies = [record.latency_ms for record in self.records if record.latency_ms is not None]
         times = [record.time for record in self.records]
-        intervals = [float(after - before) for before, after in zip(times, times[1:], strict=False)]
+        intervals = [float(after - before) for before, after in pairwise(times)]
         return {
             "frames_read": len(self.records),
             "frames_predicted": len(latencies),
@@ -196,7 +197,7 @@ def segment_video(
         source: from `open_source`.
         out: video with the outlines of the masks: .mp4, .mov or .mkv.
         labels: also write the labels 0..K-1 of each predicted frame, lossless: FFV1, gray, .mkv.
-        table: also write a CSV file with a row for every frame: number, time, predicted or dropped, latency, pixels of each class.
+        table: also write a CSV file with a row for every frame: time, predicted or dropped, latency, pixels of each class.
         summary: also write the counts and latencies as JSON.
         real_time: read a file no faster than it is shown, and drop the oldest waiting frame rather than lag behind.
         hysteresis: steady small regions over time; see `TemporalHysteresis`.
