@@ -363,7 +363,7 @@ def test_objects_of_the_paper_are_measured_in_pixels_of_the_image(make_dataset: 
     dataset = open_dataset(folder)
     loaded = load_case(dataset.subset("test")[0], dataset.info)
     for protocol in PROTOCOLS.values():
-        found = score_case(Silent(), loaded, dataset.info.classes, protocol)["foreground"].to_dict()  # type: ignore[arg-type]
+        found = score_case(Silent(), loaded, dataset.info.classes, protocol)[0]["foreground"].to_dict()  # type: ignore[arg-type]
         assert [found[key] for key in OBJECT_COLUMNS] == [1, 1, 0, 1, 0, 100]
 
 
@@ -373,4 +373,4 @@ class Silent:
     config = ModelConfig("tmunet_t", {}, ("background", "foreground"), Preprocess(size=32))
 
     def pipeline(self, images: list[np.ndarray], _: list[tuple[int, int]]) -> list[Any]:
-        return [SimpleNamespace(mask=np.zeros(image.shape[:2], np.uint8)) for image in images]
+        return [SimpleNamespace(mask=np.zeros(image.shape[:2], np.uint8), confidence=None) for image in images]

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -21,12 +22,14 @@ from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.labels import IGNORE_LABEL
 from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Presence, Protocol, Spacing, is_absent
+from tmunet.metrics.failure_detection import detect_failures
+from tmunet.prediction.confidence import CONFIDENCE_COLUMNS, Confidence
 from tmunet.prediction.domain_shift import DomainShift
-from tmunet.prediction.predictor import Predictor
+from tmunet.prediction.predictor import Prediction, Predictor
 from tmunet.progress import progress_bar
 from tmunet.text import pluralize
 
-COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COLUMNS, "unit")
+COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COLUMNS, "unit", *CONFIDENCE_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,13 @@ class Evaluation:
     Attributes:
         protocol: of the metrics.
         rows: one for each image and class, with the columns of `COLUMNS`; distances in `unit`, None for an unknown group.
-            Metrics are None for an image whose pixels are all ignored, and for a class that is in none of the images.
+            Metrics are None for an image whose pixels are all ignored, and for a class that is in none of the images. The
+            columns of the confidence, those of an image, are there if a model was scored.
         summaries: `Summary.to_dict()` for each class without the background.
         facts: provenance of the scores: model, data, split, settings.
         unit: of distances, "mm" if every image states its spacing, else "pixels"; areas are in squared mm then.
+        failure_detection: how well confidence and flags find masks of a low Dice, the mean over the classes;
+            `FailureDetection.to_dict()`, or None for masks of another program.
     """
 
     protocol: Protocol
@@ -47,6 +53,7 @@ class Evaluation:
     summaries: Mapping[str, Mapping[str, Any]]
     facts: Mapping[str, Any]
     unit: str = PIXELS
+    failure_detection: Mapping[str, Any] | None = None
 
     @classmethod
     def of(
@@ -58,8 +65,11 @@ class Evaluation:
         seed: int,
         facts: Mapping[str, Any],
         unit: str = PIXELS,
+        confidences: Sequence[Confidence] = (),
     ) -> "Evaluation":
         """Summarize the scores of a subset, in the order of its cases, by class; `seed` is of the bootstrap, `unit` of distances.
+
+        `confidences` are of the masks in the same order, or none.
 
         Raises:
             InputError: every pixel of every image is ignored.
@@ -84,24 +94,22 @@ class Evaluation:
             "subset": subset,
             "bootstrap_seed": seed,
         }
-        return cls(
-            protocol,
-            rows=[
-                {
-                    "case": case.name,
-                    "group": case.group,
-                    "class": name,
-                    "unit": unit,
-                    **found[name].to_dict(),
-                    **absent[name],
-                }
-                for case, found in zip(cases, scores, strict=True)
-                for name in classes
-            ],
-            summaries=summaries,
-            facts={**known, **facts},
-            unit=unit,
-        )
+        found_confidence = [one.to_dict() for one in confidences] or [dict[str, Any]()] * len(cases)
+        rows: list[dict[str, Any]] = [
+            {
+                "case": case.name,
+                "group": case.group,
+                "class": name,
+                "unit": unit,
+                **found[name].to_dict(),
+                **absent[name],
+                **confidence,
+            }
+            for case, found, confidence in zip(cases, scores, found_confidence, strict=True)
+            for name in classes
+        ]
+        detection = _failure_detection(rows, seed) if confidences else None
+        return cls(protocol, rows, summaries, {**known, **facts}, unit, detection)
 
     def write(self, folder: Path) -> None:
         """Write `per_image.csv`, and `summary.json` with rows, summaries and facts, into a folder."""
@@ -112,9 +120,28 @@ class Evaluation:
             "unit": self.unit,
             "facts": self.facts,
             "classes": self.summaries,
+            "failure_detection": self.failure_detection,
             "per_image": self.rows,
         }
         write_json(folder / "summary.json", content)
+
+
+def _failure_detection(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | None:
+    """Compare the confidence of each image with its Dice, the mean over the classes; None if no image has a Dice."""
+    dice: dict[str, list[float]] = {}
+    for row in rows:
+        if row["dice"] is not None:
+            dice.setdefault(row["case"], []).append(row["dice"])
+    first = {row["case"]: row for row in rows if row["case"] in dice}
+    if not first:
+        return None
+    return detect_failures(
+        confidence=[row["agreement"] for row in first.values()],
+        dice=[fmean(dice[case]) for case in first],
+        flagged=[bool(row["flags"]) for row in first.values()],
+        groups=[row["group"] for row in first.values()],
+        seed=seed,
+    ).to_dict()
 
 
 def evaluate(
@@ -156,6 +183,7 @@ def evaluate(
     trained_on_this = predictor.config.provenance.get("split_sha256") == dataset.split.sha256
     known = allow_train_images or (subset == "train" and trained_on_this)
     scores: list[dict[str, CaseScores]] = []
+    confidences: list[Confidence] = []
     with progress_bar(total=len(cases), desc=f"evaluate ({protocol.name})", unit="image") as bar:
 
         def score(index: int, loaded: LoadedCase) -> None:
@@ -168,7 +196,9 @@ def evaluate(
                 known or not is_contaminated(subset, images.seen)
             ):  # else only find every fault
                 spacing = spacings[index] if spacings else (1.0, 1.0)
-                scores.append(score_case(predictor, loaded, dataset.info.classes, protocol, spacing))
+                found, confidence = score_case(predictor, loaded, dataset.info.classes, protocol, spacing)
+                scores.append(found)
+                confidences.append(confidence)
             bar.update()
 
         faults = map_cases(cases, dataset.info, score)
@@ -177,7 +207,7 @@ def evaluate(
     shift.warn()
     check_contamination(dataset, subset, images.seen, known)
     known_facts = {**images.facts(), **(facts or {})}
-    return Evaluation.of(dataset, subset, protocol, scores, seed, known_facts, MM if spacings else PIXELS)
+    return Evaluation.of(dataset, subset, protocol, scores, seed, known_facts, MM if spacings else PIXELS, confidences)
 
 
 def spacings_of(cases: Sequence[Case], protocol: Protocol, dataset: Dataset) -> list[Spacing] | None:
@@ -218,14 +248,28 @@ def score_case(
     classes: Sequence[str],
     protocol: Protocol,
     spacing: Spacing = (1.0, 1.0),
-) -> dict[str, CaseScores]:
-    """Score one image for each class of the data set without the background, at the size of the protocol."""
+) -> tuple[dict[str, CaseScores], Confidence]:
+    """Score one image for each class of the data set without the background, at the size of the protocol; and its confidence."""
     image, mask = loaded.image, loaded.mask
     if protocol.size is not None:
         size = (protocol.size, protocol.size)
         image, mask = resize_image(image, size), resize_mask(mask, size)
-    predicted = predict_labels(predictor, image, classes, loaded.mask.shape)
-    return class_scores(mask, predicted, classes, protocol, mask.size / loaded.mask.size, spacing)
+    found = predict_case(predictor, image, loaded.mask.shape)
+    predicted = in_labels_of(found.mask, predictor.config.classes, classes)
+    return class_scores(mask, predicted, classes, protocol, mask.size / loaded.mask.size, spacing), found.confidence
+
+
+def predict_case(predictor: Predictor, image: NDArray[Any], own_size: tuple[int, ...]) -> Prediction:
+    """Predict an image, without warnings.
+
+    Args:
+        predictor: the model.
+        image: (H, W, C) values, at the size of the protocol.
+        own_size: height and width of the image in its file.
+    """
+    height, width = own_size
+    pixels = to_channels(image, predictor.config.preprocess.channels)
+    return predictor.pipeline([pixels], [(height, width)])[0]
 
 
 def predict_labels(
@@ -239,10 +283,7 @@ def predict_labels(
         classes: of the data set.
         own_size: height and width of the image in its file.
     """
-    height, width = own_size
-    pixels = to_channels(image, predictor.config.preprocess.channels)
-    mask = predictor.pipeline([pixels], [(height, width)])[0].mask
-    return in_labels_of(mask, predictor.config.classes, classes)
+    return in_labels_of(predict_case(predictor, image, own_size).mask, predictor.config.classes, classes)
 
 
 def class_scores(

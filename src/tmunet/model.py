@@ -40,11 +40,16 @@ def save_model(
     write_json(folder / CONFIG, to_dict(config))
 
 
+def save_config(folder: Path, config: ModelConfig) -> None:
+    """Write a changed configuration of a model, such as a threshold or a calibration, and its model card."""
+    write_text(folder / CARD, model_card(config))
+    write_json(folder / CONFIG, to_dict(config))
+
+
 def save_operating_point(folder: Path, config: ModelConfig, point: OperatingPoint) -> ModelConfig:
     """Store the threshold of a model in its folder, in the configuration and the model card; returns the new configuration."""
     changed = replace(config, operating_point=point)
-    write_text(folder / CARD, model_card(changed))
-    write_json(folder / CONFIG, to_dict(changed))
+    save_config(folder, changed)
     return changed
 
 
@@ -87,7 +92,9 @@ images before you rely on them.
 
 
 def _threshold(config: ModelConfig) -> str:
-    return "" if config.operating_point is None else f"\nThreshold of the foreground: {config.operating_point}.\n"
+    point, fit = config.operating_point, config.calibration
+    threshold = "" if point is None else f"\nThreshold of the foreground: {point}.\n"
+    return threshold if fit is None else f"{threshold}\nConfidence: {fit}.\n"
 
 
 def _fact(key: str, value: Any) -> str:

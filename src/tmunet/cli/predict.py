@@ -61,7 +61,7 @@ def run(arguments: Sequence[str]) -> int:
     )
     prepare_process()
     from tmunet.files import sha256
-    from tmunet.prediction.folder import find_images, predict_files
+    from tmunet.prediction.folder import CONFIDENCE, find_images, predict_files
     from tmunet.prediction.mask_files import source_of
     from tmunet.prediction.object_table import write_object_table
     from tmunet.prediction.predictor import DEFAULT_MODEL, Predictor
@@ -101,6 +101,11 @@ def run(arguments: Sequence[str]) -> int:
     print(f"{outcome.done} of {len(images)} masks{before} in {config.out}: {labels}")
     if predictor.postprocess.threshold != THRESHOLD:
         print(f"Threshold {predictor.threshold_source}.")
+    if outcome.flagged:
+        first = ", ".join(Path(image).name for image in outcome.flagged[:3])
+        print(
+            f"Review: {len(outcome.flagged)} of {outcome.done} masks are flagged, first {first}; reasons: {out / CONFIDENCE}"
+        )
     if config.table is not None:
         masks = {out / f"{image.stem}.png": image for image in images}
         masks = {mask: image for mask, image in masks.items() if source_of(mask) == sha256(image)}

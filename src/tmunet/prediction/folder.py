@@ -16,22 +16,32 @@ from tmunet.data.cases import natural_key, warn_skipped_files
 from tmunet.data.io.images import IMAGE_SUFFIXES, Pixels
 from tmunet.data.json_object import read_json_object
 from tmunet.errors import InputError, UsageError
-from tmunet.files import sha256, write_json
+from tmunet.files import sha256, write_csv, write_json
+from tmunet.prediction.confidence import CONFIDENCE_COLUMNS
 from tmunet.prediction.domain_shift import DomainShift
-from tmunet.prediction.mask_files import source_of, write_mask, write_overlay, write_probabilities
+from tmunet.prediction.mask_files import confidence_in, source_of, write_mask, write_overlay, write_probabilities
 from tmunet.prediction.predictor import Predictor
 from tmunet.progress import progress_bar
 
 MANIFEST = "predictions.json"
+CONFIDENCE = "confidence.csv"
 
 
 @dataclass(frozen=True)
 class PredictedFiles:
-    """The result of `predict_files`: number of masks, those of them from a former call, and the faults."""
+    """The result of `predict_files`.
+
+    Attributes:
+        done: number of masks.
+        done_before: those of them from a former call.
+        faults: images that could not be predicted, and why.
+        flagged: images whose masks need review, those of the lowest agreement first.
+    """
 
     done: int
     done_before: int
     faults: tuple[str, ...]
+    flagged: tuple[str, ...] = ()
 
 
 def find_images(words: Sequence[str]) -> list[Path]:
@@ -94,6 +104,9 @@ def predict_files(
 ) -> PredictedFiles:
     """Write `out/NAME.png` for each image, each atomically; images whose mask is already there are skipped.
 
+    `out/confidence.csv` lists agreement, expected Dice and flags of all masks, flagged ones first, and so does
+    `predictions.json` by the key "images".
+
     Args:
         predictor: the model.
         images: files of different stems.
@@ -139,7 +152,24 @@ def predict_files(
             _predict_batch(predictor, loaded, out, overlays, probabilities)
             bar.update(len(batch))
     shift.warn()
-    return PredictedFiles(len(images) - len(faults), len(images) - len(waiting), tuple(faults))
+    rows = _write_confidence(out, images)
+    flagged = tuple(row["image"] for row in rows if row["flags"])
+    return PredictedFiles(len(images) - len(faults), len(images) - len(waiting), tuple(faults), flagged)
+
+
+def _write_confidence(out: Path, images: Sequence[Path]) -> list[dict[str, Any]]:
+    """Write the confidence of the masks of images, flagged ones first, then by agreement; returns the rows."""
+    rows = []
+    for image in images:
+        mask = out / f"{image.stem}.png"
+        if source_of(mask) is not None:  # else the image could not be predicted
+            found = confidence_in(mask)
+            known = {name: found.get(name) for name in CONFIDENCE_COLUMNS}
+            rows.append({"image": str(image), "mask": mask.name, **known})
+    rows.sort(key=lambda row: (not row["flags"], 1.0 if row["agreement"] is None else row["agreement"]))
+    write_csv(out / CONFIDENCE, ("image", "mask", *CONFIDENCE_COLUMNS), rows)
+    write_json(out / MANIFEST, {**read_json_object(out / MANIFEST), "images": rows})
+    return rows
 
 
 def _predict_batch(
@@ -149,7 +179,7 @@ def _predict_batch(
     for (image, pixels), prediction in zip(images.items(), predictions, strict=True):
         overlay = out / "overlays" / f"{image.stem}.png"
         if overlays:
-            write_overlay(overlay, pixels, prediction.mask)
+            write_overlay(overlay, pixels, prediction.mask, prediction.confidence)
         else:
             overlay.unlink(missing_ok=True)  # of a former image of this name
         archive = out / "probabilities" / f"{image.stem}.npz"
@@ -157,7 +187,8 @@ def _predict_batch(
             write_probabilities(archive, prediction.probability, prediction.classes)
         else:
             archive.unlink(missing_ok=True)
-        write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image))
+        found = prediction.confidence.to_dict()
+        write_mask(out / f"{image.stem}.png", prediction.mask, prediction.classes, sha256(image), found)
 
 
 def _is_done(out: Path, image: Path, overlays: bool, probabilities: bool) -> bool:
@@ -173,7 +204,8 @@ def _check_manifest(out: Path, predictor: Predictor, command: str | None) -> Non
     manifest = out / MANIFEST
     configs = [one.config for one in (predictor, *predictor.others)]
     # what the models compute, not where they come from; the threshold is a setting of its own
-    models = [to_dict(replace(config, provenance={}, operating_point=None)) for config in configs]
+    own = {"provenance": {}, "operating_point": None, "appearance": None, "calibration": None}
+    models = [to_dict(replace(config, **own)) for config in configs]
     settings: dict[str, Any] = {
         "model": models[0] if len(models) == 1 else models,
         "weights_sha256": predictor.weights_sha256(),
@@ -186,7 +218,10 @@ def _check_manifest(out: Path, predictor: Predictor, command: str | None) -> Non
     call = {"command": command, "time": datetime.now(UTC).isoformat(timespec="seconds"), "version": __version__}
     if manifest.is_file():
         recorded = read_json_object(manifest)
-        calls = recorded.pop("calls", [])
+        calls, _ = recorded.pop("calls", []), recorded.pop("images", None)
+        for model in recorded["model"] if isinstance(recorded.get("model"), list) else [recorded.get("model")]:
+            if isinstance(model, dict):  # of before there was a confidence
+                model |= {"appearance": None, "calibration": None}
         if recorded != json.loads(json.dumps(settings)):
             raise InputError(
                 f"{out}: holds masks of another model or of other settings; choose another folder with -o.",

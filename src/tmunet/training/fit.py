@@ -19,11 +19,13 @@ from tmunet.data.fingerprint import TrainingFingerprint
 from tmunet.data.reader import Legends
 from tmunet.data.split.leakage import LeakReport, find_leaks
 from tmunet.data.split.near_duplicates import Signature
-from tmunet.data.training_stats import Intensity, Scale, Turns
+from tmunet.data.training_stats import Appearance, AppearanceRange, Intensity, Scale, Turns
 from tmunet.device import choose_device
 from tmunet.errors import DataError, InputError, InterruptedRunError, UsageError
-from tmunet.model import check_size, save_model
+from tmunet.model import check_size, save_config, save_model
 from tmunet.model_config import ModelConfig
+from tmunet.prediction.calibrate import MIN_IMAGES, calibrate
+from tmunet.prediction.predictor import Predictor
 from tmunet.pretrained import load_pretrained
 from tmunet.text import pluralize
 from tmunet.training.activation_checkpointing import checkpoint_stages
@@ -105,6 +107,7 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
         Scale.of(train_cases.sizes, config.preprocess.size),
         Intensity.typical(train_cases.intensities),
         Turns.of(config.augment),
+        appearance=AppearanceRange.of([Appearance.of(image.transpose(1, 2, 0)) for image in train_cases.images]),
     )
     network = model_config.create_network()
     check_size(network, config.preprocess.size, "preprocess.size")
@@ -134,8 +137,23 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
         network.load_state_dict(kept_weights(run.last if validation is None else run.best, module.device))
         provenance = run.describe(log.rows, config, speed.speed)
         seen = TrainingFingerprint(train_cases.hashes, val_cases.hashes)
-        save_model(run.model, network, replace(model_config, provenance=provenance), seen)
+        model_config = replace(model_config, provenance=provenance)
+        save_model(run.model, network, model_config, seen)
+        if len(val_cases) >= MIN_IMAGES:
+            _calibrate(run, dataset, config)
     return run
+
+
+def _calibrate(run: RunFolder, dataset: Dataset, config: TrainConfig) -> None:
+    """Store the expected Dice of masks with the model, where enough validation images have a mask."""
+    predictor = Predictor(run.model, device=config.device)
+    try:
+        fitted = calibrate(predictor, dataset)
+    except InputError as error:
+        if error.code != "few-images":
+            raise
+        return
+    save_config(run.model, replace(predictor.config, calibration=fitted))
 
 
 def _launch(
