@@ -204,8 +204,10 @@ def _check_manifest(out: Path, predictor: Predictor, command: str | None) -> Non
     manifest = out / MANIFEST
     configs = [one.config for one in (predictor, *predictor.others)]
     # what the models compute, not where they come from; the threshold is a setting of its own
-    own = {"provenance": {}, "operating_point": None, "appearance": None, "calibration": None}
-    models = [to_dict(replace(config, **own)) for config in configs]
+    models = [
+        to_dict(replace(config, provenance={}, operating_point=None, appearance=None, calibration=None))
+        for config in configs
+    ]
     settings: dict[str, Any] = {
         "model": models[0] if len(models) == 1 else models,
         "weights_sha256": predictor.weights_sha256(),

@@ -187,7 +187,9 @@ class Pipeline:
                 "Expected finite probabilities, but the network gives others: its weights are damaged.",
                 code="not-finite",
             )
-        agreements = [worst_dice(of_image) for of_image in zip(*masks, strict=True)] if masks else [None] * len(x)
+        agreements: list[float | None] = [None] * len(x)
+        if masks:
+            agreements = [worst_dice(of_image) for of_image in zip(*masks, strict=True)]
         return total / len(self.flips), agreements
 
     def _run(self, x: Tensor, axes: tuple[int, ...]) -> Tensor:
