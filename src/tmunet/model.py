@@ -72,8 +72,7 @@ def model_card(config: ModelConfig) -> str:
 A `{name}` network that labels each pixel of a 2D image as one of: {", ".join(f"{i} = {c}" for i, c in enumerate(classes))}.
 Images are prepared as follows: {_inline_yaml(to_dict(config.preprocess))}.
 
-{_threshold(config)}
-## Use
+{_chosen(config)}## Use
 
 ```python
 from tmunet import Predictor
@@ -91,10 +90,11 @@ images before you rely on them.
 """
 
 
-def _threshold(config: ModelConfig) -> str:
+def _chosen(config: ModelConfig) -> str:
+    """What was chosen on validation images: threshold and calibration."""
     point, fit = config.operating_point, config.calibration
-    threshold = "" if point is None else f"\nThreshold of the foreground: {point}.\n"
-    return threshold if fit is None else f"{threshold}\nConfidence: {fit}.\n"
+    threshold = "" if point is None else f"Threshold of the foreground: {point}.\n\n"
+    return threshold if fit is None else f"{threshold}Confidence: {fit}.\n\n"
 
 
 def _fact(key: str, value: Any) -> str:

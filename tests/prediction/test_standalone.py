@@ -325,7 +325,7 @@ def test_threads_share_a_model_of_openvino(tmp_path: Path) -> None:
 def test_confidence_and_reasons_are_those_of_predict(tmp_path: Path) -> None:
     trained = colored_model()
     known = AppearanceRange.of([Appearance.of(NOISE[:32, :32]), Appearance.of(NOISE)])
-    fit = Calibration((0.4, 0.9), (0.3, 0.95), 0.02, 0.41, 20, "noise", "0" * 64)
+    fit = Calibration((0.2, 0.9), (0.75, 0.95), 0.02, 0.21, 20, "noise", "0" * 64)
     scale = Scale.of([(40, 50)], 32)
     config = replace(trained.config, appearance=known, calibration=fit, scale=scale)
     trained = replace(trained, config=config)
