@@ -14,13 +14,19 @@ from PIL import Image
 from scipy import ndimage
 from sklearn.isotonic import IsotonicRegression
 
+from tmunet.api import train
 from tmunet.calibration import Calibration
+from tmunet.cli.main import main
 from tmunet.data.dataset import open_dataset
 from tmunet.data.training_stats import Appearance, AppearanceRange
 from tmunet.errors import InputError, UsageError
 from tmunet.metrics import dice
+from tmunet.metrics.failure_detection import detect_failures
+from tmunet.model import load_model, save_model
+from tmunet.model_config import OperatingPoint
 from tmunet.prediction.calibrate import MIN_IMAGES, calibrate, fit
 from tmunet.prediction.confidence import LOW_AGREEMENT, NOTHING_FOUND, soft_dice, worst_dice
+from tmunet.prediction.export_model import export_model
 from tmunet.prediction.folder import predict_files
 from tmunet.prediction.mask_files import FLAGGED
 from tmunet.prediction.predictor import Predictor
@@ -195,3 +201,45 @@ def test_a_folder_lists_its_masks_with_flagged_ones_first(tmp_path: Path) -> Non
     (out / "c.png").unlink()
     assert predict_files(predictor, paths, out, overlays=True).flagged == found.flagged  # of former calls too
     assert json.loads((out / "predictions.json").read_text("utf-8"))["images"] == manifest["images"]
+
+
+def test_a_calibration_is_stored_by_evaluate_and_used_by_predict_and_export(make_dataset: Make, tmp_path: Path) -> None:
+    data, model, trained = make_dataset(val=12, test=4), tmp_path / "model", random_model()
+    save_model(model, trained.network, trained.config)
+    words = ["evaluate", "-m", str(model), "-d", str(data)]
+    assert main([*words, "--calibrate", "-o", str(tmp_path / "val")]) == 0
+    fitted = load_model(model).config.calibration
+    assert fitted is not None
+    assert (fitted.images, fitted.threshold, fitted.tta) == (12, 0.5, False)
+    assert str(fitted) in (model / "README.md").read_text("utf-8")
+    assert main([*words, "-o", str(tmp_path / "test")]) == 0
+    summary = json.loads((tmp_path / "test" / "summary.json").read_text("utf-8"))
+    rows, found = summary["per_image"], summary["failure_detection"]
+    assert [row["expected_dice"] for row in rows] == [
+        pytest.approx(fitted.expected_dice(row["agreement"]), abs=1e-3) for row in rows
+    ]
+    assert (
+        found
+        == detect_failures(
+            [row["agreement"] for row in rows], [row["dice"] for row in rows], [bool(row["flags"]) for row in rows]
+        ).to_dict()
+    )
+    assert main([*words, "--calibrate", "--subset", "test"]) == 2
+    about = export_model(load_model(model), "torch", None, tmp_path / "export").folder / "model.json"
+    assert json.loads(about.read_text("utf-8"))["calibration"]["images"] == 12
+    tuned = replace(trained.config, calibration=fitted, operating_point=OperatingPoint(0.3, 0.9, 0.8, 4, "d", "0" * 64))
+    about = export_model(replace(trained, config=tuned), "torch", None, tmp_path / "other").folder / "model.json"
+    assert json.loads(about.read_text("utf-8"))["calibration"] is None  # fitted for masks of another threshold
+
+
+@pytest.mark.parametrize(("val", "calibrated"), [(2, False), (12, True)])
+def test_training_calibrates_where_there_are_enough_validation_images(
+    make_dataset: Make, tmp_path: Path, val: int, calibrated: bool
+) -> None:
+    data = make_dataset(train=4, val=val, test=1, side=32)
+    settings = {"preprocess.size": 32, "batch_size": 4, "device": "cpu", "learning_rate": 1e-2}
+    run = train(data, epochs=12, out=tmp_path / "run", **settings)
+    config = load_model(run.path).config
+    assert (config.calibration is not None) == calibrated
+    assert config.appearance is not None
+    assert config.appearance.lowest.brightness < config.appearance.highest.brightness < 1
