@@ -110,8 +110,8 @@ def main() -> None:
         f"Written by `python benchmarks/confidence.py {sets} --every {given.every} --out benchmarks/confidence.md`. A failure is "
         "a mask with a Dice below 0.7. AUROC and the share of failures among the flagged masks, in percent, have 95 % bootstrap "
         "intervals over images; `all four` draws the four versions of an image together. AURC: area under the risk-coverage "
-        "curve, beside that of the best and of a random order. What is flagged depends on agreement and appearance, AUROC and AURC on "
-        "the agreement alone. No image is one that the model was trained, selected or calibrated on.\n",
+        "curve, beside that of the best and of a random order. What is flagged depends on agreement and appearance, AUROC "
+        "and AURC on the agreement alone. No image is one that the model was trained, selected or calibrated on.\n",
     ]
     for folder in (sample_folder(), *given.data):
         for tta in (False, True):

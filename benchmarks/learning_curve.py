@@ -64,8 +64,8 @@ def main() -> None:
     counts, seeds = " ".join(map(str, given.counts)), " ".join(map(str, given.seeds))
     lines = [
         "# Starting from a trained model\n",
-        f"Written by `python benchmarks/learning_curve.py {given.data.name} --start {given.start} --counts {counts} --seeds {seeds} "
-        f"--epochs {given.epochs} --val {given.val} --test {given.test}`: squares of {given.side} pixels, {given.val} images to "
+        f"Written by `python benchmarks/learning_curve.py {given.data.name} --start {given.start} --counts {counts} "
+        f"--seeds {seeds} --epochs {given.epochs} --val {given.val} --test {given.test}`: squares of {given.side} pixels, {given.val} images to "
         f"validate, {given.test} to test.\n",
         "| training images | seed | weights | val Dice of the start | val Dice of training | kept | test Dice |",
         "|---|---|---|---|---|---|---|",
