@@ -65,8 +65,8 @@ def main() -> None:
     lines = [
         "# Starting from a trained model\n",
         f"Written by `python benchmarks/learning_curve.py {given.data.name} --start {given.start} --counts {counts} "
-        f"--seeds {seeds} --epochs {given.epochs} --val {given.val} --test {given.test}`: squares of {given.side} pixels, {given.val} images to "
-        f"validate, {given.test} to test.\n",
+        f"--seeds {seeds} --epochs {given.epochs} --val {given.val} --test {given.test}`: squares of "
+        f"{given.side} pixels, {given.val} images to validate, {given.test} to test.\n",
         "| training images | seed | weights | val Dice of the start | val Dice of training | kept | test Dice |",
         "|---|---|---|---|---|---|---|",
     ]
