@@ -16,7 +16,7 @@ from tmunet.errors import ModelError, TMUNetWarning, UsageError
 from tmunet.model import load_model, save_model
 from tmunet.training.fit import resume
 from tmunet.training.run_folder import RunFolder
-from tmunet.training.start import load_start, start_that_is_better, transfer
+from tmunet.training.start import LEARNING_RATE, load_start, start_that_is_better, transfer
 
 from ..errors import coded
 from ..small_models import THREE, random_model
@@ -124,7 +124,7 @@ def test_the_start_sets_network_input_and_normalization(trained: Trained, make_d
     assert main([*words, "--batch-size", "4"]) == 0
     config, start = RunFolder(tmp_path / "run").read_config(), load_model(name).config
     assert (config.from_, config.model, config.preprocess) == (name, start.model, start.preprocess)
-    assert config.optimizer.learning_rate == 1e-4
+    assert config.optimizer.learning_rate == LEARNING_RATE
     run = train_from_python(data, from_=name, epochs=1, out=tmp_path / "python", device="cpu", batch_size=4)
     assert run.read_config().preprocess == start.preprocess
     assert main([*words[:5], "--pretrained", "imagenet", *words[5:]]) == 2

@@ -19,7 +19,7 @@ from tmunet.model_config import ModelConfig
 from tmunet.pretrained import adapt_channels
 from tmunet.text import pluralize
 
-LEARNING_RATE = 1e-4
+LEARNING_RATE = 1e-3
 """Learning rate of a training from a trained model, unless another is given: the settings that a recipe has are for fresh
 weights (`benchmarks/learning_curve.md`)."""
 
