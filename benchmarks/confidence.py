@@ -2,9 +2,9 @@
 
     python benchmarks/confidence.py sample dsb2018 MoNuSeg --out benchmarks/confidence.md
 
-`sample` is the one that comes with the package. Each data set is scored without the images that the model was trained, selected or
-calibrated on, by pixel hash, and without parts cut out of them, by name. Every image is scored as it is, blurred, with noise, and
-inverted.
+`sample` is the one that comes with the package. Each data set is scored without the images that the model was trained, selected
+or calibrated on, by pixel hash, and without parts cut out of them, by name. Every image is scored as it is, blurred, with noise,
+and inverted.
 """
 
 import argparse
@@ -116,7 +116,8 @@ def main() -> None:
         "a mask with a Dice below 0.7. AUROC and the share of failures among the flagged masks, in percent, have 95 % bootstrap "
         "intervals over images; `all four` draws the four versions of an image together. AURC: area under the risk-coverage "
         "curve, beside that of the best and of a random order. What is flagged depends on agreement and appearance, AUROC "
-        "and AURC on the agreement alone. No image is one that the model was trained, selected or calibrated on, or cut from one.\n",
+        "and AURC on the agreement alone. No image is one that the model was trained, selected or calibrated on, or cut from "
+        "one.\n",
     ]
     for folder in folders:
         for tta in (False, True):
