@@ -344,7 +344,7 @@ def test_confidence_and_reasons_are_those_of_predict(tmp_path: Path) -> None:
         rows = {Path(row["image"]).stem: row for row in csv.DictReader(file)}
     assert {bool(row["flags"]) for row in rows.values()} == {True, False}
     for name, pixels in images.items():
-        expected = Predictor(trained)(pixels).confidence.to_dict()
+        expected = Predictor(trained).pipeline([pixels])[0].confidence.to_dict()
         assert rows[name]["flags"] == expected["flags"]
         for column in ("agreement", "soft_dice", "expected_dice", "error"):
             found = float(rows[name][column]) if rows[name][column] else None
