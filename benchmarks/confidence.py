@@ -1,9 +1,10 @@
 """Show how well the confidence of nuclei-t finds masks that fail, on unseen images and on degraded ones.
 
-    python benchmarks/confidence.py dsb2018 MoNuSeg --out benchmarks/confidence.md
+    python benchmarks/confidence.py sample dsb2018 MoNuSeg --out benchmarks/confidence.md
 
-Each data set folder is scored without the images that the model was trained or calibrated on; the sample that comes with the
-package is always among them. Every image is scored as it is, blurred, with noise, and inverted.
+`sample` is the one that comes with the package. Each data set is scored without the images that the model was trained, selected
+or calibrated on, by pixel hash, and without parts cut out of them, by name. Every image is scored as it is, blurred, with noise,
+and inverted.
 """
 
 import argparse
@@ -20,11 +21,12 @@ from tmunet.data.cases import Case
 from tmunet.data.dataset import Dataset, open_dataset
 from tmunet.data.fingerprint import pixels_sha256
 from tmunet.data.io.images import Pixels, to_channels
+from tmunet.data.json_object import read_json_object
 from tmunet.data.reader import load_case
 from tmunet.files import write_text
 from tmunet.metrics import StrictProtocol
 from tmunet.metrics.failure_detection import FailureDetection, detect_failures
-from tmunet.prediction.predictor import Predictor
+from tmunet.prediction.predictor import Predictor, packaged_model
 
 KINDS = ("as they are", "blurred (Gaussian, sigma 5 pixels)", "noise (SD 60 of 255)", "inverted")
 HEADER = (
@@ -52,13 +54,15 @@ def degrade(image: Pixels, kind: int, random: np.random.Generator) -> Pixels:
 
 
 def unseen(dataset: Dataset, predictor: Predictor, every: int) -> Iterator[tuple[Case, Pixels, NDArray[np.bool_]]]:
-    """Yield every n-th image that the model was neither trained nor selected on, with its mask."""
-    known = predictor.fingerprint.side_of()
+    """Yield every n-th image that the model was neither trained nor selected on, nor is cut from one of these, with its mask."""
+    known, split = predictor.fingerprint.side_of(), read_json_object(packaged_model() / "split.json")
+    names = {*split["train"], *split["val"]}
     cases = (load_case(case, dataset.info) for case in dataset.cases)
     new = [
         (case, loaded)
         for case, loaded in zip(dataset.cases, cases, strict=True)
         if pixels_sha256(loaded.image) not in known
+        and case.name.rpartition("_")[2] not in names  # the sample: bright_NAME
     ]
     for case, loaded in new[::every]:
         yield case, to_channels(loaded.image, predictor.config.preprocess.channels), loaded.mask == 1
@@ -100,20 +104,22 @@ def line(kind: str, found: FailureDetection, mean: float) -> str:
 def main() -> None:
     """Measure and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", nargs="*", type=Path, help="data set folders of nuclei")
+    parser.add_argument("data", nargs="+", help="sample, or data set folders of nuclei")
     parser.add_argument("--every", type=int, default=1, help="take every n-th image")
     parser.add_argument("--out", type=Path, help="page to write")
     given = parser.parse_args()
-    sets = " ".join(folder.name for folder in given.data)
+    folders = [sample_folder() if word == "sample" else Path(word) for word in given.data]
+    sets = " ".join(folder.name for folder in folders)
     parts = [
         "# How well the confidence of `nuclei-t` finds masks that fail\n",
         f"Written by `python benchmarks/confidence.py {sets} --every {given.every} --out benchmarks/confidence.md`. A failure is "
         "a mask with a Dice below 0.7. AUROC and the share of failures among the flagged masks, in percent, have 95 % bootstrap "
         "intervals over images; `all four` draws the four versions of an image together. AURC: area under the risk-coverage "
         "curve, beside that of the best and of a random order. What is flagged depends on agreement and appearance, AUROC "
-        "and AURC on the agreement alone. No image is one that the model was trained, selected or calibrated on.\n",
+        "and AURC on the agreement alone. No image is one that the model was trained, selected or calibrated on, or cut from "
+        "one.\n",
     ]
-    for folder in (sample_folder(), *given.data):
+    for folder in folders:
         for tta in (False, True):
             how = "worst Dice between four flips (`--tta`)" if tta else "soft Dice, one pass"
             parts += [f"\n## {folder.name}: {how}\n", f"| {' | '.join(HEADER)} |", f"|{'---|' * len(HEADER)}"]

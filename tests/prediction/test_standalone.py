@@ -20,7 +20,7 @@ from tmunet.calibration import REVIEW_AGREEMENT, REVIEW_DICE, Calibration
 from tmunet.data.data_config import Normalization
 from tmunet.data.io.decoders import MAX_PIXELS
 from tmunet.data.io.images import read_image, to_channels
-from tmunet.data.preprocess import FLOOR, constants, normalize, unit
+from tmunet.data.preprocess import FLOOR, constants, normalize, prepare, unit
 from tmunet.data.training_stats import Appearance, AppearanceRange, Intensity, Scale
 from tmunet.prediction import standalone as runner
 from tmunet.prediction.confidence import CONFIDENCE_COLUMNS
@@ -337,7 +337,7 @@ def test_threads_share_a_model_of_openvino(tmp_path: Path) -> None:
 
 def test_confidence_and_reasons_are_those_of_predict(tmp_path: Path) -> None:
     trained = colored_model()
-    known = AppearanceRange.of([Appearance.of(NOISE[:32, :32]), Appearance.of(NOISE)])
+    known = AppearanceRange.of([Appearance.of(prepare(NOISE, trained.config.preprocess))])
     fit = Calibration((0.2, 0.9), (0.75, 0.95), 0.02, 0.21, 20, "noise", "0" * 64)
     scale = Scale.of([(40, 50)], 32)
     config = replace(trained.config, appearance=known, calibration=fit, scale=scale)
@@ -357,7 +357,7 @@ def test_confidence_and_reasons_are_those_of_predict(tmp_path: Path) -> None:
         rows = {Path(row["image"]).stem: row for row in csv.DictReader(file)}
     assert {bool(row["flags"]) for row in rows.values()} == {True, False}
     for name, pixels in images.items():
-        expected = Predictor(trained)(pixels).confidence.to_dict()
+        expected = Predictor(trained).pipeline([pixels])[0].confidence.to_dict()
         assert rows[name]["flags"] == expected["flags"]
         for column in ("agreement", "soft_dice", "expected_dice", "error"):
             found = float(rows[name][column]) if rows[name][column] else None
