@@ -24,7 +24,7 @@ MODULES = {
 ORDER = (
     ("text", "files", "labels", "memory", "versions", "progress", "visualize"),
     ("errors",),
-    ("config", "extras", "device", "class_names", "fake_forward"),
+    ("config", "extras", "device", "class_names", "fake_forward", "calibration"),
     ("nn", "losses", "metrics", "macs"),
     ("pretrained",),
     ("data", "registry"),

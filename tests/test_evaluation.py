@@ -378,7 +378,7 @@ def test_objects_of_the_paper_are_measured_in_pixels_of_the_image(make_dataset: 
     dataset = open_dataset(folder)
     loaded = load_case(dataset.subset("test")[0], dataset.info)
     for protocol in PROTOCOLS.values():
-        found = score_case(Silent(), loaded, dataset.info.classes, protocol)["foreground"].to_dict()  # type: ignore[arg-type]
+        found = score_case(Silent(), loaded, dataset.info.classes, protocol)[0]["foreground"].to_dict()  # type: ignore[arg-type]
         assert [found[key] for key in OBJECT_COLUMNS] == [1, 1, 0, 1, 0, 100]
 
 
@@ -388,7 +388,7 @@ class Silent:
     config = ModelConfig("tmunet_t", {}, ("background", "foreground"), Preprocess(size=32))
 
     def pipeline(self, images: list[np.ndarray], _: list[tuple[int, int]]) -> list[Any]:
-        return [SimpleNamespace(mask=np.zeros(image.shape[:2], np.uint8)) for image in images]
+        return [SimpleNamespace(mask=np.zeros(image.shape[:2], np.uint8), confidence=None) for image in images]
 
 
 @pytest.mark.parametrize("protocol", list(PROTOCOLS.values()))
@@ -402,7 +402,9 @@ def test_threads_score_as_one_image_after_the_other(
     with CaseScorer(predictor, TWO, protocol) as scorer:
         for loaded in cases:
             scorer.add(loaded)
-        found = scorer.finish()
-    assert scorer.added == len(cases) == len(found)
-    assert found == [score_case(predictor, loaded, TWO, protocol) for loaded in cases]
+        found, confidences = scorer.finish()
+    assert scorer.added == len(cases) == len(found) == len(confidences)
+    expected = [score_case(predictor, loaded, TWO, protocol) for loaded in cases]
+    assert list(zip(found, confidences, strict=True)) == expected
     assert len({one["foreground"].dice for one in found}) > 1
+    assert len({one.agreement for one in confidences}) > 1

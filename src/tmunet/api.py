@@ -40,7 +40,7 @@ def train(
         ignore_label: 255 if masks of a Dataset mark pixels to ignore with it.
         recipe: name or YAML file of the recipe that the other settings start from.
         settings: fields of `TrainConfig`, those of its parts nested (``optimizer={"learning_rate": 1e-3}``), dotted, or
-            plain where only one part has such a field (``learning_rate=1e-3``).
+            plain where only one part has such a field (``learning_rate=1e-3``). ``from_="nuclei-t"`` starts from a trained model.
 
     Raises:
         UsageError: an unknown setting or a value that does not fit, the run folder exists already, or `val`, `classes` or
@@ -62,6 +62,10 @@ def train(
     where = fspath(data) if isinstance(data, str | PathLike) else IN_MEMORY
     nested = nest(TrainConfig, {**plain, "data": where, "recipe": recipe}, "tmunet.train")
     base = {key: value for key, value in read_recipe(recipe).items() if key != "model_args" or key not in nested}
+    if (start := nested.get("from_")) is not None:
+        from tmunet.training.start import start_settings
+
+        base = deep_merge({**base, "model_args": {}}, start_settings(start))
     config = from_mapping(TrainConfig, deep_merge(base, nested), "tmunet.train")
     if isinstance(data, str | PathLike):
         return fit(config)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -25,15 +26,17 @@ from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
 from tmunet.labels import IGNORE_LABEL
 from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Presence, Protocol, Spacing, is_absent
+from tmunet.metrics.failure_detection import detect_failures
+from tmunet.prediction.confidence import CONFIDENCE_COLUMNS, Confidence
 from tmunet.prediction.domain_shift import DomainShift
-from tmunet.prediction.pipeline import Stages
+from tmunet.prediction.pipeline import Prediction, Stages
 from tmunet.prediction.predictor import Predictor
 from tmunet.prediction.sliding_window import Size
 from tmunet.progress import progress_bar
 from tmunet.text import pluralize
 
 IMAGES_AHEAD = 4  # of the network, prepared, and behind it, waiting to be scored
-COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COLUMNS, "unit")
+COLUMNS = ("case", "group", "class", "outcome", *METRICS, *OBJECT_COLUMNS, "unit", *CONFIDENCE_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,13 @@ class Evaluation:
     Attributes:
         protocol: of the metrics.
         rows: one for each image and class, with the columns of `COLUMNS`; distances in `unit`, None for an unknown group.
-            Metrics are None for an image whose pixels are all ignored, and for a class that is in none of the images.
+            Metrics are None for an image whose pixels are all ignored, and for a class that is in none of the images. The
+            columns of the confidence, those of an image, are there if a model was scored.
         summaries: `Summary.to_dict()` for each class without the background.
         facts: provenance of the scores: model, data, split, settings.
         unit: of distances, "mm" if every image states its spacing, else "pixels"; areas are in squared mm then.
+        failure_detection: how well confidence and flags find masks of a low Dice, the mean over the classes;
+            `FailureDetection.to_dict()`, or None for masks of another program.
     """
 
     protocol: Protocol
@@ -54,6 +60,7 @@ class Evaluation:
     summaries: Mapping[str, Mapping[str, Any]]
     facts: Mapping[str, Any]
     unit: str = PIXELS
+    failure_detection: Mapping[str, Any] | None = None
 
     @classmethod
     def of(
@@ -65,8 +72,11 @@ class Evaluation:
         seed: int,
         facts: Mapping[str, Any],
         unit: str = PIXELS,
+        confidences: Sequence[Confidence] = (),
     ) -> "Evaluation":
         """Summarize the scores of a subset, in the order of its cases, by class; `seed` is of the bootstrap, `unit` of distances.
+
+        `confidences` are of the masks in the same order, or none.
 
         Raises:
             InputError: every pixel of every image is ignored.
@@ -91,24 +101,22 @@ class Evaluation:
             "subset": subset,
             "bootstrap_seed": seed,
         }
-        return cls(
-            protocol,
-            rows=[
-                {
-                    "case": case.name,
-                    "group": case.group,
-                    "class": name,
-                    "unit": unit,
-                    **found[name].to_dict(),
-                    **absent[name],
-                }
-                for case, found in zip(cases, scores, strict=True)
-                for name in classes
-            ],
-            summaries=summaries,
-            facts={**known, **facts},
-            unit=unit,
-        )
+        found_confidence = [one.to_dict() for one in confidences] or [dict[str, Any]()] * len(cases)
+        rows: list[dict[str, Any]] = [
+            {
+                "case": case.name,
+                "group": case.group,
+                "class": name,
+                "unit": unit,
+                **found[name].to_dict(),
+                **absent[name],
+                **confidence,
+            }
+            for case, found, confidence in zip(cases, scores, found_confidence, strict=True)
+            for name in classes
+        ]
+        detection = _failure_detection(rows, seed) if confidences else None
+        return cls(protocol, rows, summaries, {**known, **facts}, unit, detection)
 
     def write(self, folder: Path) -> None:
         """Write `per_image.csv`, and `summary.json` with rows, summaries and facts, into a folder."""
@@ -119,9 +127,28 @@ class Evaluation:
             "unit": self.unit,
             "facts": self.facts,
             "classes": self.summaries,
+            "failure_detection": self.failure_detection,
             "per_image": self.rows,
         }
         write_json(folder / "summary.json", content)
+
+
+def _failure_detection(rows: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any] | None:
+    """Compare the confidence of each image with its Dice, the mean over the classes; None if no image has a Dice."""
+    dice: dict[str, list[float]] = {}
+    for row in rows:
+        if row["dice"] is not None:
+            dice.setdefault(row["case"], []).append(row["dice"])
+    first = {row["case"]: row for row in rows if row["case"] in dice}
+    if not first:
+        return None
+    return detect_failures(
+        confidence=[row["agreement"] for row in first.values()],
+        dice=[fmean(dice[case]) for case in first],
+        flagged=[bool(row["flags"]) for row in first.values()],
+        groups=[row["group"] for row in first.values()],
+        seed=seed,
+    ).to_dict()
 
 
 def evaluate(
@@ -185,9 +212,9 @@ def evaluate(
             raise DataError(str(dataset.folder), faults)
         shift.warn()
         check_contamination(dataset, subset, images.seen, known)
-        scores = scorer.finish()
+        scores, confidences = scorer.finish()
     known_facts = {**images.facts(), **(facts or {})}
-    return Evaluation.of(dataset, subset, protocol, scores, seed, known_facts, MM if spacings else PIXELS)
+    return Evaluation.of(dataset, subset, protocol, scores, seed, known_facts, MM if spacings else PIXELS, confidences)
 
 
 def spacings_of(cases: Sequence[Case], protocol: Protocol, dataset: Dataset) -> list[Spacing] | None:
@@ -207,7 +234,7 @@ class CaseScorer:
         self._pipeline: Stages = predictor.pipeline
         self._pool = ThreadPoolExecutor(min(MAX_WORKERS, os.cpu_count() or 1))
         self._prepared: deque[Future[_Prepared]] = deque()
-        self._scored: list[Future[dict[str, CaseScores]]] = []
+        self._scored: list[Future[tuple[dict[str, CaseScores], Confidence]]] = []
         self.added = 0
 
     def __enter__(self) -> "CaseScorer":
@@ -227,11 +254,12 @@ class CaseScorer:
         if len(self._prepared) > IMAGES_AHEAD:
             self._predict()
 
-    def finish(self) -> list[dict[str, CaseScores]]:
-        """Return the scores of each image for each class of the data set without the background, in order."""
+    def finish(self) -> tuple[list[dict[str, CaseScores]], list[Confidence]]:
+        """Return the scores of each image for each class of the data set without the background, in order, and confidences."""
         while self._prepared:
             self._predict()
-        return [one.result() for one in self._scored]
+        found = [one.result() for one in self._scored]
+        return [scores for scores, _ in found], [confidence for _, confidence in found]
 
     def _prepare(self, loaded: LoadedCase, spacing: Spacing) -> "_Prepared":
         """Resize image and mask to the size of the protocol, and the image to the network's input."""
@@ -241,7 +269,7 @@ class CaseScorer:
             image, mask = resize_image(image, size), resize_mask(mask, size)
         pixels = to_channels(image, self._predictor.config.preprocess.channels)
         height, width = loaded.mask.shape
-        x = self._pipeline.preprocess(pixels, (height, width))
+        x = self._pipeline.prepare(pixels, (height, width))
         return _Prepared(x, (pixels.shape[0], pixels.shape[1]), mask, mask.size / loaded.mask.size, spacing)
 
     def _predict(self) -> None:
@@ -251,10 +279,11 @@ class CaseScorer:
             self._scored[-IMAGES_AHEAD].result()
         self._scored.append(self._pool.submit(self._score, probability, one))
 
-    def _score(self, probability: Any, one: "_Prepared") -> dict[str, CaseScores]:
-        mask = self._pipeline.postprocess(probability, one.size).mask
-        predicted = in_labels_of(mask, self._predictor.config.classes, self._classes)
-        return class_scores(one.reference, predicted, self._classes, self._protocol, one.magnification, one.spacing)
+    def _score(self, probability: Any, one: "_Prepared") -> tuple[dict[str, CaseScores], Confidence]:
+        found = self._pipeline.finish(probability, one.size)
+        predicted = in_labels_of(found.mask, self._predictor.config.classes, self._classes)
+        scores = class_scores(one.reference, predicted, self._classes, self._protocol, one.magnification, one.spacing)
+        return scores, found.confidence
 
 
 @dataclass(frozen=True)
@@ -301,14 +330,32 @@ def score_case(
     classes: Sequence[str],
     protocol: Protocol,
     spacing: Spacing = (1.0, 1.0),
-) -> dict[str, CaseScores]:
-    """Score one image for each class of the data set without the background, at the size of the protocol; see `CaseScorer`."""
+) -> tuple[dict[str, CaseScores], Confidence]:
+    """Score one image for each class of the data set without the background, at the size of the protocol; see `CaseScorer`.
+
+    Returns:
+        The scores by class, and the confidence of the mask.
+    """
     image, mask = loaded.image, loaded.mask
     if protocol.size is not None:
         size = (protocol.size, protocol.size)
         image, mask = resize_image(image, size), resize_mask(mask, size)
-    predicted = predict_labels(predictor, image, classes, loaded.mask.shape)
-    return class_scores(mask, predicted, classes, protocol, mask.size / loaded.mask.size, spacing)
+    found = predict_case(predictor, image, loaded.mask.shape)
+    predicted = in_labels_of(found.mask, predictor.config.classes, classes)
+    return class_scores(mask, predicted, classes, protocol, mask.size / loaded.mask.size, spacing), found.confidence
+
+
+def predict_case(predictor: Predictor, image: NDArray[Any], own_size: tuple[int, ...]) -> Prediction:
+    """Predict an image, without warnings.
+
+    Args:
+        predictor: the model.
+        image: (H, W, C) values, at the size of the protocol.
+        own_size: height and width of the image in its file.
+    """
+    height, width = own_size
+    pixels = to_channels(image, predictor.config.preprocess.channels)
+    return predictor.pipeline([pixels], [(height, width)])[0]
 
 
 def predict_labels(
@@ -322,10 +369,7 @@ def predict_labels(
         classes: of the data set.
         own_size: height and width of the image in its file.
     """
-    height, width = own_size
-    pixels = to_channels(image, predictor.config.preprocess.channels)
-    mask = predictor.pipeline([pixels], [(height, width)])[0].mask
-    return in_labels_of(mask, predictor.config.classes, classes)
+    return in_labels_of(predict_case(predictor, image, own_size).mask, predictor.config.classes, classes)
 
 
 def class_scores(

@@ -41,11 +41,16 @@ def save_model(
     write_json(folder / CONFIG, to_dict(config))
 
 
+def save_config(folder: Path, config: ModelConfig) -> None:
+    """Write a changed configuration of a model, such as a threshold or a calibration, and its model card."""
+    write_text(folder / CARD, model_card(config))
+    write_json(folder / CONFIG, to_dict(config))
+
+
 def save_operating_point(folder: Path, config: ModelConfig, point: OperatingPoint) -> ModelConfig:
     """Store the threshold of a model in its folder, in the configuration and the model card; returns the new configuration."""
     changed = replace(config, operating_point=point)
-    write_text(folder / CARD, model_card(changed))
-    write_json(folder / CONFIG, to_dict(changed))
+    save_config(folder, changed)
     return changed
 
 
@@ -68,8 +73,7 @@ def model_card(config: ModelConfig) -> str:
 A `{name}` network that labels each pixel of a 2D image as one of: {", ".join(f"{i} = {c}" for i, c in enumerate(classes))}.
 Images are prepared as follows: {_inline_yaml(to_dict(config.preprocess))}.
 
-{_threshold(config)}
-## Use
+{_chosen(config)}## Use
 
 ```python
 from tmunet import Predictor
@@ -87,8 +91,11 @@ images before you rely on them.
 """
 
 
-def _threshold(config: ModelConfig) -> str:
-    return "" if config.operating_point is None else f"\nThreshold of the foreground: {config.operating_point}.\n"
+def _chosen(config: ModelConfig) -> str:
+    """What was chosen on validation images: threshold and calibration."""
+    point, fit = config.operating_point, config.calibration
+    threshold = "" if point is None else f"Threshold of the foreground: {point}.\n\n"
+    return threshold if fit is None else f"{threshold}Confidence: {fit}.\n\n"
 
 
 def _fact(key: str, value: Any) -> str:

@@ -6,9 +6,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tmunet.calibration import Calibration
 from tmunet.config import from_mapping
 from tmunet.data.data_config import Preprocess
-from tmunet.data.training_stats import Intensity, Scale, Turns
+from tmunet.data.training_stats import AppearanceRange, Intensity, Scale, Turns
 from tmunet.errors import ModelError, UsageError
 from tmunet.registry import create_model
 from tmunet.text import pluralize
@@ -71,6 +72,10 @@ class ModelConfig:
     """Flips and rotations of the training augmentation; null is unknown."""
     operating_point: OperatingPoint | None = None
     """Threshold chosen on validation images; null is 0.5."""
+    appearance: AppearanceRange | None = None
+    """Range of brightness, contrast and sharpness of the training images; null is unknown."""
+    calibration: Calibration | None = None
+    """Expected Dice of masks, fitted on validation images; null is not calibrated."""
     provenance: dict[str, Any] = field(default_factory=dict)
     """Origin of the weights: data, split, seed, recipe, scores, versions."""
     format: int = FORMAT

@@ -127,7 +127,7 @@ def rename(weights: Mapping[str, Tensor], encoder: EfficientNetLite) -> dict[str
 
 
 def adapt_channels(kernels: Tensor, channels: int) -> Tensor:
-    """Kernels of RGB images (F, 3, k, k) -> of other images (F, channels, k, k): the mean of the three times 3 / channels."""
+    """Kernels of images (F, C, k, k) -> of others (F, channels, k, k): the mean over the C times C / channels."""
     if kernels.shape[1] == channels:
         return kernels
     return (kernels.sum(1, keepdim=True) / channels).repeat(1, channels, 1, 1)

@@ -49,7 +49,8 @@ def test_the_version_is_one_line(tmunet: Run, flag: str) -> None:
         (("train", "--data"), "flag", "--data"),
         (("train",), "missing", "--data"),
         (("train", "--data", "d", "--recipe", "papr"), "recipe", "'paper'"),
-        (("train", "--resume", "run", "--epochs", "3"), "flags", None),
+        (("train", "--resume", "run", "--batch-size", "3"), "flags", None),
+        (("train", "--resume", "run", "--epochs", "3.5"), "flags", None),
         (("predict", "a.png", "--modle", "m"), "flag", "'--model'"),
         (("evaluate", "--model", "m", "--subset", "tests"), "type", "tests"),
         (("evaluate", "--mode", "m"), "flag", "'--model'"),  # no abbreviations

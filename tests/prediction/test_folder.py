@@ -97,7 +97,9 @@ def test_overlays_are_written_beside_the_masks(scans: Path, tmp_path: Path) -> N
     predictor, image = Predictor(bright_model()), scans / "s10.png"
     predict_files(predictor, [image], tmp_path / "out", overlays=True)
     drawn = read_image(tmp_path / "out" / "overlays" / "s10.png")
-    assert np.array_equal(drawn, overlay(read_image(image), predictor(image).mask))
+    found = predictor(image)
+    assert found.confidence.flags
+    assert np.array_equal(drawn, overlay(read_image(image), found.mask, found.confidence))
 
 
 def test_a_second_call_does_only_what_is_missing(scans: Path, tmp_path: Path) -> None:

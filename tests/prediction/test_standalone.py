@@ -1,12 +1,13 @@
 """The script of an exported folder: which images it takes, what it refuses, and that one bad file does not stop the others."""
 
+import csv
 import json
 import shutil
 import struct
 import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,17 @@ import tifffile
 import torch
 from PIL import Image
 
+from tmunet.calibration import REVIEW_AGREEMENT, REVIEW_DICE, Calibration
 from tmunet.data.data_config import Normalization
 from tmunet.data.io.decoders import MAX_PIXELS
 from tmunet.data.io.images import read_image, to_channels
-from tmunet.data.preprocess import FLOOR, constants, normalize, unit
-from tmunet.data.training_stats import Intensity, Scale
+from tmunet.data.preprocess import FLOOR, constants, normalize, prepare, unit
+from tmunet.data.training_stats import Appearance, AppearanceRange, Intensity, Scale
 from tmunet.prediction import standalone as runner
-from tmunet.prediction.domain_shift import scale_factor
+from tmunet.prediction.confidence import CONFIDENCE_COLUMNS
+from tmunet.prediction.domain_shift import APPEARANCE_MARGIN, scale_factor
 from tmunet.prediction.export_model import export_model
+from tmunet.prediction.predictor import Predictor
 
 from ..small_models import colored_model
 from .exported import run_exported
@@ -30,6 +34,7 @@ from .exported import run_exported
 NOISE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 DEEP = NOISE.astype(np.uint16) * 257
 Write = Callable[[Path], object]
+UNKNOWN = {"scale": None, "intensity": [], "appearance": None, "calibration": None}
 
 
 @pytest.fixture
@@ -176,7 +181,7 @@ def test_the_others_go_on_beside_files_that_cannot_be_read(exported: Path, noise
     ]
     assert len(faults) == len(expected)
     assert all(told in fault for told, fault in zip(expected, faults, strict=True))
-    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["last.png", "noise.png"]
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["confidence.csv", "last.png", "noise.png"]
 
 
 def test_links_to_one_file_are_images_of_their_own(noise: Path, tmp_path: Path) -> None:
@@ -290,10 +295,10 @@ def test_a_warning_about_domain_shift_goes_to_stderr(exported: Path, tmp_path: P
 
 
 def test_the_threshold_is_that_of_the_metadata() -> None:
-    about = {"channels": 1, "normalize": {"mean": [0.0], "sd": [1.0]}}
+    about = {"channels": 1, "normalize": {"mean": [0.0], "sd": [1.0]}, **UNKNOWN}
     picture = Image.fromarray(np.array([[40, 60, 80]], np.uint8)).resize((32, 32), Image.Resampling.NEAREST)
     for threshold in (0.3, 0.5, 0.7):
-        mask = runner.predict(picture, about | {"threshold": threshold}, lambda x: (x - 60 / 255) * 10, 32)
+        mask, _ = runner.predict(picture, about | {"threshold": threshold}, lambda x: (x - 60 / 255) * 10, 32)
         probability = 1 / (1 + np.exp(-(np.asarray(picture) / 255 - 60 / 255) * 10))
         assert np.array_equal(np.asarray(mask) == 255, probability > threshold + 1e-9)
 
@@ -328,3 +333,38 @@ def test_threads_share_a_model_of_openvino(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         for image, logits in zip(images, pool.map(run, images), strict=True):
             np.testing.assert_allclose(logits[0, :, 1:-1, 1:-1], image[0, :, 1:-1, 1:-1], rtol=1e-4)
+
+
+def test_confidence_and_reasons_are_those_of_predict(tmp_path: Path) -> None:
+    trained = colored_model()
+    known = AppearanceRange.of([Appearance.of(prepare(NOISE, trained.config.preprocess))])
+    fit = Calibration((0.2, 0.9), (0.75, 0.95), 0.02, 0.21, 20, "noise", "0" * 64)
+    scale = Scale.of([(40, 50)], 32)
+    config = replace(trained.config, appearance=known, calibration=fit, scale=scale)
+    trained = replace(trained, config=config)
+    images = {
+        "noise": NOISE,
+        "dark": NOISE // 9,
+        "even": np.full_like(NOISE, 99),
+        "large": NOISE.repeat(4, 0).repeat(4, 1),
+    }
+    for name, pixels in images.items():
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    folder = export_model(trained, "onnx", None, tmp_path / "model").folder
+    done = run_exported(folder, str(tmp_path / "*.png"), out=tmp_path / "masks")
+    assert done.returncode == 0
+    with (tmp_path / "masks" / "confidence.csv").open(encoding="utf-8", newline="") as file:
+        rows = {Path(row["image"]).stem: row for row in csv.DictReader(file)}
+    assert {bool(row["flags"]) for row in rows.values()} == {True, False}
+    for name, pixels in images.items():
+        expected = Predictor(trained).pipeline([pixels])[0].confidence.to_dict()
+        assert rows[name]["flags"] == expected["flags"]
+        for column in ("agreement", "soft_dice", "expected_dice", "error"):
+            found = float(rows[name][column]) if rows[name][column] else None
+            assert found == (None if expected[column] is None else pytest.approx(expected[column], abs=2e-3))
+
+
+def test_the_limits_of_a_review_are_those_of_predict() -> None:
+    assert (runner.REVIEW_DICE, runner.REVIEW_AGREEMENT) == (REVIEW_DICE, REVIEW_AGREEMENT)
+    assert runner.APPEARANCE_MARGIN == APPEARANCE_MARGIN
+    assert runner.COLUMNS[2:] == CONFIDENCE_COLUMNS

@@ -26,6 +26,7 @@ OF_A_MODEL = (
     "tta",
     "threshold",
     "tune_threshold",
+    "calibrate",
     "allow_train_images",
 )  # flags that do not go with --predictions
 
@@ -44,7 +45,7 @@ class EvaluateConfig:
     split: str | None = None
     """Split file; by default the run's own split, for other data split.json, and without that file all images are scored."""
     subset: Literal["train", "val", "test"] | None = None
-    """Subset of the split to score; by default test, and val with --tune-threshold."""
+    """Subset of the split to score; by default test, and val with --tune-threshold or --calibrate."""
     protocol: str = "strict"
     """strict: native size, every image counts. paper: as the paper's released code, at 512 x 512."""
     out: str | None = None
@@ -64,6 +65,9 @@ class EvaluateConfig:
     tune_threshold: bool = False
     """Choose the threshold of the highest mean Dice on the val images (0.01 to 0.99; of equal ones the nearest to 0.5) and store
     it with the model, for every later evaluate, predict and export."""
+    calibrate: bool = False
+    """Fit the expected Dice of masks on the val images, at least 10, and store it with the model, for predict and export. Of
+    this threshold, tile size and tta."""
     seed: int = 0
     """Seed of the bootstrap intervals."""
     allow_train_images: bool = False
@@ -81,13 +85,18 @@ class EvaluateConfig:
             raise ValueError(f"Expected no {flags} beside --predictions: it changes how a model predicts.")
         if self.tune_threshold and self.threshold is not None:
             raise ValueError("Expected either --threshold, to set it, or --tune-threshold, to choose it.")
+        if self.calibrate and self.subset not in (None, "val"):
+            raise ValueError(
+                f"Expected --calibrate to work on the val images, but got --subset {self.subset}: an expected Dice fitted on "
+                "test images cannot be checked on them. Calibrate first, then evaluate --subset test."
+            )
         if self.tune_threshold and self.subset not in (None, "val"):
             raise ValueError(
                 f"Expected --tune-threshold to work on the val images, but got --subset {self.subset}: a threshold chosen on "
                 "test images makes their scores too high. Tune first, then evaluate --subset test."
             )
         if self.subset is None:
-            object.__setattr__(self, "subset", "val" if self.tune_threshold else "test")
+            object.__setattr__(self, "subset", "val" if self.tune_threshold or self.calibrate else "test")
 
     @property
     def side(self) -> str:
@@ -140,7 +149,7 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
         precision=config.precision,
         threshold=config.threshold,
     )
-    tuned = _tune(config, predictor, dataset, model, run) if config.tune_threshold else ""
+    tuned = _tune(config, predictor, dataset, model, run) if config.tune_threshold or config.calibrate else ""
     threshold = predictor.postprocess.threshold
     facts = {
         "command": shlex.join(["tmunet", *sys.argv[1:]]),
@@ -169,7 +178,7 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     metrics = run.metrics if run and run.metrics.is_file() else None
     write_report(folder / "report.html", assemble(evaluation, predictor, dataset, metrics))
     shown = f"{_shown(evaluation, folder)}{tuned}"
-    if threshold != THRESHOLD and not tuned:
+    if threshold != THRESHOLD and not config.tune_threshold:
         shown += f"\nThreshold {predictor.threshold_source}."
     return Scored(shown, mean_over_classes(evaluation.summaries, "dice"))
 
@@ -177,9 +186,10 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
 def _tune(
     config: EvaluateConfig, predictor: "Predictor", dataset: "Dataset", model: Path, run: "RunFolder | None"
 ) -> str:
-    """Choose the threshold, store it in the model folder, and say so."""
-    from tmunet.model import save_operating_point
+    """Choose the threshold, fit the expected Dice, store them in the model folder, and say so."""
+    from tmunet.model import save_config
     from tmunet.model_config import CONFIG, packaged_model
+    from tmunet.prediction.calibrate import calibrate
     from tmunet.prediction.operating_point import tune_threshold
 
     if model.resolve().parent == packaged_model().resolve().parent:
@@ -189,11 +199,18 @@ def _tune(
         )
     own = run is not None and run.split.is_file() and dataset.folder.resolve() == run.named_data().resolve()
     kept = read_json_object(run.split).get("test", []) if own and run is not None else []
-    point = tune_threshold(predictor, dataset, kept)
-    save_operating_point(model, predictor.config, point)
-    predictor.use_operating_point(point)
+    found = []
+    if config.tune_threshold:
+        point = tune_threshold(predictor, dataset, kept)
+        predictor.use_operating_point(point)
+        found.append(f"Threshold {point}")
+    if config.calibrate:
+        fitted = calibrate(predictor, dataset, kept)
+        predictor.use_calibration(fitted)
+        found.append(f"Confidence: {fitted}")
+    save_config(model, predictor.config)
     return (
-        f"\nThreshold {point}; stored in {model / CONFIG} and used from now on. These scores are of the images that it was "
+        f"\n{'; '.join(found)}; stored in {model / CONFIG} and used from now on. These scores are of the images that it was "
         "chosen on: score others, with --subset test."
     )
 

@@ -79,10 +79,10 @@ def parse(
 def to_flag(key: str) -> str:
     """The flag of a setting.
 
-    >>> to_flag("optimizer.learning_rate")
-    '--optimizer.learning-rate'
+    >>> to_flag("optimizer.learning_rate"), to_flag("from_")  # a keyword of Python
+    ('--optimizer.learning-rate', '--from')
     """
-    return f"--{key.replace('_', '-')}"
+    return f"--{key.removesuffix('_').replace('_', '-')}"
 
 
 def value_of(flag: str, arguments: Sequence[str]) -> str | None:

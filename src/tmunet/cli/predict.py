@@ -87,6 +87,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _predict(config: PredictConfig, words: Sequence[str], arguments: Sequence[str]) -> int:
     from tmunet.files import sha256
+    from tmunet.prediction.confidence_table import CONFIDENCE_FILE
     from tmunet.prediction.dicom_files import find_loops
     from tmunet.prediction.folder import find_images, predict_files
     from tmunet.prediction.mask_files import source_of
@@ -131,6 +132,11 @@ def _predict(config: PredictConfig, words: Sequence[str], arguments: Sequence[st
     print(f"{outcome.done} of {len(images)} masks{before} in {config.out}: {labels}")
     if predictor.postprocess.threshold != THRESHOLD:
         print(f"Threshold {predictor.threshold_source}.")
+    if outcome.flagged:
+        first = ", ".join(Path(image).name for image in outcome.flagged[:3])
+        print(
+            f"Review: {len(outcome.flagged)} of {outcome.done} masks are flagged, first {first}; reasons: {out / CONFIDENCE_FILE}"
+        )
     if config.table is not None:
         masks = {out / f"{image.stem}.png": image for image in images}
         masks = {mask: image for mask, image in masks.items() if source_of(mask) == sha256(image)}

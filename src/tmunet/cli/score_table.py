@@ -35,6 +35,8 @@ def score_table(evaluation: "Evaluation") -> str:
         parts.append("\n".join([title, *scores, *left_out]))
     if len(evaluation.summaries) > 1:
         parts.append(_over_classes(evaluation.summaries))
+    if evaluation.failure_detection is not None:
+        parts.append(failure_lines(evaluation.failure_detection))
     return "\n\n".join(parts)
 
 
@@ -74,6 +76,27 @@ def _objects(summary: Mapping[str, Any]) -> list[str]:
             f"not counted, below {MIN_OBJECT_PIXELS} px: {small} in the reference, {predicted} in the prediction"
         )
     return lines
+
+
+def failure_lines(found: Mapping[str, Any]) -> str:
+    """Format how well confidence and flags find the masks that fail."""
+    images, share = pluralize(found["n"], "image"), f"{100 * found['flagged'] / found['n']:.0f} %"
+    failures, limit = found["failures"], f"Dice below {found['failure_dice']:g}"
+    if not failures:
+        return f"confidence: no failure ({limit}) among {images}; flagged: {found['flagged']} ({share})"
+    caught = f"{found['caught']} of {pluralize(failures, 'failure')} ({limit}) among the {share} flagged"
+    return (
+        f"confidence: {caught}{_between(found['caught_low'], found['caught_high'], 'of the failures')}\n"
+        f"AUROC {_number(found['auroc'], 3)}{_between(found['auroc_low'], found['auroc_high'])}, "
+        f"AURC {found['aurc']:.3f} (best {found['aurc_best']:.3f}, random {found['aurc_random']:.3f})"
+    )
+
+
+def _between(low: float | None, high: float | None, what: str = "") -> str:
+    if low is None or high is None:
+        return ""
+    ends = f"{100 * low:.0f} to {100 * high:.0f} % {what}" if what else f"{low:.3f} to {high:.3f}"
+    return f" (95 % interval {ends})"
 
 
 def _over_classes(summaries: Mapping[str, Mapping[str, Any]]) -> str:

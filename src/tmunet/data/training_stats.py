@@ -1,4 +1,4 @@
-"""Statistics of the training images, saved with a model to detect domain shift: scale, intensity, flips. Plain data."""
+"""Statistics of the training images, saved with a model to detect domain shift: scale, intensity, appearance, flips."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -6,12 +6,16 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tmunet.data.data_config import MAX_SIZE, AugmentConfig
 
 if TYPE_CHECKING:
     from tmunet.data.io.images import Pixels
 
 TAIL = 0.05  # share of the images beyond each end of a spread: one odd image widens nothing
+APPEARANCE_TAIL = 0.005  # the same of an appearance, whose range says what is unusual
+SAMPLE_TILES, SAMPLE_SIDE = 8, 256  # of the appearance of a large image
 SMALL_PART = 8  # a 16-bit image should use at least this part of its range: 12-bit data use a sixteenth
 
 
@@ -116,6 +120,58 @@ class Intensity:
             )
             for bits in sorted({image.bits for image in known})
         )
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """Appearance of an image at the size of the network's input, its channels averaged, black being 0 and white 1."""
+
+    brightness: float
+    """Mean value."""
+    contrast: float
+    """Standard deviation."""
+    sharpness: float
+    """Standard deviation of the Laplacian divided by that of the image: low in a blurred image, high in a noisy one."""
+
+    @classmethod
+    def of(cls, image: "Pixels") -> "Appearance":
+        """Measure an image (H, W, C) of 8 or 16 bits; of a large one, tiles on a regular grid."""
+        white = float(np.iinfo(image.dtype).max)
+        gray = _sample(image).mean(2, dtype=np.float32) / white
+        contrast = float(gray.std())
+        inner = gray[1:-1, 1:-1]
+        if not contrast or not inner.size:
+            return cls(float(gray.mean()), contrast, 0.0)
+        laplacian = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * inner
+        return cls(float(gray.mean()), contrast, float(laplacian.std()) / contrast)
+
+
+def _sample(image: "Pixels") -> "Pixels":
+    """An image, or of one with a side above 2048 pixels at most 8 x 8 tiles of 256 pixels on a regular grid, side by side."""
+    for axis in (0, 1):
+        if image.shape[axis] > SAMPLE_TILES * SAMPLE_SIDE:
+            starts = np.linspace(0, image.shape[axis] - SAMPLE_SIDE, SAMPLE_TILES).astype(int)
+            image = image.take(np.concatenate([np.arange(start, start + SAMPLE_SIDE) for start in starts]), axis)
+    return image
+
+
+@dataclass(frozen=True)
+class AppearanceRange:
+    """Range of the appearance of the training images, without 0.5 % of them at each end."""
+
+    lowest: Appearance
+    """Of brightness, contrast and sharpness."""
+    highest: Appearance
+    """Of brightness, contrast and sharpness."""
+
+    @classmethod
+    def of(cls, images: Sequence[Appearance]) -> "AppearanceRange":
+        """Compute the range of at least one image."""
+        names = ("brightness", "contrast", "sharpness")
+        ordered = {name: sorted(getattr(image, name) for image in images) for name in names}
+        tail = round(APPEARANCE_TAIL * (len(images) - 1))
+        lowest, highest = ({name: values[at] for name, values in ordered.items()} for at in (tail, -1 - tail))
+        return cls(Appearance(**lowest), Appearance(**highest))
 
 
 @dataclass(frozen=True)

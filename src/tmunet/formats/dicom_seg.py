@@ -8,6 +8,7 @@ nothing then.
 """
 
 import io
+import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from tmunet.formats.dicom_file import (
     functional_group,
     geometry_of,
     named,
+    read_dataset,
     spacing_of,
 )
 from tmunet.visualize import color
@@ -57,6 +59,8 @@ MAY_BE_EMPTY = (
 
 _EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _MAX_LABEL = 64  # characters of the VR LO
+_PRIVATE = (0x0075, "TMUNET")  # group and creator of the block of private tags
+_CONFIDENCES = 0x01
 _FLAT = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 _PLACEHOLDER = "Pixel spacing is unknown: 1 x 1 mm is a placeholder"
 
@@ -109,6 +113,7 @@ def write_segmentation(
     classes: Sequence[str],
     model: SegmentationModel,
     kind: SegmentationType = "BINARY",
+    confidences: Sequence[Mapping[str, Any]] = (),
 ) -> None:
     """Write the segmentation of a DICOM image, atomically.
 
@@ -123,6 +128,7 @@ def write_segmentation(
         model: what made the masks.
         kind: "BINARY": one bit a pixel and segment, which every viewer reads. "LABELMAP": one byte a pixel, of 2024; servers that
             serve no frames of single bits, such as Orthanc for widths that are no multiple of 8, serve these.
+        confidences: numbers and words about the mask of each frame, kept in a private tag for `confidences_in`.
 
     Raises:
         InputError: the image lacks a required tag (code "tags"), or a tag that is repeated holds an invalid value.
@@ -148,9 +154,26 @@ def write_segmentation(
                 code="value",
             )
         dataset = _segmentation(source, masks, classes, model, kind)
+        if confidences:
+            block = dataset.private_block(*_PRIVATE, create=True)
+            block.add_new(_CONFIDENCES, "UT", json.dumps([dict(one) for one in confidences]))
         buffer = io.BytesIO()
         dataset.save_as(buffer, enforce_file_format=True)
     write_bytes(path, buffer.getvalue())
+
+
+def confidences_in(path: Path) -> list[dict[str, Any]]:
+    """Read what `write_segmentation` kept about the mask of each frame; empty without it.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    dataset = read_dataset(path, pixels=False)
+    try:
+        found = json.loads(dataset.private_block(*_PRIVATE)[_CONFIDENCES].value)
+    except (KeyError, TypeError, ValueError):
+        return []
+    return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
 def _segmentation(

@@ -4,7 +4,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from tmunet.prediction.backends.names import MaskFormat
 from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.mask_files import write_overlay, write_probabilities
 from tmunet.prediction.mask_writers import MASK_WRITERS, MaskWriter, PredictedImage, frame_paths
+from tmunet.prediction.pipeline import Prediction
 from tmunet.prediction.predictor import Predictor
 from tmunet.progress import progress_bar
 from tmunet.text import pluralize
@@ -114,11 +115,19 @@ def find_loops(images: Sequence[Path]) -> list[Path]:
 
 @dataclass
 class PredictedDicom:
-    """The result of `predict_dicom`: the DICOM files, the number of those from a former call, and the faults."""
+    """The result of `predict_dicom`.
+
+    Attributes:
+        images: the DICOM files.
+        done_before: number of those from a former call.
+        faults: files that could not be predicted, and why.
+        frames: number of frames of each file that could be read.
+    """
 
     images: frozenset[Path]
     done_before: int = 0
     faults: list[str] = field(default_factory=list)
+    frames: dict[Path, int] = field(default_factory=dict)
 
 
 def predict_dicom(
@@ -165,6 +174,7 @@ class _File:
     image: PredictedImage
     masks: NDArray[np.uint8]
     left: int
+    confidences: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -205,13 +215,14 @@ class _Work:
         opened = DicomImage.open(path)
         if opened.is_segmentation:
             raise InputError(f"{path}: is a segmentation, not an image; leave it out.", code="segmentation", path=path)
+        self.result.frames[path] = opened.frames
         classes = tuple(self.predictor.config.classes)
         image = PredictedImage(path, sha256(path), opened.frames, classes, self.model, opened.dataset)
         if self._is_done(image):
             self.result.done_before += 1
             return
         size = (opened.frames, int(opened.dataset.Rows), int(opened.dataset.Columns))
-        file = _File(image, np.zeros(size, np.uint8), opened.frames)
+        file = _File(image, np.zeros(size, np.uint8), opened.frames, [{} for _ in range(opened.frames)])
         for index in range(opened.frames):
             frame = opened.frame(index, self.options.window)
             try:
@@ -235,12 +246,12 @@ class _Work:
     def _path(self, image: PredictedImage) -> Path:
         return self.out / f"{image.image.stem}{self.writer.suffix}"
 
-    def keep(self, frame: _Frame, prediction: Any) -> None:
+    def keep(self, frame: _Frame, prediction: Prediction) -> None:
         """Write what belongs to a frame, and the masks once those of all frames are there."""
         file = frame.file
         overlay, archive = self._files(file.image, frame.index)
         if self.overlays:
-            write_overlay(overlay, frame.pixels, prediction.mask)
+            write_overlay(overlay, frame.pixels, prediction.mask, prediction.confidence)
         else:
             overlay.unlink(missing_ok=True)  # of a former image of this name
         if self.probabilities:
@@ -248,10 +259,12 @@ class _Work:
         else:
             archive.unlink(missing_ok=True)
         file.masks[frame.index] = prediction.mask
+        file.confidences[frame.index] = prediction.confidence.to_dict()
         file.left -= 1
         if not file.left:
+            image = replace(file.image, confidences=tuple(file.confidences))
             try:
-                self.writer.write(self._path(file.image), file.image, file.masks)
+                self.writer.write(self._path(image), image, file.masks)
             except InputError as error:
                 self.result.faults.append(str(error))
 

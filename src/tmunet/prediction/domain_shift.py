@@ -6,13 +6,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from tmunet.data.training_stats import Intensity, Scale
+from tmunet.data.training_stats import Appearance, Intensity, Scale
 from tmunet.errors import TMUNetWarning
 from tmunet.model_config import ModelConfig
 from tmunet.prediction.sliding_window import Size, scaled_size
 from tmunet.text import pluralize
 
 MAX_SCALE_FACTOR = 1.5  # between the scale of an image and those of the training images
+APPEARANCE_MARGIN = 0.05  # relative, beyond the range of the training images: rounding, another resampling
 MAX_NAMED = 3  # images in one warning
 
 
@@ -46,6 +47,36 @@ class DomainShift:
         elif scale is not None:
             _warn_scale([scale_factor(size, side, scale) for size in self._sizes], side)
         _warn_intensity(self._intensities, self._config)
+
+
+def shift_flags(
+    image: NDArray[Any], size: Size, appearance: Appearance, config: ModelConfig, tile_size: int | None
+) -> tuple[str, ...]:
+    """Name how an image differs from the training images: size, intensity, brightness, contrast, blur, noise.
+
+    Args:
+        image: (H, W, C) with the model's channels.
+        size: its original height and width.
+        appearance: of the image at the size of the network's input.
+        config: of the model.
+        tile_size: side of a tile in pixels; None without a sliding window, which keeps the scale of training.
+    """
+    flags = []
+    if config.scale is not None and tile_size is None:
+        factor = scale_factor(size, config.preprocess.size, config.scale)
+        flags += ["size"] if _distance(factor) > MAX_SCALE_FACTOR else []
+    if has_other_range(Intensity.of(image), config):
+        flags.append("intensity")
+    if (trained := config.appearance) is not None:
+        low, high, tolerance = trained.lowest, trained.highest, 1 + APPEARANCE_MARGIN
+        for name in ("brightness", "contrast"):
+            if not getattr(low, name) / tolerance <= getattr(appearance, name) <= getattr(high, name) * tolerance:
+                flags.append(name)
+        if appearance.sharpness < low.sharpness / tolerance:
+            flags.append("blur")
+        if appearance.sharpness > high.sharpness * tolerance:
+            flags.append("noise")
+    return tuple(flags)
 
 
 def scale_factor(size: Size, side: int, scale: Scale) -> float:

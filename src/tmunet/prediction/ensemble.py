@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from tmunet.data.fingerprint import TrainingFingerprint
 from tmunet.data.io.images import Pixels
 from tmunet.errors import UsageError
 from tmunet.model_config import ModelConfig
-from tmunet.prediction.pipeline import Image, Pipeline, Prediction, resize_probability
-from tmunet.prediction.postprocess import Postprocess
+from tmunet.prediction.confidence import worst_dice
+from tmunet.prediction.pipeline import Image, Pipeline, Prediction, Prepared, ProbabilityMap, assess, resize_probability
+from tmunet.prediction.postprocess import Postprocess, labels
 from tmunet.prediction.sliding_window import Size
 
 
@@ -31,27 +31,38 @@ class Ensemble:
         """Predict images as `Pipeline` does."""
         sizes = [(image.shape[0], image.shape[1]) for image in images]
         maps = zip(*(member.probability_maps(images, original_sizes) for member in self.members), strict=True)
-        return [self.postprocess(of_image, size) for of_image, size in zip(maps, sizes, strict=True)]
+        return [self.finish(of_image, size) for of_image, size in zip(maps, sizes, strict=True)]
 
     def load(self, image: Image) -> Pixels:
         """Read an image as `Pipeline.load` does."""
         return self.members[0].load(image)
 
-    def preprocess(self, image: Pixels, original_size: Size | None = None) -> tuple[Tensor, ...]:
-        """Preprocess an image for each member."""
-        return tuple(member.preprocess(image, original_size) for member in self.members)
+    def prepare(self, image: Pixels, original_size: Size | None = None) -> tuple[Prepared, ...]:
+        """Prepare an image for each member."""
+        return tuple(member.prepare(image, original_size) for member in self.members)
 
-    def predict_each(self, inputs: Iterable[Sequence[Tensor]]) -> Iterator[tuple[Tensor, ...]]:
-        """Yield the probabilities of each member for each input that `preprocess` made."""
+    def predict_each(self, inputs: Iterable[Sequence[Prepared]]) -> Iterator[tuple[ProbabilityMap, ...]]:
+        """Yield the probabilities of each member for each input that `prepare` made."""
         of_members = zip(*inputs, strict=True)
         maps = (member.predict_each(of_member) for member, of_member in zip(self.members, of_members, strict=True))
         return zip(*maps, strict=True)
 
-    def postprocess(self, of_image: Sequence[Tensor], size: Size) -> Prediction:
-        """Average the probabilities (1, K, h, w) of the members at (H, W), and take the mask of the average."""
-        total = torch.as_tensor(sum(resize_probability(one, size) for one in of_image))
-        probability = total / len(self.members)
-        return Prediction(self.mask_of(probability), probability[0].cpu().numpy(), self.members[0].config.classes)
+    def finish(self, of_image: Sequence[ProbabilityMap], size: Size) -> Prediction:
+        """Average the probabilities of the members at (H, W), take the mask of the average, and compare those of the members.
+
+        The agreement is the worst Dice between the members' masks. A reason for review is that of any member; without a
+        calibration of the average, none is of the expected Dice.
+        """
+        total: Tensor | None = None
+        masks = []
+        for one in of_image:
+            probability = resize_probability(one.probability, size)
+            masks.append(labels(probability, self.mask_of.threshold)[0].cpu().numpy())
+            total = probability if total is None else total + probability
+        assert total is not None
+        shifts = tuple(dict.fromkeys(flag for one in of_image for flag in one.shifts))
+        agreement = worst_dice(masks)
+        return assess(total / len(self.members), self.mask_of, self.members[0].config, agreement, shifts, None)
 
 
 def check_members(configs: Sequence[ModelConfig]) -> None:

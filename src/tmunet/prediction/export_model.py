@@ -216,10 +216,20 @@ def _pipeline_metadata(config: ModelConfig, sizes: InputSize | None) -> dict[str
         "scale": None if config.scale is None else asdict(config.scale),
         "intensity": [asdict(one) for one in config.intensity],
         "turns": None if config.turns is None else asdict(config.turns),
+        "appearance": None if config.appearance is None else asdict(config.appearance),
+        "calibration": _calibration(config),
         "colors": [color(label) for label in range(len(config.classes))],
         "network": config.model,
         "model_args": config.model_args,
     }
+
+
+def _calibration(config: ModelConfig) -> dict[str, Any] | None:
+    """The calibration of the confidence, if it is of the masks of the script: whole images, without flips."""
+    found = config.calibration
+    threshold = THRESHOLD if config.operating_point is None else config.operating_point.threshold
+    fits = found is not None and (found.threshold, found.tile_size, found.tta) == (threshold, None, False)
+    return asdict(found) if fits and found is not None else None
 
 
 def _normalization(by: Normalization, channels: int) -> str | dict[str, list[float]]:

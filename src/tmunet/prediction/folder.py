@@ -27,6 +27,7 @@ from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256, write_json
 from tmunet.formats.dicom_image import parse_window
 from tmunet.prediction.backends.names import MaskFormat
+from tmunet.prediction.confidence_table import write_confidence
 from tmunet.prediction.dicom_files import DicomOptions, check_inputs, predict_dicom
 from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.mask_files import write_overlay, write_probabilities
@@ -43,11 +44,19 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class PredictedFiles:
-    """The result of `predict_files`: number of masks, those of them from a former call, and the faults."""
+    """The result of `predict_files`.
+
+    Attributes:
+        done: number of masks.
+        done_before: those of them from a former call.
+        faults: images that could not be predicted, and why.
+        flagged: images whose masks need review, those of the lowest agreement first.
+    """
 
     done: int
     done_before: int
     faults: tuple[str, ...]
+    flagged: tuple[str, ...] = ()
 
 
 def find_images(words: Sequence[str]) -> list[Path]:
@@ -112,6 +121,9 @@ def predict_files(
 ) -> PredictedFiles:
     """Write `out/NAME.png` for each image, each atomically; images whose mask is already there are skipped.
 
+    `out/confidence.csv` lists agreement, expected Dice and flags of all masks, flagged ones first, and so does
+    `predictions.json` by the key "images".
+
     Args:
         predictor: the model.
         images: files of different stems.
@@ -170,7 +182,10 @@ def predict_files(
     shift.warn()
     faults += dicom.faults
     done_before = len(images) - len(waiting) - len(dicom.images) + dicom.done_before
-    return PredictedFiles(len(images) - len(faults), done_before, tuple(faults))
+    rows = write_confidence(out, images, mask_format, dicom.frames)
+    write_json(out / MANIFEST, {**read_json_object(out / MANIFEST), "images": rows})
+    flagged = tuple(dict.fromkeys(row["image"] for row in rows if row["flags"]))
+    return PredictedFiles(len(images) - len(faults), done_before, tuple(faults), flagged)
 
 
 class _Workers:
@@ -206,7 +221,7 @@ class _Workers:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """An image, and the network's input (1, C, h, w); None with a sliding window, whose inputs are as large as the images."""
+    """An image, and what `Stages.prepare` makes of it; None with a sliding window, whose inputs are as large as the images."""
 
     pixels: Pixels
     x: Any
@@ -223,7 +238,7 @@ def _read(pipeline: Stages, out: Path, image: Path, prepare: bool) -> _Loaded | 
         pixels = pipeline.load(image)
     except InputError as error:
         return str(error)
-    return _Loaded(pixels, pipeline.preprocess(pixels) if prepare else None)
+    return _Loaded(pixels, pipeline.prepare(pixels) if prepare else None)
 
 
 def _predict_batch(
@@ -231,7 +246,7 @@ def _predict_batch(
 ) -> None:
     if not images:
         return
-    inputs = [pipeline.preprocess(one.pixels) if one.x is None else one.x for _, one in images]
+    inputs = [pipeline.prepare(one.pixels) if one.x is None else one.x for _, one in images]
     for (image, loaded), probability in zip(images, pipeline.predict_each(inputs), strict=True):
         workers.write(write, image, loaded.pixels, probability)
 
@@ -247,10 +262,10 @@ def _write(
     probability: Any,
 ) -> None:
     """Postprocess, and write the files of an image; the mask comes last, since an image with a mask is done."""
-    prediction = pipeline.postprocess(probability, (pixels.shape[0], pixels.shape[1]))
+    prediction = pipeline.finish(probability, (pixels.shape[0], pixels.shape[1]))
     overlay = out / "overlays" / f"{image.stem}.png"
     if overlays:
-        write_overlay(overlay, pixels, prediction.mask)
+        write_overlay(overlay, pixels, prediction.mask, prediction.confidence)
     else:
         overlay.unlink(missing_ok=True)  # of a former image of this name
     archive = out / "probabilities" / f"{image.stem}.npz"
@@ -258,7 +273,8 @@ def _write(
         write_probabilities(archive, prediction.probability, prediction.classes)
     else:
         archive.unlink(missing_ok=True)
-    predicted = PredictedImage(image, sha256(image), 1, prediction.classes)
+    confidence = prediction.confidence.to_dict()
+    predicted = PredictedImage(image, sha256(image), 1, prediction.classes, confidences=(confidence,))
     if not MASK_WRITERS["png"].is_done(out / f"{image.stem}.png", predicted):
         for writer in MASK_WRITERS.values():
             (out / f"{image.stem}{writer.suffix}").unlink(missing_ok=True)  # of a former image of this name
@@ -287,7 +303,10 @@ def _check_manifest(out: Path, predictor: Predictor, command: str | None, more: 
     manifest = out / MANIFEST
     configs = [one.config for one in (predictor, *predictor.others)]
     # what the models compute, not where they come from; the threshold is a setting of its own
-    models = [to_dict(replace(config, provenance={}, operating_point=None)) for config in configs]
+    models = [
+        to_dict(replace(config, provenance={}, operating_point=None, appearance=None, calibration=None))
+        for config in configs
+    ]
     settings: dict[str, Any] = {
         "model": models[0] if len(models) == 1 else models,
         "weights_sha256": predictor.weights_sha256(),
@@ -301,7 +320,10 @@ def _check_manifest(out: Path, predictor: Predictor, command: str | None, more: 
     call = {"command": command, "time": datetime.now(UTC).isoformat(timespec="seconds"), "version": __version__}
     if manifest.is_file():
         recorded = read_json_object(manifest)
-        calls = recorded.pop("calls", [])
+        calls, _ = recorded.pop("calls", []), recorded.pop("images", None)
+        for model in recorded["model"] if isinstance(recorded.get("model"), list) else [recorded.get("model")]:
+            if isinstance(model, dict):  # of before there was a confidence
+                model |= {"appearance": None, "calibration": None}
         if recorded != json.loads(json.dumps(settings)):
             raise InputError(
                 f"{out}: holds masks of another model or of other settings; choose another folder with -o.",

@@ -1,6 +1,6 @@
 """Formats of predicted masks, by their names in `tmunet predict --format`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from tmunet.data.io.spacing import read_spacing
 from tmunet.errors import InputError
 from tmunet.extras import require
 from tmunet.prediction.backends.names import MaskFormat
-from tmunet.prediction.mask_files import source_of, write_mask
+from tmunet.prediction.mask_files import confidence_in, source_of, write_mask
 from tmunet.prediction.object_table import measure_objects
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class PredictedImage:
         classes: names of the labels.
         model: what made the masks.
         dataset: of a DICOM file, as pydicom reads it.
+        confidences: `Confidence.to_dict()` of the mask of each frame; empty where it is unknown.
     """
 
     image: Path
@@ -39,6 +40,7 @@ class PredictedImage:
     classes: tuple[str, ...]
     model: "SegmentationModel | None" = None
     dataset: Any = None
+    confidences: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ class MaskWriter:
         suffix: of its files.
         write: writes the masks (F, H, W) of an image to a path, atomically.
         is_done: whether the files of exactly this image, model and settings are there.
+        confidences: reads, from a folder, by the stem of an image and its number of frames, the file of the mask of each frame,
+            and its confidence; nothing without masks.
         needs_dicom: whether it writes masks of DICOM images only.
         packages: modules that it needs, each with the extra that installs it.
     """
@@ -56,6 +60,7 @@ class MaskWriter:
     suffix: str
     write: Callable[[Path, PredictedImage, NDArray[np.uint8]], None]
     is_done: Callable[[Path, PredictedImage], bool]
+    confidences: Callable[[Path, str, int], list[tuple[str, dict[str, Any]]]]
     needs_dicom: bool = False
     packages: tuple[tuple[str, str], ...] = ()
 
@@ -73,12 +78,18 @@ def frame_paths(path: Path, frames: int) -> list[Path]:
 
 
 def _write_png(path: Path, image: PredictedImage, masks: NDArray[np.uint8]) -> None:
-    for file, mask in zip(frame_paths(path, image.frames), masks, strict=True):
-        write_mask(file, mask, image.classes, image.sha256)
+    confidences = image.confidences or (None,) * image.frames
+    for file, mask, confidence in zip(frame_paths(path, image.frames), masks, confidences, strict=True):
+        write_mask(file, mask, image.classes, image.sha256, confidence)
 
 
 def _has_png(path: Path, image: PredictedImage) -> bool:
     return all(file.exists() and source_of(file) == image.sha256 for file in frame_paths(path, image.frames))
+
+
+def _png_confidences(out: Path, stem: str, frames: int) -> list[tuple[str, dict[str, Any]]]:
+    files = [file for file in frame_paths(out / f"{stem}.png", frames) if source_of(file) is not None]
+    return [(file.name, confidence_in(file)) for file in files] if len(files) == frames else []
 
 
 def _segmentation_writer(kind: "SegmentationType") -> MaskWriter:
@@ -86,7 +97,7 @@ def _segmentation_writer(kind: "SegmentationType") -> MaskWriter:
         from tmunet.formats.dicom_seg import write_segmentation
 
         assert image.model is not None
-        write_segmentation(path, image.dataset, masks, image.classes, image.model, kind)
+        write_segmentation(path, image.dataset, masks, image.classes, image.model, kind, image.confidences)
 
     def is_done(path: Path, image: PredictedImage) -> bool:
         from tmunet.formats.dicom_file import read_dataset
@@ -100,7 +111,16 @@ def _segmentation_writer(kind: "SegmentationType") -> MaskWriter:
             return False
         return bool(there == segmentation_uid(image.dataset, image.model, kind))
 
-    return MaskWriter(".dcm", write, is_done, needs_dicom=True)
+    def confidences(out: Path, stem: str, frames: int) -> list[tuple[str, dict[str, Any]]]:
+        from tmunet.formats.dicom_seg import confidences_in
+
+        path = out / f"{stem}.dcm"
+        if not is_dicom(path):
+            return []
+        found = confidences_in(path)
+        return [(path.name, one) for one in (found if len(found) == frames else [{}] * frames)]
+
+    return MaskWriter(".dcm", write, is_done, confidences, needs_dicom=True)
 
 
 def _outline_writer(
@@ -117,7 +137,7 @@ def _outline_writer(
         there = all(file.exists() for file in frame_paths(path, image.frames))
         return there and _has_png(path.with_name(f"{image.image.stem}.png"), image)
 
-    return MaskWriter(suffix, write, is_done, packages=packages)
+    return MaskWriter(suffix, write, is_done, _png_confidences, packages=packages)
 
 
 def _write_geojson(path: Path, image: PredictedImage, mask: NDArray[np.uint8]) -> None:
@@ -145,7 +165,7 @@ def _write_imagej(path: Path, image: PredictedImage, mask: NDArray[np.uint8]) ->
 
 
 MASK_WRITERS: dict[MaskFormat, MaskWriter] = {
-    "png": MaskWriter(".png", _write_png, _has_png),
+    "png": MaskWriter(".png", _write_png, _has_png, _png_confidences),
     "dicom-seg": _segmentation_writer("BINARY"),
     "dicom-labelmap": _segmentation_writer("LABELMAP"),
     "geojson": _outline_writer(".geojson", _write_geojson),

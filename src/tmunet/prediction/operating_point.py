@@ -5,18 +5,14 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from tmunet.class_names import match_classes
+from tmunet.data.cases import Case
 from tmunet.data.dataset import Dataset
-from tmunet.data.fingerprint import pixels_sha256
-from tmunet.data.io.images import to_channels
-from tmunet.data.reader import LoadedCase, map_cases
-from tmunet.errors import DataError, InputError, UsageError
+from tmunet.errors import InputError, UsageError
 from tmunet.labels import IGNORE_LABEL
 from tmunet.model_config import OperatingPoint
 from tmunet.prediction.postprocess import THRESHOLD
-from tmunet.prediction.predictor import Predictor
-from tmunet.progress import progress_bar
-from tmunet.text import pluralize
+from tmunet.prediction.predictor import Prediction, Predictor
+from tmunet.prediction.validation_images import predict_validation_images
 
 GRID = np.arange(1, 100, dtype=np.float64) / 100
 """Thresholds that are tried: 0.01 to 0.99."""
@@ -39,48 +35,18 @@ def tune_threshold(predictor: Predictor, dataset: Dataset, known_test: Collectio
             every pixel is ignored; or the classes differ.
         DataError: every fault of the images and masks.
     """
-    classes, cases = predictor.config.classes, dataset.subset("val")
+    classes = predictor.config.classes
     if len(classes) > 2 or predictor.others:
         found = f"one of {len(classes)} classes" if len(classes) > 2 else "an average of several models"
         raise UsageError(f"Expected one model of two classes to choose its threshold, but got {found}.", code="value")
-    if not cases:
-        raise InputError(
-            f"{dataset.folder}: the split has no val images to choose a threshold on. Name some in its list val, or train with a "
-            "random split; test images are not for choosing.",
-            code="empty-subset",
-        )
-    if test := sorted({case.name for case in cases} & set(known_test)):
-        raise InputError(
-            f"{dataset.folder}: {len(test)} of the val images, {test[0]} among them, are test images of the model's run. A "
-            "threshold chosen on them would make test scores too high. Use the val images of the run's own split.",
-            code="test-images",
-        )
-    match_classes(classes, dataset.info.classes, dataset.folder)
-    trained = set(predictor.fingerprint.train.values())
     curves: list[NDArray[np.float64]] = []
-    in_train = 0
-    with progress_bar(total=len(cases), desc="tune threshold", unit="image") as bar:
 
-        def score(_index: int, loaded: LoadedCase) -> None:
-            nonlocal in_train
-            in_train += pixels_sha256(loaded.image) in trained
-            image = to_channels(loaded.image, predictor.config.preprocess.channels)
-            probability = predictor.pipeline([image])[0].probability[1]
-            reference = loaded.mask == 1
-            valid = loaded.mask != IGNORE_LABEL
-            if valid.any():
-                curves.append(dice_curve(probability[valid], reference[valid]))
-            bar.update()
+    def score(_case: Case, prediction: Prediction, mask: NDArray[np.uint8]) -> None:
+        valid = mask != IGNORE_LABEL
+        if valid.any():
+            curves.append(dice_curve(prediction.probability[1][valid], mask[valid] == 1))
 
-        faults = map_cases(cases, dataset.info, score)
-    if faults:
-        raise DataError(str(dataset.folder), faults)
-    if in_train:
-        raise InputError(
-            f"{dataset.folder}: the model was trained on {in_train} of {pluralize(len(cases), 'val image')}, so that its "
-            "probabilities there are not those of new images. Use other images.",
-            code="train-images",
-        )
+    predict_validation_images(predictor, dataset, score, known_test, "tune threshold")
     if not curves:
         raise InputError(
             f"{dataset.folder}: every pixel of the val images is ignored. Give annotated ones.", code="ignored"

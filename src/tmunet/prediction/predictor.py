@@ -11,6 +11,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
+from tmunet.calibration import Calibration
 from tmunet.data.data_config import MIN_SIZE
 from tmunet.device import Device, choose_device
 from tmunet.errors import BackendError, InputError, UsageError
@@ -180,7 +181,14 @@ class Predictor:
         self.config = replace(self.config, operating_point=point)
         self.postprocess = replace(self.postprocess, threshold=point.threshold)
         self.threshold_source = str(point)
-        self.pipeline = replace(self.pipeline, mask_of=self.postprocess)
+        if isinstance(self.pipeline, Pipeline):
+            self.pipeline = replace(self.pipeline, config=self.config, mask_of=self.postprocess)
+
+    def use_calibration(self, calibration: Calibration | None) -> None:
+        """Take another calibration from here on, as if it had been stored with the model."""
+        self.config = replace(self.config, calibration=calibration)
+        if isinstance(self.pipeline, Pipeline):
+            self.pipeline = replace(self.pipeline, config=self.config)
 
     def weights_sha256(self) -> str:
         """Compute the SHA-256 of the weights, equal to that of `model.safetensors`; of several models, of their hashes."""

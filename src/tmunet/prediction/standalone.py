@@ -3,11 +3,14 @@
 Images are resized to the size that the model was trained for; a model for any size takes others by --size. With OpenVINO,
 --bfloat16 is faster on processors that have it, and moves the borders of masks a little.
 An image that cannot be read is reported, and the others go on; the exit code is 3 then.
+confidence.csv lists all masks, those to review first: how well a mask agrees with its probabilities (soft Dice), the Dice that is
+expected, its mean error on validation images, and the reasons.
 Needs numpy, Pillow and the runtime that model.json names (onnxruntime, openvino or torch), and nothing else; written by
 `tmunet export`. Research software, not a medical device.
 """
 
 import argparse
+import csv
 import glob
 import hashlib
 import json
@@ -27,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 USAGE, INPUT, MISSING = 2, 3, 4  # exit codes, as of `tmunet`
 KEYS = {  # of model.json
     *("runtime", "model", "files", "size", "sizes", "channels", "normalize"),
-    *("threshold", "scale", "intensity", "classes", "colors"),
+    *("threshold", "scale", "intensity", "classes", "colors", "appearance", "calibration"),
 }
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")
@@ -38,6 +41,9 @@ LAYOUTS = (  # of TIFF: photometric interpretation, bits of each sample, kinds o
 SAVE = "save it as 8-bit PNG"
 MAX_PIXELS = 400_000_000
 MAX_SCALE_FACTOR = 1.5  # between the scale of an image and those of the training images
+REVIEW_DICE, REVIEW_AGREEMENT = 0.7, 0.8  # a mask below is flagged: expected Dice; without a calibration, soft Dice
+APPEARANCE_MARGIN = 0.05  # relative, beyond the range of the training images
+COLUMNS = ("image", "mask", "agreement", "soft_dice", "expected_dice", "error", "flags")
 SMALL_PART = 8  # 16-bit images below an eighth of their range are dark
 FLOOR = 1e-3 / 257  # of a standard deviation: a quarter of a 16-bit gray level
 
@@ -281,8 +287,10 @@ def resize(values: Any, height: int, width: int) -> Any:
     return values
 
 
-def predict(picture: Image.Image, about: dict[str, Any], run: Callable[[Any], Any], size: int) -> Image.Image:
-    """Predict the mask of an image at its original size: two classes as 0 and 255, more as a palette of labels.
+def predict(
+    picture: Image.Image, about: dict[str, Any], run: Callable[[Any], Any], size: int
+) -> tuple[Image.Image, dict[str, Any]]:
+    """Predict the mask of an image at its original size: two classes as 0 and 255, more as a palette; and its confidence.
 
     Raises:
         RunError: logits are not finite.
@@ -292,10 +300,76 @@ def predict(picture: Image.Image, about: dict[str, Any], run: Callable[[Any], An
         raise RunError("expected finite logits, but the network gives others: its weights are damaged.")
     probability = resize(probabilities(logits)[0], picture.height, picture.width)
     if len(probability) == 2:
-        return Image.fromarray(np.where(probability[1] > about["threshold"], 255, 0).astype(np.uint8))
-    mask = Image.fromarray(probability.argmax(0).astype(np.uint8), mode="P")
-    mask.putpalette([value for color in about["colors"] for value in color])
-    return mask
+        labels = (probability[1] > about["threshold"]).astype(np.uint8)
+        mask = Image.fromarray(labels * 255)
+    else:
+        labels = probability.argmax(0).astype(np.uint8)
+        mask = Image.fromarray(labels, mode="P")
+        mask.putpalette([value for color in about["colors"] for value in color])
+    return mask, confidence(probability, labels, about, shift_flags(picture, about, size))
+
+
+def confidence(probability: Any, labels: Any, about: dict[str, Any], shifts: Sequence[str]) -> dict[str, Any]:
+    """Assess a mask (H, W) by its probabilities (K, H, W): the columns of confidence.csv without the names."""
+    scores = []
+    for label in range(1, len(probability)):
+        inside = labels == label
+        if inside.any():
+            p = probability[label].astype(np.float64)
+            scores.append(2 * float(p[inside].sum()) / (float(p.sum()) + int(inside.sum())))
+    agreement = round(float(np.mean(scores)), 6) if scores else 0.0
+    fit, expected, error = about["calibration"], None, None
+    low = agreement < REVIEW_AGREEMENT
+    if fit is not None:
+        # below the lowest agreement of the fit, on a line to 0 at 0
+        found = float(np.interp(agreement, [0.0, *fit["agreement"]], [0.0, *fit["dice"]]))
+        low = agreement < fit["review"] or found < REVIEW_DICE
+        expected, error = (round(found, 4), round(fit["error"], 4)) if scores else (None, None)
+    reasons = ["nothing found"] if not scores else ["low agreement"] if low else []
+    known = {"agreement": round(agreement, 4), "soft_dice": round(agreement, 4)}
+    return {**known, "expected_dice": expected, "error": error, "flags": ", ".join([*reasons, *shifts])}
+
+
+def shift_flags(picture: Image.Image, about: dict[str, Any], size: int) -> list[str]:
+    """Name how an image differs from the training images, as `tmunet predict` does."""
+    flags = []
+    if about["scale"] and _distance(scale_factor(picture, size, about["scale"])) > MAX_SCALE_FACTOR:
+        flags.append("size")
+    trained = about["intensity"]
+    if trained and all(map(_is_dark, trained)) and about["normalize"] != "image":
+        flags.append("intensity")
+    if about["appearance"] is None:
+        return flags
+    if about["channels"] == 1:
+        picture = picture.convert("L")
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+    gray = np.asarray(picture).reshape(size, size, -1).mean(2, dtype=np.float32) / 255.0
+    contrast, inner = float(gray.std()), gray[1:-1, 1:-1]
+    laplacian = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * inner
+    found = {"brightness": float(gray.mean()), "contrast": contrast}
+    found["sharpness"] = float(laplacian.std()) / contrast if contrast else 0.0
+    lowest, highest = about["appearance"]["lowest"], about["appearance"]["highest"]
+    for name, below, above in (
+        ("brightness", "brightness", "brightness"),
+        ("contrast", "contrast", "contrast"),
+        ("sharpness", "blur", "noise"),
+    ):
+        if found[name] < lowest[name] / (1 + APPEARANCE_MARGIN):
+            flags.append(below)
+        elif found[name] > highest[name] * (1 + APPEARANCE_MARGIN):
+            flags.append(above)
+    return flags
+
+
+def write_confidence(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write confidence.csv, the masks to review first, then by agreement."""
+    temporary = path.with_name(f".{os.getpid()}.csv")
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        table.writeheader()
+        table.writerows(sorted(rows, key=lambda row: (not row["flags"], row["agreement"])))
+    temporary.replace(path)
 
 
 def scale_factor(picture: Image.Image, size: int, scale: dict[str, Any]) -> float:
@@ -311,6 +385,10 @@ def _distance(factor: float) -> float:
     return max(factor, 1 / factor)
 
 
+def _is_dark(values: dict[str, Any]) -> bool:
+    return bool(values["bits"] == 16 and values["highest"] < 1 / SMALL_PART)
+
+
 def domain_shift(about: dict[str, Any], size: int, factors: Sequence[float]) -> list[str]:
     """List warnings about all images: another scale or intensity range than those of the training images."""
     warnings = []
@@ -324,8 +402,7 @@ def domain_shift(about: dict[str, Any], size: int, factors: Sequence[float]) -> 
             "`tmunet predict --tile-size`; if the images show the same field of view in more or fewer pixels, ignore this."
         )
     trained = about["intensity"]
-    dark = [values["bits"] == 16 and values["highest"] < 1 / SMALL_PART for values in trained]
-    if factors and trained and all(dark) and about["normalize"] != "image":
+    if factors and trained and all(map(_is_dark, trained)) and about["normalize"] != "image":
         warnings.append(
             "the model was trained on 16-bit images that use a small part of their range, and images of 8 bits are far too "
             "bright to it; use `tmunet predict` on the 16-bit images."
@@ -360,19 +437,23 @@ def predict_files(given: argparse.Namespace) -> int:
     size = about["size"] if given.size is None else given.size
     check_size(size, about["sizes"])
     given.out.mkdir(parents=True, exist_ok=True)
-    done, factors = 0, []
+    rows, factors = list[dict[str, Any]](), []
     for mask, path in masks.items():
         try:
             picture = read(path)
             factors.append(scale_factor(picture, size, about["scale"]) if about["scale"] else 1.0)
-            write(predict(picture, about, run, size), mask)
-            done += 1
+            found, assessed = predict(picture, about, run, size)
+            write(found, mask)
+            rows.append({"image": str(path), "mask": mask.name, **assessed})
         except RunError as fault:
             print(f"{path}: {fault}", file=sys.stderr)
     for warning in domain_shift(about, size, factors):
         print(f"run.py: warning: {warning}", file=sys.stderr)
-    print(f"{done} of {len(masks)} masks in {given.out}; classes: {', '.join(about['classes'])}")
-    return 0 if done == len(masks) else INPUT
+    write_confidence(rows, given.out / "confidence.csv")
+    flagged = sum(bool(row["flags"]) for row in rows)
+    review = f"; {flagged} to review, see confidence.csv" if flagged else ""
+    print(f"{len(rows)} of {len(masks)} masks in {given.out}; classes: {', '.join(about['classes'])}{review}")
+    return 0 if len(rows) == len(masks) else INPUT
 
 
 def main() -> int:

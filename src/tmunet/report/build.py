@@ -41,6 +41,7 @@ def assemble(
         cases=[_case(name, evaluation, source, dataset) for name in chosen],
         classes=dataset.info.classes,
         unit=evaluation.unit,
+        failure_detection=evaluation.failure_detection,
     )
 
 

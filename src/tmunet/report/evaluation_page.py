@@ -40,6 +40,7 @@ class Report:
         cases: the images chosen by ``select_cases``, in any order; none for a page without pictures.
         classes: names of the labels; the index is the label, 0 is background.
         unit: of the distances, "pixels" or "mm".
+        failure_detection: ``FailureDetection.to_dict()``; None where no confidence is known.
     """
 
     title: str
@@ -51,6 +52,7 @@ class Report:
     cases: Sequence[ReportCase]
     classes: Sequence[str]
     unit: str = "pixels"
+    failure_detection: Mapping[str, Any] | None = None
 
     @property
     def metrics(self) -> Mapping[str, wording.Metric]:
@@ -109,6 +111,9 @@ def render(report: Report) -> str:
             metrics=report.metrics,
             objects=[name for name in OBJECT_COLUMNS if any(name in row for row in report.per_image)],
             outcomes=wording.OUTCOMES,
+            rows=sorted(report.per_image, key=lambda row: not row.get("flags")),
+            has_confidence=any("agreement" in row for row in report.per_image),
+            reviews=wording.reviews(report.failure_detection),
             drawn=[outcome for outcome in wording.OUTCOMES if outcome != Presence.IGNORED],
         )
     )

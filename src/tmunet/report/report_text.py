@@ -145,3 +145,28 @@ def misses(summary: Mapping[str, Any]) -> list[str]:
     if left_out:
         sentences.append(f"HD and HD95 leave out {pluralize(left_out, 'image')} where they do not exist.")
     return sentences + ignored
+
+
+def reviews(found: Mapping[str, Any] | None) -> list[str]:
+    """Sentences on how well confidence and flags find the masks that fail; none where no confidence is known.
+
+    Args:
+        found: ``FailureDetection.to_dict()``.
+    """
+    if found is None:
+        return []
+    flagged = f"{found['flagged']} of {pluralize(found['n'], 'image')} flagged for review"
+    if not found["failures"]:
+        return [f"{flagged}; no failure, which is a Dice below {found['failure_dice']:g}."]
+    interval = ""
+    if found["caught_low"] is not None:
+        interval = f" (95 % interval {100 * found['caught_low']:.0f} to {100 * found['caught_high']:.0f} %)"
+    failures = pluralize(found["failures"], "failure")
+    sentences = [
+        f"{flagged}, {found['caught']} of {failures} (Dice below {found['failure_dice']:g}) among them{interval}."
+    ]
+    if found["auroc"] is not None:
+        sentences.append(f"AUROC of the agreement for failures {found['auroc']:.3f}: 1 is perfect, 0.5 is chance.")
+    random, best = found["aurc_random"], found["aurc_best"]
+    sentences.append(f"Area under the risk-coverage curve {found['aurc']:.3f}: best {best:.3f}, random {random:.3f}.")
+    return sentences

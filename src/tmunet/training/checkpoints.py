@@ -45,6 +45,14 @@ def check_checkpoint(checkpoint: Path, averages: bool) -> None:
         )
 
 
+def finished_epochs(checkpoint: Path) -> int:
+    """Number of epochs that a run has finished, by its last checkpoint; 0 without one."""
+    if not checkpoint.exists():
+        return 0
+    check_checkpoint(checkpoint, averages=False)
+    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"]) + 1
+
+
 def kept_weights(checkpoint: Path, device: torch.device) -> dict[str, torch.Tensor]:
     """The network's weights in a checkpoint: the moving average or the raw weights, whichever had the better validation.
 

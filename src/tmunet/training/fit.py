@@ -4,7 +4,6 @@ import hashlib
 import os
 import shlex
 import warnings
-from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,22 +12,27 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
+from tmunet.config import to_yaml
 from tmunet.data.cached_dataset import Batch, CachedCases, cache_cases
 from tmunet.data.dataset import Dataset, open_dataset
 from tmunet.data.fingerprint import TrainingFingerprint
 from tmunet.data.reader import Legends
 from tmunet.data.split.leakage import LeakReport, find_leaks
 from tmunet.data.split.near_duplicates import Signature
-from tmunet.data.training_stats import Intensity, Scale, Turns
+from tmunet.data.training_stats import Appearance, AppearanceRange, Intensity, Scale, Turns
 from tmunet.device import choose_device
 from tmunet.errors import DataError, InputError, InterruptedRunError, UsageError
-from tmunet.model import check_size, save_model
+from tmunet.files import write_text
+from tmunet.model import check_size, save_config, save_model
 from tmunet.model_config import ModelConfig
+from tmunet.prediction.calibrate import MIN_IMAGES, calibrate
+from tmunet.prediction.predictor import Predictor
 from tmunet.pretrained import load_pretrained
+from tmunet.progress import logger
 from tmunet.text import pluralize
 from tmunet.training.activation_checkpointing import checkpoint_stages
 from tmunet.training.callbacks import MetricsLog, ProgressBar, Throughput
-from tmunet.training.checkpoints import check_checkpoint, kept_weights
+from tmunet.training.checkpoints import check_checkpoint, finished_epochs, kept_weights
 from tmunet.training.data_checks import (
     check_labels,
     warn_absent_classes,
@@ -38,6 +42,7 @@ from tmunet.training.data_checks import (
 )
 from tmunet.training.module import SegmentationModule
 from tmunet.training.run_folder import RunFolder
+from tmunet.training.start import load_start, merge_start, start_that_is_better, transfer, warn_known_to_start
 from tmunet.training.train_config import TrainConfig
 from tmunet.training.trainer import build_trainer
 
@@ -75,8 +80,13 @@ def train(config: TrainConfig, dataset: Dataset | None = None) -> RunFolder:
     return _fit(replace(config, precision=_precision(config)), dataset, run)
 
 
-def resume(path: Path) -> RunFolder:
+def resume(path: Path, epochs: int | None = None) -> RunFolder:
     """Continue an interrupted run from its last checkpoint, with its own settings and split.
+
+    Args:
+        path: the run folder.
+        epochs: train on to this number of epochs, those that are done included. The learning rate schedule is that of a run of so
+            many epochs from here on: a cosine one, which had come to zero, rises again.
 
     Raises:
         UsageError: the folder is not a run that can be continued, or its settings were edited.
@@ -86,14 +96,26 @@ def resume(path: Path) -> RunFolder:
     config = replace(run.read_config(), out=str(path))
     run.check_settings(config)
     dataset = open_dataset(run.data(), run.split)
+    if epochs is not None and epochs != config.epochs:
+        finished = finished_epochs(run.last)
+        if epochs <= finished:
+            raise UsageError(
+                f"Expected more epochs than the {finished} that {path} has finished, but got {epochs}.", code="value"
+            )
+        config = replace(config, epochs=epochs)
+        write_text(run.config, to_yaml(config))
+        logger.info(
+            "%s trains on to epoch %d; the learning rate follows the %s schedule of that many epochs from epoch %d on.",
+            path, epochs, config.optimizer.schedule, finished + 1,
+        )  # fmt: skip
     return _fit(config, dataset, run, resuming=True)
 
 
 def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool = False) -> RunFolder:
-    train_cases, val_cases, on_test, leaks = _load_cases(dataset, config)
+    train_cases, val_cases, test_cases, leaks = _load_cases(dataset, config)
     validates = check_labels(dataset, train_cases, val_cases, config.monitor, warn=_is_first_process())
     if _is_first_process():
-        warn_absent_classes(dataset, {**train_cases.present, **val_cases.present, **on_test})
+        warn_absent_classes(dataset, {**train_cases.present, **val_cases.present, **test_cases.present})
     data_hash = hashlib.sha256((train_cases.sha256() + val_cases.sha256()).encode()).hexdigest()
     if resuming:
         run.check_data(data_hash, dataset.info.classes)
@@ -106,11 +128,21 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
         Scale.of(train_cases.sizes, config.preprocess.size),
         Intensity.typical(train_cases.intensities),
         Turns.of(config.augment),
+        appearance=AppearanceRange.of([Appearance.of(image.transpose(1, 2, 0)) for image in train_cases.images]),
     )
     network = model_config.create_network()
     check_size(network, config.preprocess.size, "preprocess.size")
     begun = resuming and run.last.exists()
-    origin = load_pretrained(network, config.pretrained) if config.pretrained and not begun else None
+    origin: dict[str, Any] | None = None
+    if config.pretrained and not begun:
+        origin = dict(load_pretrained(network, config.pretrained))
+    start = None if config.from_ is None else load_start(config.from_)
+    if start is not None and not begun:
+        moved = transfer(network, model_config, start)
+        origin = moved.to_dict(str(config.from_), start)
+        logger.info("Start from %s: %s.", config.from_, "; ".join(moved.changes) or "all weights as they are")
+        if _is_first_process():
+            warn_known_to_start(dataset, {"val": val_cases.hashes, "test": test_cases.hashes}, start.fingerprint)
     if config.checkpointing:
         checkpoint_stages(network)
     module = SegmentationModule(network, config, train_cases.names, -(-len(train_cases) // config.batch_size))
@@ -120,6 +152,9 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     )
     log, speed = MetricsLog(run.metrics, module), Throughput()
     trainer = build_trainer(config, run, [log, ProgressBar(title), speed], validates=validates)
+    validation = _loader(val_cases, VALIDATION_BATCH) if validates else None
+    if origin is not None and validation is not None and origin.get("head") == []:  # a new head has learned nothing yet
+        origin["validation"] = _validate(trainer, module, validation)
     if trainer.is_global_zero and not resuming:
         machine = {"device": _name_of(trainer.strategy.root_device), "threads": torch.get_num_threads()}
         machine["processes"] = config.devices * config.nodes
@@ -129,14 +164,55 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
         train_cases, world, trainer.global_rank, shuffle=True, seed=config.seed
     )
     loader = _loader(train_cases, config.batch_size // world, sampler)
-    validation = _loader(val_cases, VALIDATION_BATCH) if validates else None
     _launch(trainer, module, loader, validation, run if begun else None)
     if trainer.is_global_zero:
         network.load_state_dict(kept_weights(run.last if validation is None else run.best, module.device))
         provenance = run.describe(log.rows, config, speed.speed)
         seen = TrainingFingerprint(train_cases.hashes, val_cases.hashes)
-        save_model(run.model, network, replace(model_config, provenance=provenance), seen)
+        if start is not None:
+            seen = merge_start(seen, start.fingerprint)
+            if (found := start_that_is_better(provenance, config.monitor)) is not None:
+                transfer(network, model_config, start)
+                logger.info(
+                    "The start is kept: training did not improve its %s of %.4f on the validation images (%.4f).",
+                    config.monitor, found[config.monitor], provenance[config.monitor],
+                )  # fmt: skip
+                provenance |= {"trained_val_dice": provenance["val_dice"], "trained_val_loss": provenance["val_loss"]}
+                provenance |= {**found, "kept_epoch": 0, "kept_weights": "start"}
+                of_start = start.config  # the images of this run taught it nothing
+                model_config = replace(
+                    model_config,
+                    scale=of_start.scale,
+                    intensity=of_start.intensity,
+                    turns=of_start.turns,
+                    appearance=of_start.appearance,
+                )
+        model_config = replace(model_config, provenance=provenance)
+        save_model(run.model, network, model_config, seen)
+        if len(val_cases) >= MIN_IMAGES:
+            _calibrate(run, dataset, config)
     return run
+
+
+def _calibrate(run: RunFolder, dataset: Dataset, config: TrainConfig) -> None:
+    """Store the expected Dice of masks with the model, where enough validation images have a mask."""
+    predictor = Predictor(run.model, device=config.device)
+    try:
+        fitted = calibrate(predictor, dataset)
+    except InputError as error:
+        if error.code != "few-images":
+            raise
+        return
+    save_config(run.model, replace(predictor.config, calibration=fitted))
+
+
+def _validate(trainer: pl.Trainer, module: SegmentationModule, validation: DataLoader[Batch]) -> dict[str, float]:
+    """Validation scores of the weights before training."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        (found,) = trainer.validate(module, validation, verbose=False)
+    module.kept_weights = "raw" if module.average is None else "average"
+    return {name: float(value) for name, value in found.items()}
 
 
 def _launch(
@@ -171,10 +247,8 @@ def _launch(
         ) from None
 
 
-def _load_cases(
-    dataset: Dataset, config: TrainConfig
-) -> tuple[CachedCases, CachedCases, Mapping[str, Collection[str]], LeakReport]:
-    """Training and validation cases, the classes on each test image, and data leakage; test images are checked too."""
+def _load_cases(dataset: Dataset, config: TrainConfig) -> tuple[CachedCases, CachedCases, CachedCases, LeakReport]:
+    """Training, validation and test cases, and data leakage."""
     faults: list[str] = []
     loaded = []
     legends: Legends = []
@@ -191,7 +265,7 @@ def _load_cases(
         warn_low_intensity(dataset, loaded[0].intensities, config)
         warn_normalization(config)
         warn_leakage(dataset, leaks)
-    return loaded[0], loaded[1], loaded[2].present, leaks
+    return loaded[0], loaded[1], loaded[2], leaks
 
 
 def _loader(cases: CachedCases, batch_size: int, sampler: Any = None) -> DataLoader[Batch]:

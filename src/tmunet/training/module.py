@@ -166,6 +166,17 @@ class SegmentationModule(pl.LightningModule):
         """Store which weights the validation scores are of."""
         checkpoint["kept_weights"] = self.kept_weights
 
+    def on_train_start(self) -> None:
+        """Set the learning rate of a resumed run by the schedule: the checkpoint has that of its own number of epochs."""
+        schedule: Any = self.lr_schedulers()
+        if schedule.last_epoch > 0:
+            rates = [
+                base * factor(schedule.last_epoch)
+                for base, factor in zip(schedule.base_lrs, schedule.lr_lambdas, strict=True)
+            ]
+            for group, rate in zip(schedule.optimizer.param_groups, rates, strict=True):
+                group["lr"] = rate
+
     def configure_optimizers(self) -> Any:
         """Optimizer and learning rate schedule, by step."""
         optimizer = build_optimizer(self.network, self.settings.optimizer)

@@ -97,7 +97,7 @@ class RunFolder:
         data_hash: str,
         leaks: LeakReport,
         machine: Mapping[str, Any],
-        pretrained: Mapping[str, str] | None = None,
+        pretrained: Mapping[str, Any] | None = None,
     ) -> None:
         """Write settings, split and provenance before the first epoch.
 

@@ -85,6 +85,9 @@ class TrainConfig:
     pretrained: Literal["imagenet"] | None = None
     """Weights that the encoder starts from: imagenet, for networks that have them (tmunet_lite0 to 2, unet_lite0); null is fresh
     weights."""
+    from_: str | None = None
+    """Trained model to start from: nuclei-t, a run or model folder, or owner/name on the Hugging Face Hub. It sets the network,
+    input size, channels and normalization; where training is not better on the validation images, the start is kept."""
     freeze_encoder_batchnorm: bool = False
     """Keep the running means and variances of the encoder's BatchNorm layers, and normalize by them in training too: for small
     data sets and batches."""
@@ -131,6 +134,11 @@ class TrainConfig:
             raise ValueError(
                 f"Expected `batch_size` to be a multiple of the {self.devices * self.nodes} devices, but got {self.batch_size}."
             )
+        if self.from_ is not None and self.pretrained is not None:
+            raise ValueError(
+                f"Expected either `from`, the weights of a whole model, or `pretrained`, those of an encoder, but got "
+                f"{self.from_} and {self.pretrained}."
+            )
         if self.upright:  # here, so that the settings of a run say what was done
             object.__setattr__(self, "augment", replace(self.augment, vertical_flip=0.0, quarter_turns=False))
 
@@ -163,7 +171,7 @@ def read_recipe(recipe: str) -> dict[str, Any]:
     else:
         hint = suggest(recipe, list_recipes())
         raise UsageError(f"There is no recipe {recipe!r}, nor a YAML file of that name.{hint}", code="recipe")
-    for key in ("data", "split", "out", "recipe"):
+    for key in ("data", "split", "out", "recipe", "from_"):
         if key in settings:
             message = f"{recipe}: a recipe does not set {key!r}; give it on the command line."
             raise UsageError(message, code="key", path=path)
