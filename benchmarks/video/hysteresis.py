@@ -20,15 +20,19 @@ from tmunet.video.hysteresis import TemporalHysteresis, count_flips
 
 
 def dice(mask: np.ndarray, truth: np.ndarray) -> float:
+    """Dice of two masks; 1 if both are empty."""
     total = int((mask > 0).sum() + (truth > 0).sum())
     return 1.0 if total == 0 else 2 * int(((mask > 0) & (truth > 0)).sum()) / total
 
 
 def main(model: str, data: str, split: str) -> None:
+    """Print the result as JSON."""
     predictor, folder, subsets = Predictor(model), Path(data), json.loads(Path(split).read_text("utf-8"))
     unseen = {*subsets["val"], *subsets["test"]}
     rows = csv.DictReader((files("tmunet") / "datasets/sequences/CVC-ClinicDB.csv").read_text("utf-8").splitlines())
-    ordered = sorted((row for row in rows if row["stem"] in unseen), key=lambda row: (int(row["sequence"]), row["stem"]))
+    ordered = sorted(
+        (row for row in rows if row["stem"] in unseen), key=lambda row: (int(row["sequence"]), row["stem"])
+    )
     found = {"plain": (0, []), "hysteresis": (0, [])}
     sequences = 0
     for _, group in groupby(ordered, key=lambda row: row["sequence"]):
@@ -44,7 +48,11 @@ def main(model: str, data: str, split: str) -> None:
             scores += [dice(mask, truth) for mask, truth in zip(shown, truths, strict=True)]
             found[name] = (flips + count_flips(shown), scores)
     result = {name: {"flips": flips, "dice_mean": float(np.mean(scores))} for name, (flips, scores) in found.items()}
-    print(json.dumps({"network": predictor.config.model, "frames": len(ordered), "sequences": sequences, **result}, indent=2))
+    print(
+        json.dumps(
+            {"network": predictor.config.model, "frames": len(ordered), "sequences": sequences, **result}, indent=2
+        )
+    )
 
 
 if __name__ == "__main__":

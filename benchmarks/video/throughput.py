@@ -35,11 +35,13 @@ from tmunet.video.segment import predict_frames, predict_frames_in_turn, segment
 
 
 def untrained(name: str, side: int) -> TrainedModel:
+    """A network with random weights: as fast as a trained one."""
     config = ModelConfig(name, preprocess=Preprocess(side, 3, "imagenet"))
     return TrainedModel(config.create_network().eval(), config)
 
 
 def run(predict: Callable[..., Any], clip: Path, predictor: Predictor, out: Path) -> dict[str, Any]:
+    """Segment the clip, and return the summary."""
     with FrameWriter(out, overlay_encoder()) as writer:
 
         def write(frame: Any, prediction: Any) -> Any:
@@ -52,6 +54,7 @@ def run(predict: Callable[..., Any], clip: Path, predictor: Predictor, out: Path
 
 
 def main() -> None:
+    """Print the result as JSON."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
@@ -59,8 +62,15 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(len(os.sched_getaffinity(0)))
     warnings.simplefilter("ignore")
-    models = {"nuclei-t, 256 x 256": load_model("nuclei-t"), "tmunet_t untrained, 128 x 128": untrained("tmunet_t", 128)}
-    result: dict[str, Any] = {"cores": len(os.sched_getaffinity(0)), "machine": platform.machine(), "backend": given.backend}
+    models = {
+        "nuclei-t, 256 x 256": load_model("nuclei-t"),
+        "tmunet_t untrained, 128 x 128": untrained("tmunet_t", 128),
+    }
+    result: dict[str, Any] = {
+        "cores": len(os.sched_getaffinity(0)),
+        "machine": platform.machine(),
+        "backend": given.backend,
+    }
     with tempfile.TemporaryDirectory() as folder:
         clip, out = Path(folder) / "clip.mp4", Path(folder) / "out.mp4"
         pattern = f"testsrc2=size=640x480:rate=25:duration={given.frames / 25}"
