@@ -45,8 +45,8 @@ def test_a_batch_that_changes_answers_is_not_used(
 
 
 def test_the_fastest_backend_is_taken(models: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_backends", lambda choice, device: ["torch", "compile"])
-    monkeypatch.setattr(module._Candidate, "_largest_batch", lambda self: 1)
+    monkeypatch.setattr(module, "_backends", lambda *_: ["torch", "compile"])
+    monkeypatch.setattr(module._Candidate, "_largest_batch", lambda _: 1)
     seconds = {"torch": 2.0, "compile": 1.0}
-    monkeypatch.setattr(module._Candidate, "_run", lambda self, size: ([], seconds[self.predictor.backend]))
+    monkeypatch.setattr(module._Candidate, "_run", lambda self, _: ([], seconds[self.predictor.backend]))
     assert choose_engine("two", str(models[0])).predictor.backend == "compile"
