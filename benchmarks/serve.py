@@ -86,7 +86,9 @@ def main() -> None:
     """Measure, and print a table in Markdown."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument(
+        "--clients", type=int, default=16
+    )  # twice the largest batch: one is prepared while another runs
     parser.add_argument("--port", type=int, default=18400)
     settings = parser.parse_args()
     files = sorted(SAMPLE.iterdir())

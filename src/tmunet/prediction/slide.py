@@ -227,8 +227,8 @@ class _Work:
         """Labels and foreground probability, 0 to 255, of a block."""
         pipeline: Stages = self.predictor.pipeline
         loaded = pipeline.load(pixels)
-        (probability,) = pipeline.predict_each([pipeline.preprocess(loaded)])
-        prediction = pipeline.postprocess(probability, (pixels.shape[0], pixels.shape[1]))
+        (probability,) = pipeline.predict_each([pipeline.prepare(loaded)])
+        prediction = pipeline.finish(probability, (pixels.shape[0], pixels.shape[1]))
         height, width = self._shape(*place)
         inner = np.s_[self.margin : self.margin + height, self.margin : self.margin + width]
         foreground = np.rint((1 - prediction.probability[0]) * 255).astype(np.uint8)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, get_args
@@ -15,14 +15,14 @@ from tmunet.errors import BackendError
 from tmunet.model import load_model
 from tmunet.prediction.backends.names import TORCH, BackendChoice, BackendName
 from tmunet.prediction.backends.sessions import PACKAGES
-from tmunet.prediction.pipeline import Stages
+from tmunet.prediction.pipeline import ProbabilityMap, Stages
 from tmunet.prediction.predictor import Predictor
 
 logger = logging.getLogger("tmunet.serving")
 
 MAX_BATCH = 8  # images in one call of the network
 SLOW = 0.25  # seconds an image above which a batch gains nothing on a CPU, and its measurement would take long
-REPEATS = 3
+ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Engine:
     seconds: float
 
     def run(self, inputs: Sequence[Any]) -> list[Any]:
-        """Run the network on inputs that `Stages.preprocess` made, as one batch."""
+        """Run the network on inputs that `Stages.prepare` made, as one batch."""
         torch.set_num_threads(self.threads)
         return list(self.predictor.pipeline.predict_each(inputs))
 
@@ -72,7 +72,7 @@ def choose_engine(
     """
     trained = load_model(model)
     place = choose_device(device)
-    found: list[Engine] = []
+    found: list[_Candidate] = []
     most = torch.get_num_threads()
     for threads in sorted({1, max(1, most // 2), most}) if place.type == "cpu" else [most]:
         for one in _backends(backend, place):
@@ -84,10 +84,13 @@ def choose_engine(
                     raise
                 logger.warning("%s is not used: %s", one, error)
                 continue
-            found.append(_measure(name, predictor, threads))
-    best = min(found, key=lambda engine: engine.seconds)
+            found.append(_Candidate(predictor, threads))
+    for _ in range(ROUNDS):  # in turn, so that other programs on the machine slow down all alike
+        for candidate in found:
+            candidate.measure()
+    best = min(found, key=lambda candidate: candidate.seconds)
     torch.set_num_threads(best.threads)
-    return best
+    return Engine(name, best.predictor, best.threads, best.batch_size, best.seconds)
 
 
 def _backends(choice: BackendChoice, device: torch.device) -> list[BackendName]:
@@ -99,40 +102,52 @@ def _backends(choice: BackendChoice, device: torch.device) -> list[BackendName]:
     return [TORCH, *there[:1]]
 
 
-def _measure(name: str, predictor: Predictor, threads: int) -> Engine:
-    pipeline: Stages = predictor.pipeline
-    config, random = predictor.config.preprocess, np.random.default_rng(0)
-    side = predictor.tile_size or config.size
-    images = [random.integers(0, 256, (side, side, config.channels), np.uint8) for _ in range(MAX_BATCH)]
-    inputs = [pipeline.preprocess(pipeline.load(image)) for image in images]
-    expected = [next(iter(pipeline.predict_each([inputs[0]])))]
-    alone = _time(lambda: list(pipeline.predict_each(inputs[:1])), 1 if predictor.tile_size else REPEATS)
-    if predictor.tile_size is not None or alone > SLOW:
-        return Engine(name, predictor, threads, 1, alone)
-    size = 1
-    for count in range(2, MAX_BATCH + 1):
-        expected.append(next(iter(pipeline.predict_each([inputs[count - 1]]))))
-        batch = list(pipeline.predict_each(inputs[:count]))
-        if not all(_equal(one, other) for one, other in zip(expected, batch, strict=True)):
-            break
-        size = count
-    together = _time(lambda: list(pipeline.predict_each(inputs[:size])), REPEATS) / size
-    if size == 1 or together >= alone:
-        return Engine(name, predictor, threads, 1, alone)
-    return Engine(name, predictor, threads, size, together)
+class _Candidate:
+    """A backend with a number of threads, and the shortest time that it took."""
+
+    def __init__(self, predictor: Predictor, threads: int) -> None:
+        self.predictor, self.threads = predictor, threads
+        config, random = predictor.config.preprocess, np.random.default_rng(0)
+        side = predictor.tile_size or config.size
+        images = [random.integers(0, 256, (side, side, config.channels), np.uint8) for _ in range(MAX_BATCH)]
+        pipeline: Stages = predictor.pipeline
+        self._inputs = [pipeline.prepare(pipeline.load(image)) for image in images]
+        self._run(1)
+        self._times = {1: self._run(1)[1]}
+        if predictor.tile_size is None and self._times[1] <= SLOW and (size := self._largest_batch()) > 1:
+            self._times[size] = self._run(size)[1] / size
+
+    @property
+    def batch_size(self) -> int:
+        return min(self._times, key=self._times.__getitem__)
+
+    @property
+    def seconds(self) -> float:
+        return min(self._times.values())
+
+    def measure(self) -> None:
+        """Measure anew, and keep the shorter times."""
+        torch.set_num_threads(self.threads)
+        if self._times[1] <= SLOW:
+            self._times = {size: min(known, self._run(size)[1] / size) for size, known in self._times.items()}
+
+    def _largest_batch(self) -> int:
+        """Find the largest batch in which each image gets the probabilities that it gets alone, as do all smaller batches."""
+        alone = self._run(1)[0]
+        for size in range(2, MAX_BATCH + 1):
+            alone.append(next(iter(self.predictor.pipeline.predict_each([self._inputs[size - 1]]))))
+            if not all(_equal(*pair) for pair in zip(alone, self._run(size)[0], strict=True)):
+                return size - 1
+        return MAX_BATCH
+
+    def _run(self, size: int) -> tuple[list[Any], float]:
+        start = time.perf_counter()
+        outputs = list(self.predictor.pipeline.predict_each(self._inputs[:size]))
+        return outputs, time.perf_counter() - start
 
 
 def _equal(one: Any, other: Any) -> bool:
-    """Compare probabilities: of one model a tensor, of several a tuple of them."""
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    return all(torch.equal(*pair) for pair in zip(one, other, strict=True))
-
-
-def _time(run: Callable[[], object], repeats: int) -> float:
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    """Compare what `Stages.predict_each` yields: of one model a `ProbabilityMap`, of several a tuple of them."""
+    if isinstance(one, ProbabilityMap):
+        return torch.equal(one.probability, other.probability)
+    return all(_equal(*pair) for pair in zip(one, other, strict=True))

@@ -119,7 +119,7 @@ class Service:
 
         def prepare() -> tuple[Pixels, Any]:
             pixels = pipeline.load(load())
-            return pixels, pipeline.preprocess(pixels)
+            return pixels, pipeline.prepare(pixels)
 
         with batcher.arriving():
             pixels, x = await self.in_thread(prepare)
@@ -127,7 +127,7 @@ class Service:
         size = (pixels.shape[0], pixels.shape[1])
 
         def finish() -> Segmentation:
-            return Segmentation(pipeline.postprocess(probability, size), domain_shift(engine.predictor, pixels))
+            return Segmentation(pipeline.finish(probability, size), domain_shift(engine.predictor, pixels))
 
         result = await self.in_thread(finish)
         self.metrics.count_image(engine.name)

@@ -143,7 +143,7 @@ def predict_frames(
     try:
         for frame in read:
             look(frame)
-            (probability,) = stages.predict_each([stages.preprocess(stages.load(frame.pixels))])
+            (probability,) = stages.predict_each([stages.prepare(stages.load(frame.pixels))])
             drawn.put((frame, probability))
         drawn.close()
         threads[1].join()
@@ -166,14 +166,14 @@ def predict_frames_in_turn(frames: Iterable[Frame], stages: Stages, write: Write
     """Predict the frames of a video by a plain loop, without threads: what `predict_frames` is compared with."""
     done, start = FrameRecords(), time.perf_counter()
     for frame in frames:
-        (probability,) = stages.predict_each([stages.preprocess(stages.load(frame.pixels))])
+        (probability,) = stages.predict_each([stages.prepare(stages.load(frame.pixels))])
         done.records.append(_draw(frame, stages, probability, write))
     done.seconds = time.perf_counter() - start
     return done
 
 
 def _draw(frame: Frame, stages: Stages, probability: Any, write: Write) -> FrameRecord:
-    prediction = stages.postprocess(probability, (frame.pixels.shape[0], frame.pixels.shape[1]))
+    prediction = stages.finish(probability, (frame.pixels.shape[0], frame.pixels.shape[1]))
     mask = write(frame, prediction)
     areas = np.bincount(mask.ravel(), minlength=len(prediction.classes))[1:]
     return FrameRecord(frame.number, frame.time, 1000 * (time.perf_counter() - frame.read_at), tuple(areas.tolist()))
