@@ -32,9 +32,9 @@ ORDER = (
     ("model_card", "model_config"),
     ("model", "datasets", "check"),
     ("hub", "prediction"),
-    ("evaluation", "training"),
+    ("evaluation", "training", "video"),
     ("evaluate_predictions",),
-    ("report", "api"),
+    ("report", "api", "serving"),
     ("cli",),
 )
 RANKS = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

@@ -11,7 +11,7 @@ from tmunet.cli.main import EXIT_CODES, MODULES, VERBS, main
 
 def cli_reference() -> str:
     """One section a verb: what it does, its arguments and its flags with their defaults."""
-    sections = [f"`tmunet VERB --help` prints the same. {EXIT_CODES[0].upper()}{EXIT_CODES[1:]}."]
+    sections = [_sentence(EXIT_CODES)]
     for verb, purpose in VERBS.items():
         actions = getattr(importlib.import_module(f"tmunet.cli.{MODULES.get(verb, verb)}"), "ACTIONS", {})
         sections.append(f"## tmunet {verb}\n\n{_sentence(purpose)}")

@@ -26,8 +26,9 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # not the whole name: a name of 255 bytes, which is legal, would become too long
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_SHOWN]}.")
+    os.close(handle)
     try:
-        with os.fdopen(handle, "w+b") as file:
+        with open(temporary, "w+b") as file:  # noqa: PTH123  # by its name as text, which tifffile asks the file for
             yield file
             file.flush()
             os.fsync(file.fileno())

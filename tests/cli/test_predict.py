@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from tmunet import Predictor
 from tmunet.data.io.masks import read_mask
@@ -135,3 +136,27 @@ def test_the_manifest_holds_settings_and_every_call(tmunet: Run, model: Path, im
         assert abs(datetime.now(UTC) - datetime.fromisoformat(call["time"])) < timedelta(minutes=10)
     expected = Predictor(model, keep="largest", fill_holes=True, min_size=3)(images / "case1.png").mask
     assert np.array_equal(read_mask(tmp_path / "out" / "case1.png", TWO), expected)
+
+
+def test_slides_are_predicted_at_the_resolution_that_is_asked_for(tmunet: Run, model: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tiffslide")
+    pytest.importorskip("monai")
+    pixels = np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8)
+    tifffile.imwrite(
+        tmp_path / "s.tif",
+        pixels,
+        photometric="rgb",
+        tile=(64, 64),
+        metadata={"axes": "YXS"},
+        ome=True,
+        compression="zlib",
+    )
+    arguments = ("predict", tmp_path / "s.tif", "-m", model, "-o", tmp_path / "out")
+    assert tmunet(*arguments, "--mpp", 0.5).code == 3  # the file states no resolution
+    assert tmunet(*arguments, "--slide-mpp", 0.5).code == 2  # nor does the model
+    assert tmunet(*arguments, "--mpp", 0.5, "--slide-mpp", 0.5, "--fill-holes").code == 2
+    assert not (tmp_path / "out").exists()
+    answer = tmunet(*arguments, "--mpp", 0.5, "--slide-mpp", 0.25)
+    assert answer.code == 0
+    assert str(tmp_path / "out" / "s.geojson.gz") in answer.out
+    assert tifffile.imread(tmp_path / "out" / "s_labels.ome.tif").shape == (100, 150)

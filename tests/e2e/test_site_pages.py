@@ -111,3 +111,32 @@ def test_the_notebook_runs() -> None:
     shown = [output["output_type"] for cell in content["cells"] for output in cell.get("outputs", ())]
     assert shown == [o["output_type"] for cell in notebook()["cells"] for o in cell.get("outputs", ())]
     assert "display_data" in shown
+
+
+def test_doctests_of_docstrings_become_code() -> None:
+    pytest.importorskip("griffe")  # comes with the extra docs
+    text = "Add.\n\nArgs:\n    a: one.\n\n>>> a = 1\n>>> a + 1\n2\n\nMore."
+    fenced = tool("docs_examples").fence_examples(text)
+    assert fenced == "Add.\n\nArgs:\n    a: one.\n\n```pycon\n>>> a = 1\n>>> a + 1\n2\n```\n\nMore."
+
+
+def test_links_of_the_repository_become_links_of_the_site() -> None:
+    pytest.importorskip("mkdocs")
+    sys.path.insert(0, str(ROOT / "tools"))  # as mkdocs does for a hook
+    try:
+        site = tool("docs_site")
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
+    assert site.in_site("docs/how-to/predict.md") == "how-to/predict.md"
+    assert site.in_site("results/README.md") == "repository/results/README.md"
+    assert site.in_site("docs/tutorial/notebook.ipynb") == "tutorial/notebook.md"
+    assert site.in_repository("how-to/predict.md", "../../results/README.md") == "results/README.md"
+    assert site.in_repository("repository/README.md", "docs/index.md") == "docs/index.md"
+    for page in (
+        '<script src="https://unpkg.com/x">',
+        '<link rel="stylesheet" href="//fonts.example/css">',
+        "url(http://a/b)",
+    ):
+        assert site.FOREIGN.search(page), page
+    for page in ('<a href="https://doi.org/10">', '<script src="assets/x.js">', '<img src="data:image/png;base64,AA">'):
+        assert not site.FOREIGN.search(page), page

@@ -303,6 +303,7 @@ def test_a_data_set_of_dicom_images_has_patients_as_groups(tmp_path: Path) -> No
     ("tags", "code"),
     [
         ({"PhotometricInterpretation": "HSV"}, "color-model"),
+        ({"PhotometricInterpretation": "YBR_FULL", "SamplesPerPixel": 3}, "color-model"),
         ({"Rows": 65535, "Columns": 65535}, "too-large"),
         ({"NumberOfFrames": 10_000_000}, "too-large"),
         ({"NumberOfFrames": 2}, "damaged"),
@@ -353,3 +354,59 @@ def test_a_stream_that_is_larger_than_its_header_is_refused_before_it_is_decoded
     path = save(tmp_path / "a.dcm", compressed(make("xray"), JPEG2000Lossless, [header + b"\0" * 64]))
     with pytest.raises(InputError, check=coded("damaged", path)):
         read_image(path)
+
+
+def test_bits_above_the_stored_ones_are_left_out(tmp_path: Path) -> None:
+    """Old scanners kept overlays there."""
+    expected = gray(tmp_path)
+    for syntax in (None, RLELossless):
+        dataset = make("xray", size=(64, 64), pixels=RAMP | np.uint16(0xA000))
+        if syntax is not None:
+            dataset.compress(syntax)
+        image = DicomImage.open(save(tmp_path / "a.dcm", dataset)).frame()
+        np.testing.assert_array_equal(image[:, :, 0], expected)
+
+
+def group(sequence: str, **values: Any) -> Dataset:
+    item, inner = Dataset(), Dataset()
+    for key, value in values.items():
+        setattr(inner, key, value)
+    setattr(item, sequence, [inner])
+    return item
+
+
+def test_an_enhanced_image_has_its_window_and_spacing_in_functional_groups(tmp_path: Path) -> None:
+    shared = group("PixelMeasuresSequence", PixelSpacing=[0.3, 0.4])
+    transform = group("PixelValueTransformationSequence", RescaleSlope=1, RescaleIntercept=-1000)
+    shared.PixelValueTransformationSequence = transform.PixelValueTransformationSequence
+    frames = [group("FrameVOILUTSequence", WindowCenter=center, WindowWidth=101) for center in (0, 500)]
+    dataset = make(
+        "xray",
+        size=(64, 64),
+        pixels=np.stack([RAMP, RAMP]),
+        NumberOfFrames=2,
+        SharedFunctionalGroupsSequence=[shared],
+        PerFrameFunctionalGroupsSequence=frames,
+    )
+    path = save(tmp_path / "a.dcm", dataset)
+    assert read_spacing(path) == (0.3, 0.4)
+    for index, center in enumerate((1000, 1500)):
+        values = DicomImage.open(path).frame(index).ravel()
+        assert values[center - 51] == 0 < values[center - 50]
+        assert values[center + 50] == 65535 > values[center + 49]
+
+
+@pytest.mark.parametrize("model", ["RGB", "YBR_FULL", "YBR_FULL_422"])
+@pytest.mark.parametrize("stream", ["jfif", "rgb"])
+def test_the_color_of_a_jpeg_stream_goes_before_the_header(tmp_path: Path, stream: str, model: str) -> None:
+    """JFIF is YCbCr, and components named R, G and B are RGB, whatever the header says."""
+    ramp = np.add.outer(np.arange(32), np.arange(44)) * 2
+    color = np.stack([ramp, 255 - ramp, ramp // 2], axis=2).astype(np.uint8)
+    if stream == "jfif":
+        Image.fromarray(color).save(tmp_path / "a.jpg", quality=95, subsampling=0)
+        data = (tmp_path / "a.jpg").read_bytes()
+    else:
+        data = imagecodecs.jpeg8_encode(color, level=95, colorspace="RGB", outcolorspace="RGB")
+    dataset = compressed(make("endoscopy", PhotometricInterpretation=model), JPEGBaseline8Bit, [data])
+    image = read_image(save(tmp_path / "a.dcm", dataset))
+    assert np.abs(image.astype(int) - color).max() <= 8

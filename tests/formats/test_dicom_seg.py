@@ -281,3 +281,40 @@ def test_overlapping_segments_and_probabilities_are_no_mask(tmp_path: Path) -> N
     save(path, seg)
     with pytest.raises(InputError, check=coded("value-type", path)):
         decode_dicom(path)
+
+
+def test_planes_of_an_enhanced_image_are_kept(tmp_path: Path) -> None:
+    def item(sequence: str, **values: Any) -> Dataset:
+        outer, inner = Dataset(), Dataset()
+        for key, value in values.items():
+            setattr(inner, key, value)
+        setattr(outer, sequence, [inner])
+        return outer
+
+    shared = item("PlaneOrientationSequence", ImageOrientationPatient=[1, 0, 0, 0, 0, -1])
+    shared.PixelMeasuresSequence = item(
+        "PixelMeasuresSequence", PixelSpacing=[0.3, 0.4], SliceThickness=2, SpacingBetweenSlices=2.5
+    ).PixelMeasuresSequence
+    frames = [item("PlanePositionSequence", ImagePositionPatient=[1, y, 3]) for y in (0, 2.5, 5)]
+    tags = {"FrameOfReferenceUID": "1.2.3", "SharedFunctionalGroupsSequence": [shared]}
+    path, _, _masks = written(tmp_path, "ultrasound-loop", **tags, PerFrameFunctionalGroupsSequence=frames)
+    seg = read(path)
+    assert seg.FrameOfReferenceUID == "1.2.3"
+    measures = seg.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert (measures.PixelSpacing, measures.SliceThickness, measures.SpacingBetweenSlices) == ([0.3, 0.4], 2, 2.5)
+    places = [group.PlanePositionSequence[0].ImagePositionPatient for group in seg.PerFrameFunctionalGroupsSequence]
+    assert places == [[1, y, 3] for y in (0, 2.5, 5)] * 2
+    del frames[1].PlanePositionSequence  # then no frame has a known place
+    path, _, _ = written(tmp_path, "ultrasound-loop", **tags, PerFrameFunctionalGroupsSequence=frames)
+    assert "FrameOfReferenceUID" not in read(path)
+
+
+def test_that_an_image_once_lost_data_is_kept(tmp_path: Path) -> None:
+    tags = {
+        "LossyImageCompression": "01",
+        "LossyImageCompressionRatio": 20,
+        "LossyImageCompressionMethod": "ISO_10918_1",
+    }
+    seg = read(written(tmp_path, "ultrasound", **tags)[0])
+    assert {key: seg.get(key) for key in tags} == tags
+    assert read(written(tmp_path, "ultrasound")[0]).LossyImageCompression == "00"

@@ -181,3 +181,16 @@ def test_an_archive_is_the_images_in_it(predictor: Predictor, scans: Path, tmp_p
         done = predict_files(predictor, find_images([folder]), tmp_path / "out", mask_format="dicom-seg")
     assert done == PredictedFiles(4, 0, ())
     assert not Path(folder).exists()
+
+
+def test_a_frame_does_not_take_the_name_of_another_image(predictor: Predictor, scans: Path, tmp_path: Path) -> None:
+    save(scans / "loop_0002.dcm", make("ultrasound"))
+    with pytest.raises(InputError, check=coded("names", scans / "loop.dcm")):
+        write(predictor, scans, tmp_path / "out")
+    (scans / "loop_0002.dcm").rename(scans / "us_0002.dcm")  # of a still image, which has no frames
+    assert write(predictor, scans, tmp_path / "out").done == 4
+
+
+def test_the_index_of_a_medium_is_no_image(scans: Path) -> None:
+    (scans / "DICOMDIR").write_bytes(b"\0" * 128 + b"DICM")
+    assert "DICOMDIR" not in [image.name for image in find_images([str(scans)])]

@@ -59,6 +59,11 @@ class PredictConfig:
     byte a pixel."""
     window: str = "file"
     """Of gray DICOM images: file (the VOI LUT or window in the file, else the full range), full, or CENTER,WIDTH."""
+    mpp: float | None = None
+    """Slides: micrometers per pixel at which the model was trained, such as 0.5; by default those stored with the model. The
+    images are read as whole slides then, also those that end in .tif."""
+    slide_mpp: float | None = None
+    """Slides: micrometers per pixel of the full resolution, for files that do not state them."""
     table: str | None = None
     """Also write a CSV file with a row for each object: area, centroid, axes, mean intensity; in mm too if every image file
     states its spacing."""
@@ -70,6 +75,10 @@ def run(arguments: Sequence[str]) -> int:
         PredictConfig, arguments, "predict", words={"images": "files, folders or patterns such as 'scans/*.png'"}
     )
     prepare_process()
+    from tmunet.cli.predict_slides import run_slides, wants_slides
+
+    if wants_slides(config):
+        return run_slides(config)
     from tmunet.prediction.image_archives import unpacked
 
     with unpacked(config.images) as words:

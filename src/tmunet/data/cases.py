@@ -16,7 +16,7 @@ from tmunet.data.records import CaseRecord, read_records, read_spacings
 from tmunet.errors import DataError, TMUNetWarning
 from tmunet.labels import IGNORE_LABEL
 
-SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini"})
+SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "dicomdir"})
 DOCUMENTS = frozenset({".txt", ".md", ".csv", ".json", ".xml", ".yaml", ".yml", ".html", ".pdf", ".log"})
 _T = TypeVar("_T")
 SHOWN = 5  # names in a warning

@@ -162,10 +162,10 @@ def _channels_last(decoded: NDArray[Any], expected: tuple[int, int, int]) -> NDA
 
 
 def _signed(dataset: "Dataset", values: NDArray[Any], bits: int) -> NDArray[Any]:
-    """Read values of so many bits with the sign that the header states: most streams do not know it."""
+    """Read values of so many bits with the sign that the header states, without the bits above: streams know neither."""
     width = 8 * values.dtype.itemsize
     signed = bool(dataset.get("PixelRepresentation", 0))
-    if width > 16 or signed == (values.dtype.kind == "i"):
+    if width > 16:
         return values
     kind = np.dtype(f"{'i' if signed else 'u'}{values.dtype.itemsize}")
     shift = width - min(bits, width)

@@ -95,6 +95,8 @@ class DicomImage:
                 raise self._error("color-model", f"its color model {model} is not gray, RGB, YBR or palette")
             if bits not in (1, 8, 16):
                 raise self._error("value-type", f"expected 1, 8 or 16 bits for a value, but its header states {bits}")
+            if bits != 8 and model.startswith("YBR_FULL"):
+                raise self._error("color-model", f"its color model {model} is of {bits} bits, and defined for 8 only")
             stored = decode_frame(self.path, self.dataset, index)
             if model == "PALETTE COLOR":
                 return _from_palette(self.dataset, stored)

@@ -23,6 +23,7 @@ from tmunet.formats.outlines import Outline, Ring
 from tmunet.visualize import color
 
 ObjectType = Literal["annotation", "detection"]
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _IDS = uuid.uuid5(uuid.NAMESPACE_URL, "https://datatracker.ietf.org/doc/html/rfc7946")
 
 
@@ -65,16 +66,12 @@ class Feature:
                 "measurements": {name: value for name, value in self.measurements.items() if math.isfinite(value)},
             },
         }
-        return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(content)
 
 
 def _closed(ring: Ring, scale: tuple[float, float]) -> list[list[float]]:
-    closed = np.concatenate([ring, ring[:1]])
-    if scale == (1.0, 1.0):
-        points: list[list[float]] = closed.tolist()
-    else:
-        points = (closed * np.array(scale)).round(2).tolist()
-    return points
+    points: list[list[float]] = (ring if scale == (1.0, 1.0) else (ring * np.array(scale)).round(2)).tolist()
+    return [*points, points[0]]
 
 
 def write_geojson(path: Path, features: Iterable[Feature], scale: tuple[float, float] = (1.0, 1.0)) -> int:
@@ -91,7 +88,7 @@ def write_geojson(path: Path, features: Iterable[Feature], scale: tuple[float, f
     with open_atomic(path) as file:
         if path.suffix.lower() != ".gz":
             return _write(file, features, scale)
-        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+        with gzip.GzipFile("", "wb", compresslevel=3, fileobj=file, mtime=0) as packed:
             return _write(packed, features, scale)
 
 

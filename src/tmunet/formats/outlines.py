@@ -68,7 +68,9 @@ def number_objects(mask: NDArray[np.uint8], labels: int) -> tuple[NDArray[np.int
         region = mask == label
         if region.any():
             objects, areas = components(region)
-            numbers[region] = objects[region] + len(classes)
+            numbers += objects
+            if classes:
+                numbers[region] += len(classes)
             classes += [label] * (len(areas) - 1)
     return numbers, classes
 
@@ -152,14 +154,17 @@ def join_edges(edges: Edges, stride: int) -> dict[int, tuple[Ring, ...]]:
     corners = np.stack([x + np.isin(sides, (_RIGHT, _BOTTOM)), y + np.isin(sides, (_BOTTOM, _LEFT))], axis=1).astype(
         np.int32
     )
+    starts = np.array(first)
+    before = np.arange(-1, len(rings) - 1)
+    before[starts] = np.append(starts[1:], len(rings)) - 1
+    turns = sides[rings] != sides[rings[before]]
+    found = corners[rings[turns]]
+    ends = np.cumsum(np.add.reduceat(turns.astype(np.int64), starts)).tolist()
     polygons: dict[int, list[Ring]] = {}
-    for start, end in zip(first, [*first[1:], len(rings)], strict=True):
-        ring = rings[start:end]
-        ring_sides = sides[ring]
-        turns = ring_sides != np.concatenate([ring_sides[-1:], ring_sides[:-1]])
-        # edges are in reading order, so the first ring of a part is its outside
-        polygons.setdefault(int(part[ring[0]]), []).append(corners[ring[turns]])
-    return {number: tuple(found) for number, found in polygons.items()}
+    # edges are in reading order, so the first ring of a part is its outside
+    for number, start, end in zip(part[rings[starts]].tolist(), [0, *ends], ends, strict=False):
+        polygons.setdefault(number, []).append(found[start:end])
+    return {number: tuple(all_rings) for number, all_rings in polygons.items()}
 
 
 def four_connected_parts(objects: NDArray[np.integer[Any]]) -> tuple[NDArray[np.int32], NDArray[Any]]:

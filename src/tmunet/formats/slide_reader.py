@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tmunet.data.io.spacing import read_spacing
 from tmunet.errors import InputError
 from tmunet.extras import require
-
-SLIDE_SUFFIXES = frozenset({".svs", ".ndpi", ".scn", ".bif", ".mrxs", ".vms", ".vmu", ".svslide"})
-"""Suffixes, in lower case, that only slides have; a TIFF is a slide where a resolution is asked for."""
 
 _WHITE = 255
 
@@ -139,9 +137,12 @@ class Slide:
         found = [self._property("mpp-x"), self._property("mpp-y")]
         try:
             x, y = float(found[0]), float(found[1])
+            if 0 < x < math.inf and 0 < y < math.inf:
+                return x, y
         except (TypeError, ValueError):
-            return None
-        return (x, y) if 0 < x < math.inf and 0 < y < math.inf else None
+            pass
+        spacing = read_spacing(self.path)  # of OME and ImageJ TIFFs
+        return None if spacing is None else (spacing[1] * 1000, spacing[0] * 1000)
 
 
 def _open(path: Path) -> _Opened:

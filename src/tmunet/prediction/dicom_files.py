@@ -1,5 +1,6 @@
 """Predict DICOM files, still images and loops: every frame, in batches over files; masks as PNG or DICOM segmentations."""
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -46,12 +47,14 @@ def check_inputs(images: Sequence[Path], options: DicomOptions) -> None:
 
     Raises:
         UsageError: a segmentation of an image that is no DICOM file (code "not-dicom").
+        InputError: a frame of a loop would have the name of another image (code "names").
         DataError: every file whose required tags are missing, listed with these.
 
     Warns:
         TMUNetWarning: once about tags that a segmentation repeats, lacks and writes empty.
     """
     writer = MASK_WRITERS[options.mask_format]
+    _check_names(images)
     if others := [image for image in images if writer.needs_dicom and not is_dicom(image)]:
         raise UsageError(
             f"Expected DICOM images for --format {options.mask_format}, but got {others[0]}; use --format png.",
@@ -83,6 +86,20 @@ def check_inputs(images: Sequence[Path], options: DicomOptions) -> None:
             TMUNetWarning,
             stacklevel=2,
         )
+
+
+def _check_names(images: Sequence[Path]) -> None:
+    stems = {image.stem: image for image in images}
+    suspects = [
+        (path, stems[stem[:-5]]) for stem, path in stems.items() if re.search(r"_\d{4}$", stem) and stem[:-5] in stems
+    ]
+    for path, loop in suspects:
+        if find_loops([loop]):
+            raise InputError(
+                f"{loop}: is a loop, whose masks are named {loop.stem}_0001 and so on, and {path} has such a name; rename one.",
+                code="names",
+                path=loop,
+            )
 
 
 def find_loops(images: Sequence[Path]) -> list[Path]:

@@ -10,8 +10,6 @@ from tmunet.data.io.dicom import is_bare_dicom
 from tmunet.data.io.images import IMAGE_SUFFIXES
 from tmunet.datasets._build.archives import extract
 
-_DIRECTORY = "DICOMDIR"  # the index of a DICOM medium, which is no image
-
 
 @contextmanager
 def unpacked(words: Sequence[str]) -> Iterator[list[str]]:
@@ -46,4 +44,4 @@ def _flatten(source: Path, folder: Path) -> None:
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES or (path.name != _DIRECTORY and is_bare_dicom(path))
+    return path.suffix.lower() in IMAGE_SUFFIXES or is_bare_dicom(path)

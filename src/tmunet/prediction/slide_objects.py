@@ -7,7 +7,7 @@ at the end.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,7 +79,7 @@ class _Pieces:
     sums: dict[int, list[float]] = field(default_factory=dict)  # class, area, sum of x, sum of y
 
 
-_SIDES = {"top": np.s_[0, :], "bottom": np.s_[-1, :], "left": np.s_[:, 0], "right": np.s_[:, -1]}
+_SIDES: dict[str, Any] = {"top": np.s_[0, :], "bottom": np.s_[-1, :], "left": np.s_[:, 0], "right": np.s_[:, -1]}
 
 
 def find_objects(blocks: Blocks, classes: int) -> Iterator[SlideObject]:
@@ -205,8 +205,9 @@ class _Finder:
         edges = find_edges(grid, (top, left), stride)
         y, x = np.divmod(edges.key // 4, stride)
         across = shared[numbered.object_of_part[numbered.parts[y - top, x - left]]]
-        rows, columns = np.nonzero(numbered.objects)
-        of = numbered.objects[rows, columns]
+        labeled = np.flatnonzero(numbered.objects)
+        of = numbered.objects.ravel()[labeled]
+        rows, columns = np.divmod(labeled, width)
         areas = np.bincount(of, minlength=count + 1)
         sum_x = np.bincount(of, weights=columns + left + 0.5, minlength=count + 1)
         sum_y = np.bincount(of, weights=rows + top + 0.5, minlength=count + 1)
@@ -219,9 +220,9 @@ class _Finder:
             center = float(sum_x[number] / area), float(sum_y[number] / area)
             yield SlideObject(outline, numbered.classes[number - 1], area, center)
         pieces.edges.append(edges.select(across))
-        for part in np.flatnonzero(shared[numbered.object_of_part]):
+        for part in np.flatnonzero(shared[numbered.object_of_part]).tolist():
             pieces.part_to_object[int(global_part[part])] = int(groups[numbered.object_of_part[part]])
-        for number in np.flatnonzero(shared):
+        for number in np.flatnonzero(shared).tolist():
             sums = pieces.sums.setdefault(int(groups[number]), [float(numbered.classes[number - 1]), 0.0, 0.0, 0.0])
             sums[1] += float(areas[number])
             sums[2] += float(sum_x[number])

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tmunet.data.cases import Case, DatasetInfo, find_cases, read_dataset_info
+from tmunet.data.io.dicom import patient_of
 from tmunet.data.io.masks import class_fractions, read_mask_and_legend
 from tmunet.data.io.palettes import Legend
 from tmunet.data.reader import collect_errors, palette_faults
@@ -71,7 +72,8 @@ def read_overview(folder: Path) -> DatasetOverview:
     if (folder / "split.json").exists():
         split = collect_errors(faults, lambda: read_split(folder / "split.json", [case.name for case in cases]))
     grouped = [
-        replace(case, group=info.records[case.name].group) if case.name in info.records else case for case in cases
+        replace(case, group=info.records[case.name].group if case.name in info.records else patient_of(case.image))
+        for case in cases
     ]
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         read = pool.map(lambda case: _read_case(case, info), grouped)

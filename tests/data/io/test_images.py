@@ -167,23 +167,20 @@ def test_an_animation_is_refused(tmp_path, random_values):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "code"),
     [
-        (b"", r"the file is empty \(0 bytes\)"),
-        (
-            b"patient,age\n1,52\n",
-            "expected a PNG, JPEG, BMP, TIFF, GIF or PPM image, but the file begins with b'patient,'",
-        ),
-        (b"RIFFxxxxWEBP", "convert it to one of these formats"),
-        (b"\x89PNG\r\n\x1a\n", "cannot be decoded as PNG"),
-        (b"\xff\xd8\xff\xe0", "cannot be decoded as JPEG"),
-        (b"BM", "cannot be decoded as BMP"),
-        (b"II*\0", "cannot be decoded as TIFF"),
+        (b"", "empty"),
+        (b"patient,age\n1,52\n", "format"),
+        (b"RIFFxxxxWEBP", "format"),
+        (b"\x89PNG\r\n\x1a\n", "damaged"),
+        (b"\xff\xd8\xff\xe0", "damaged"),
+        (b"BM", "damaged"),
+        (b"II*\0", "damaged"),
     ],
 )
-def test_what_is_no_image_is_named(tmp_path, content, message):
+def test_what_is_no_image_is_named(tmp_path, content, code):
     (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.png: .*" + message):
+    with pytest.raises(InputError, check=coded(code, tmp_path / "a.png")):
         read_image(tmp_path / "a.png")
 
 

@@ -95,6 +95,21 @@ def check_size(path: Path, width: int, height: int, channels: int = 1) -> None:
         )
 
 
+def declared_size(path: Path, kind: "PillowFormat") -> tuple[int, int, int]:
+    """Read width, height and channels from the header of a file of a known format; nothing is decoded.
+
+    Raises:
+        Exception: whatever Pillow or tifffile raises for a damaged header.
+    """
+    with path.open("rb") as file:
+        if kind == "TIFF":
+            with TiffFile(file) as tiff:
+                page = _choose_page(tiff)
+                return page.imagewidth, page.imagelength, page.samplesperpixel
+        with _FILES[kind](file) as image:
+            return *image.size, len(image.getbands())
+
+
 PillowFormat = Literal["PNG", "JPEG", "BMP", "TIFF", "GIF", "PPM"]
 
 _FILES: dict[PillowFormat, type[ImageFile]] = {
@@ -209,7 +224,7 @@ def decode_tiff(path: Path) -> DecodedImage:
             that the file declares but does not hold, or a compression that needs imagecodecs.
         Exception: whatever tifffile raises for a damaged file; `decode_image` translates it.
     """
-    with TiffFile(path) as file:
+    with path.open("rb") as stream, TiffFile(stream) as file:
         page = _choose_page(file)
         check_size(path, page.imagewidth, page.imagelength, page.samplesperpixel)
         _check_one_picture(path, file, page)

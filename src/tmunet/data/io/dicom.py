@@ -7,6 +7,7 @@ from typing import Any
 from tmunet.errors import InputError
 
 _PREAMBLE = 128  # bytes of any content, before the letters DICM
+_DIRECTORY = "DICOMDIR"  # the index of a DICOM medium, which is no image
 
 
 def is_dicom(path: Path) -> bool:
@@ -24,8 +25,8 @@ def has_preamble(start: bytes) -> bool:
 
 
 def is_bare_dicom(path: Path) -> bool:
-    """Check whether a file is a DICOM file without a suffix, as scanners and DICOM media name them: ``IM000001``."""
-    return not path.suffix and path.is_file() and is_dicom(path)
+    """Check whether a file is a DICOM file without a suffix, as scanners and DICOM media name images: ``IM000001``."""
+    return not path.suffix and path.name.upper() != _DIRECTORY and path.is_file() and is_dicom(path)
 
 
 def dicom_reader() -> Any:

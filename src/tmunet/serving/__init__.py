@@ -1,0 +1,1 @@
+"""Serve models over HTTP: `tmunet serve`. Importing this package loads nothing else."""
