@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tmunet.errors import InputError, UsageError
+from tmunet.prediction.confidence import Confidence
 from tmunet.prediction.pipeline import Prediction
 from tmunet.video.frame_queue import AbandonedQueueError, FrameQueue
 from tmunet.video.frame_reader import Frame
@@ -29,7 +30,7 @@ class FakeStages:
     def load(self, image: Any) -> Any:
         return image
 
-    def preprocess(self, image: Any, original_size: Any = None) -> Any:  # noqa: ARG002
+    def prepare(self, image: Any, original_size: Any = None) -> Any:  # noqa: ARG002
         return image[0, 0, 0]
 
     def predict_each(self, inputs: Any) -> Iterator[Any]:
@@ -38,10 +39,11 @@ class FakeStages:
             assert self._wait_for.wait(20)
         yield from inputs
 
-    def postprocess(self, probability: Any, size: tuple[int, int]) -> Prediction:
+    def finish(self, probability: Any, size: tuple[int, int]) -> Prediction:
         mask = np.zeros(size, np.uint8)
         mask.flat[: int(probability)] = 1
-        return Prediction(mask, np.zeros((2, *size), np.float32), ("background", "a"))
+        confidence = Confidence(1.0, 1.0, None, None, ())
+        return Prediction(mask, np.zeros((2, *size), np.float32), ("background", "a"), confidence)
 
 
 def frame(number: int) -> Frame:
