@@ -31,7 +31,7 @@ from tmunet.prediction.folder import predict_files
 from tmunet.prediction.mask_files import FLAGGED
 from tmunet.prediction.predictor import Predictor
 
-from ..errors import coded
+from ..coded_errors import coded
 from ..small_models import THREE, TWO, bright_model, random_model
 
 Make = Callable[..., Path]

@@ -16,7 +16,7 @@ from tmunet.prediction.predictor import Predictor
 from tmunet.training.folds import split_folds, train_folds
 from tmunet.training.run_folder import RunFolder
 
-from ..errors import coded
+from ..coded_errors import coded
 from .runs import weights
 
 Make = Callable[..., Path]

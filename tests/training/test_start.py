@@ -18,7 +18,7 @@ from tmunet.training.fit import resume
 from tmunet.training.run_folder import RunFolder
 from tmunet.training.start import LEARNING_RATE, load_start, start_that_is_better, transfer
 
-from ..errors import coded
+from ..coded_errors import coded
 from ..small_models import THREE, random_model
 from .conftest import Trained
 from .runs import SETTINGS, run_here, weights
