@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Literal
 from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
 from tmunet.errors import BackendError, UsageError
-from tmunet.prediction.backends.names import THRESHOLD, TORCH, BackendChoice, BackendName, Keep, MaskFormat, Precision
+from tmunet.prediction.backends.names import (
+    DICOM_FORMATS,
+    THRESHOLD,
+    TORCH,
+    BackendChoice,
+    BackendName,
+    Keep,
+    MaskFormat,
+    Precision,
+)
 
 if TYPE_CHECKING:
     from tmunet.prediction.predictor import Predictor
@@ -97,10 +106,10 @@ def _predict(config: PredictConfig, words: Sequence[str], arguments: Sequence[st
     images = find_images(words)
     if config.table is not None and Path(config.table).suffix.lower() != ".csv":
         raise UsageError(f"Expected --table to be a file that ends in .csv, but got {config.table!r}.", code="value")
-    if config.table is not None and (config.format != "png" or find_loops(images)):
+    if config.table is not None and (config.format in DICOM_FORMATS or find_loops(images)):
         raise UsageError(
             "Expected --table with PNG masks of still images, but got "
-            + (f"--format {config.format}." if config.format != "png" else f"a loop: {find_loops(images)[0]}."),
+            + (f"--format {config.format}." if config.format in DICOM_FORMATS else f"a loop: {find_loops(images)[0]}."),
             code="flags",
         )
     if not config.model:
@@ -125,7 +134,7 @@ def _predict(config: PredictConfig, words: Sequence[str], arguments: Sequence[st
     classes = predictor.config.classes
     labels = (
         f"0 = {classes[0]}, 255 = {classes[1]}"
-        if len(classes) == 2 and config.format == "png"
+        if len(classes) == 2 and config.format not in DICOM_FORMATS
         else ", ".join(f"{i} = {c}" for i, c in enumerate(classes))
     )
     before = f" ({outcome.done_before} from before)" if outcome.done_before else ""

@@ -9,6 +9,10 @@ ExportSize = int | Literal["any"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 Keep = Literal["all", "largest"]
 MaskFormat = Literal["png", "geojson", "imagej", "dicom-seg", "dicom-labelmap"]
+DICOM_FORMATS: tuple[MaskFormat, ...] = (
+    "dicom-seg",
+    "dicom-labelmap",
+)  # whose masks hold labels, and are of DICOM images only
 TORCH: BackendName = "torch"  # PyTorch in eager mode
 ANY: Literal["any"] = "any"  # the exported file takes every size that the network takes
 THRESHOLD = 0.5
