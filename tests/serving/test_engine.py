@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tmunet.prediction.pipeline import Pipeline
+from tmunet.prediction.pipeline import Pipeline, ProbabilityMap
 from tmunet.serving import engine as module
 from tmunet.serving.engine import MAX_BATCH, choose_engine
 
@@ -24,7 +24,9 @@ def test_images_get_in_a_batch_what_they_get_alone(models: tuple[Path, Path]) ->
     assert (engine.name, engine.predictor.backend, engine.threads) == ("two", "torch", 1)
     inputs = [engine.predictor.pipeline.prepare(noise(seed)) for seed in range(engine.batch_size)]
     for x, found in zip(inputs, engine.run(inputs), strict=True):
-        assert torch.equal(engine.run([x])[0], found)
+        (alone,) = engine.run([x])
+        assert torch.equal(alone.probability, found.probability)
+        assert (alone.agreement, alone.shifts) == (found.agreement, found.shifts)
 
 
 @pytest.mark.parametrize("differs_at", [2, 4, None])
@@ -34,9 +36,9 @@ def test_a_batch_that_changes_answers_is_not_used(
     clock = iter(np.arange(0, 1e6))  # a batch takes as long as an image, so that the largest one wins
 
     def predict_each(self: Pipeline, inputs: Any) -> Any:
-        x = torch.cat(list(inputs))
-        changed = differs_at is not None and len(x) >= differs_at
-        return iter((x + float(changed)).split(1))
+        batch = list(inputs)
+        changed = differs_at is not None and len(batch) >= differs_at
+        return iter([ProbabilityMap(one.x + float(changed), None, one.shifts) for one in batch])
 
     monkeypatch.setattr(Pipeline, "predict_each", predict_each)
     monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
