@@ -13,7 +13,7 @@
 # Nothing is raised and a spacing of exactly 1 mm cannot be told from "unknown".
 #
 # For users of 2D segmentation: areas and HD95 in mm computed through SimpleITK (or a PNG, NIfTI or MHA made with it) are those of
-# another pixel size than in pydicom. For us: we read the tags with pydicom and never take a spacing that the file does not state.
+# another pixel size than in pydicom. For us: the tags are read with pydicom in every class, PixelSpacing before the detector's.
 set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
