@@ -65,7 +65,8 @@ def test_the_table_has_every_metric_and_the_counts(make_dataset: Make, protocol:
     for label in (*METRIC_LABELS.values(), "HD (pixels)", "HD95 (pixels)", "95 % interval"):
         assert label in table
     assert re.search(
-        r"\nmissed 0, false alarms 0, true negatives 0\nobjects: 2 in the reference, 0 missed; \d+ false(\nnot counted, .*)?$",
+        r"\nmissed 0, false alarms 0, true negatives 0\nobjects: 2 in the reference, 0 missed; \d+ false(\nnot counted, .*)?"
+        r"\n\nconfidence: .*\nAUROC .*, AURC \d\.\d{3} \(best \d\.\d{3}, random \d\.\d{3}\)$",
         table,
     )
 

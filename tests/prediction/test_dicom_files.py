@@ -1,5 +1,6 @@
 """`tmunet predict` on DICOM files: still images, loops, archives; PNG masks and segmentations."""
 
+import csv
 import json
 import zipfile
 from pathlib import Path
@@ -11,6 +12,7 @@ from PIL import Image
 from tmunet.data.io.masks import read_mask
 from tmunet.errors import DataError, InputError, TMUNetWarning, UsageError
 from tmunet.prediction.backends.names import MaskFormat
+from tmunet.prediction.confidence_table import CONFIDENCE_FILE
 from tmunet.prediction.dicom_files import find_loops
 from tmunet.prediction.folder import MANIFEST, PredictedFiles, find_images, predict_files
 from tmunet.prediction.image_archives import unpacked
@@ -38,7 +40,12 @@ def scans(tmp_path: Path) -> Path:
 
 
 def files(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return found - {CONFIDENCE_FILE}
+
+
+def counts(found: PredictedFiles) -> tuple[int, int, tuple[str, ...]]:
+    return found.done, found.done_before, found.faults
 
 
 def write(
@@ -49,12 +56,36 @@ def write(
 
 def test_every_frame_gets_the_png_mask_of_its_pixels(predictor: Predictor, scans: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert write(predictor, scans, out) == PredictedFiles(3, 0, ())
+    assert counts(write(predictor, scans, out)) == (3, 0, ())
     loop = [f"loop_{frame:04d}.png" for frame in (1, 2, 3)]
     assert files(out) == {"us.png", "IM0001.png", *loop, MANIFEST}
     for name, pixels in zip(loop, rgb_of(read(scans / "loop.dcm")), strict=True):
         np.testing.assert_array_equal(read_mask(out / name, TWO), predictor(pixels).mask)
-    assert write(predictor, scans, out) == PredictedFiles(3, 3, ())
+    assert counts(write(predictor, scans, out)) == (3, 3, ())
+
+
+@pytest.mark.parametrize("mask_format", ["png", "dicom-seg", "dicom-labelmap", "geojson"])
+def test_each_frame_has_its_confidence_also_after_a_second_call(
+    predictor: Predictor, scans: Path, tmp_path: Path, mask_format: MaskFormat
+) -> None:
+    out = tmp_path / "out"
+    write(predictor, scans, out, mask_format)
+    table = (out / CONFIDENCE_FILE).read_bytes()
+    rows = list(csv.DictReader(table.decode("utf-8").splitlines()))
+    expected = {
+        ("loop.dcm", str(frame)): predictor(pixels).confidence
+        for frame, pixels in enumerate(rgb_of(read(scans / "loop.dcm")), start=1)
+    }
+    expected[("us.dcm", "")] = predictor(scans / "us.dcm").confidence
+    found = {(Path(row["image"]).name, row["frame"]): row for row in rows}
+    assert len(rows) == len(found) == 5
+    assert all((out / row["mask"]).is_file() for row in rows)
+    for key, confidence in expected.items():
+        assert float(found[key]["agreement"]) == pytest.approx(confidence.agreement, abs=1e-4)
+        assert found[key]["flags"] == ", ".join(confidence.flags)
+    assert [bool(row["flags"]) for row in rows] == sorted((bool(row["flags"]) for row in rows), reverse=True)
+    assert write(predictor, scans, out, mask_format).done_before == 3
+    assert (out / CONFIDENCE_FILE).read_bytes() == table
 
 
 @pytest.mark.parametrize("mask_format", ["dicom-seg", "dicom-labelmap"])
@@ -63,7 +94,7 @@ def test_a_segmentation_holds_the_masks_of_all_frames(
 ) -> None:
     highdicom = pytest.importorskip("highdicom")
     out = tmp_path / "out"
-    assert write(predictor, scans, out, mask_format) == PredictedFiles(3, 0, ())
+    assert counts(write(predictor, scans, out, mask_format)) == (3, 0, ())
     assert files(out) == {"us.dcm", "loop.dcm", "IM0001.dcm", MANIFEST}
     source = read(scans / "loop.dcm")
     seg = highdicom.seg.segread(str(out / "loop.dcm"))
@@ -82,7 +113,7 @@ def test_segmentations_that_are_there_stay_and_those_of_other_images_are_replace
     write(predictor, scans, out, "dicom-seg")
     before = {path.name: path.read_bytes() for path in out.glob("*.dcm")}
     save(scans / "us.dcm", make("ultrasound", seed=5))
-    assert write(predictor, scans, out, "dicom-seg") == PredictedFiles(3, 2, ())
+    assert counts(write(predictor, scans, out, "dicom-seg")) == (3, 2, ())
     assert {name for name, content in before.items() if (out / name).read_bytes() != content} == {"us.dcm"}
 
 
@@ -151,7 +182,7 @@ def test_a_png_image_has_no_segmentation(predictor: Predictor, scans: Path, tmp_
     with pytest.raises(UsageError, check=coded("not-dicom", scans / "photo.png")):
         write(predictor, scans, tmp_path / "out", "dicom-seg")
     assert not (tmp_path / "out").exists()
-    assert write(predictor, scans, tmp_path / "out") == PredictedFiles(4, 0, ())
+    assert counts(write(predictor, scans, tmp_path / "out")) == (4, 0, ())
     assert (tmp_path / "out" / "photo.png").exists()
 
 
@@ -179,7 +210,7 @@ def test_an_archive_is_the_images_in_it(predictor: Predictor, scans: Path, tmp_p
         names = {"series1_us.dcm", "series1_loop.dcm", "series1_IM0001", "series2_us.dcm"}
         assert files(Path(folder)) == names
         done = predict_files(predictor, find_images([folder]), tmp_path / "out", mask_format="dicom-seg")
-    assert done == PredictedFiles(4, 0, ())
+    assert counts(done) == (4, 0, ())
     assert not Path(folder).exists()
 
 

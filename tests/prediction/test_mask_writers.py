@@ -39,7 +39,7 @@ def predict(predictor: Predictor, images: list[Path], out: Path, kind: str) -> P
 
 
 def files(out: Path) -> set[str]:
-    return {path.name for path in out.iterdir()} - {"predictions.json"}
+    return {path.name for path in out.iterdir()} - {"predictions.json", "confidence.csv"}
 
 
 def test_geojson_holds_the_objects_of_the_mask(predictor: Predictor, scans: list[Path], tmp_path: Path) -> None:

@@ -277,7 +277,9 @@ def _write(
     predicted = PredictedImage(image, sha256(image), 1, prediction.classes, confidences=(confidence,))
     if not MASK_WRITERS["png"].is_done(out / f"{image.stem}.png", predicted):
         for writer in MASK_WRITERS.values():
-            (out / f"{image.stem}{writer.suffix}").unlink(missing_ok=True)  # of a former image of this name
+            former = out / f"{image.stem}{writer.suffix}"  # of a former image of this name
+            if os.path.lexists(former):  # False too for a name that is too long with this suffix
+                former.unlink()
     writer = MASK_WRITERS[mask_format]
     writer.write(out / f"{image.stem}{writer.suffix}", predicted, prediction.mask[None])
 
