@@ -139,6 +139,7 @@ def test_a_finished_run_trains_on_with_the_schedule_of_more_epochs(copied_run: R
     rates = [float(row["learning_rate"]) for row in rows]
     total, step = 5 * 2, 3 * 2  # two steps an epoch; warm-up of one epoch
     assert rates[3] == pytest.approx(3e-3 * 0.5 * (1 + np.cos(np.pi * (step - 2) / (total - 2))))
+    done.check_settings(done.read_config())  # they are the run's own from then on
     with pytest.raises(UsageError, check=coded("value")):
         resume(copied_run.path, epochs=5 - 2)
     assert main(["train", "--resume", str(copied_run.path), "--epochs", "x"]) == 2

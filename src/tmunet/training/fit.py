@@ -12,7 +12,6 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, DistributedSampler
 
-from tmunet.config import to_yaml
 from tmunet.data.cached_dataset import Batch, CachedCases, cache_cases
 from tmunet.data.dataset import Dataset, open_dataset
 from tmunet.data.fingerprint import TrainingFingerprint
@@ -22,7 +21,6 @@ from tmunet.data.split.near_duplicates import Signature
 from tmunet.data.training_stats import Appearance, AppearanceRange, Intensity, Scale, Turns
 from tmunet.device import choose_device
 from tmunet.errors import DataError, InputError, InterruptedRunError, UsageError
-from tmunet.files import write_text
 from tmunet.model import check_size, save_config, save_model
 from tmunet.model_config import ModelConfig
 from tmunet.prediction.calibrate import MIN_IMAGES, calibrate
@@ -103,7 +101,7 @@ def resume(path: Path, epochs: int | None = None) -> RunFolder:
                 f"Expected more epochs than the {finished} that {path} has finished, but got {epochs}.", code="value"
             )
         config = replace(config, epochs=epochs)
-        write_text(run.config, to_yaml(config))
+        run.change_settings(config)
         logger.info(
             "%s trains on to epoch %d; the learning rate follows the %s schedule of that many epochs from epoch %d on.",
             path, epochs, config.optimizer.schedule, finished + 1,

@@ -158,6 +158,13 @@ class RunFolder:
                 path=self.config,
             )
 
+    def change_settings(self, config: TrainConfig) -> None:
+        """Write settings that the run goes on with, which `check_settings` takes from then on."""
+        provenance = self.read_provenance()
+        if "settings_sha256" in provenance:
+            write_json(self.provenance, {**provenance, "settings_sha256": _settings_sha256(config)})
+        write_text(self.config, to_yaml(config))
+
     def check_data(self, data_hash: str, classes: tuple[str, ...]) -> None:
         """Refuse to resume a run whose data set has changed.
 
