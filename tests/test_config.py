@@ -217,6 +217,7 @@ def test_the_recipe_paper_is_the_paper_and_nothing_else() -> None:
         "model": "tmunet_t",
         "model_args": {},
         "pretrained": None,
+        "from_": None,
         "freeze_encoder_batchnorm": False,
         "seed": 0,
         "preprocess": {"size": 512, "channels": 3, "normalize": "imagenet"},

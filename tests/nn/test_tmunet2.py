@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 import torch
-from tmunet_lab.bench.macs import count_macs
 from torch import Tensor, nn
 
+from tmunet.macs import count_macs
 from tmunet.nn.inference.fused_axial import InferenceAxialConv
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.nn.mstm import MSTMBlock

@@ -143,7 +143,10 @@ def test_a_predictor_runs_another_engine(backend: str) -> None:
         assert a.probability == pytest.approx(b.probability, abs=1e-5)
 
 
-def test_a_predictor_refuses_an_engine_that_computes_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_predictor_refuses_an_engine_that_computes_something_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TMUNET_CACHE", str(tmp_path))  # where no other test has kept the right export
     write = predictor_module.write_onnx
     wrong = colored_model().network
     monkeypatch.setattr(wrong, "bias", torch.nn.Parameter(torch.tensor([0.0, 0.1, 0.0])))

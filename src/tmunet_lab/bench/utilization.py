@@ -30,7 +30,7 @@ def matrix_product(conditions: Conditions) -> Callable[[], Tensor]:
 def compute_utilization(macs: int, times: Sequence[float], product: Sequence[float], device: str) -> float:
     """Compute the MFU: MACs a second over those of the matrix product on this device, median over the rounds.
 
-    >>> compute_utilization(3072**3 // 4, [1.0, 1.0], [0.5, 0.5], "cpu")
+    >>> compute_utilization(SIDES["cpu"] ** 3 // 4, [1.0, 1.0], [0.5, 0.5], "cpu")
     0.125
     """
     return median(macs / own * other / SIDES[device] ** 3 for own, other in zip(times, product, strict=False))

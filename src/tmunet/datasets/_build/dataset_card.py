@@ -16,9 +16,9 @@ def describe(
 ) -> dict[str, Any]:
     """Give the content of ``dataset.json``."""
     facts = plan.facts
-    spacing = {case.name: list(source.spacing[case.image]) for case in plan.cases if case.image in source.spacing}
+    spacings = {case.name: list(source.spacing[case.image]) for case in plan.cases if case.image in source.spacing}
     groups = {case.name: case.group for case in plan.cases}
-    spacings = {case.name: list(case.spacing) for case in written if case.spacing is not None}
+    spacings |= {case.name: list(case.spacing) for case in written if case.spacing is not None}
     content = {
         "name": facts.name,
         "classes": list(facts.classes),
@@ -31,7 +31,6 @@ def describe(
         "importer": f"{facts.name} {facts.version}",
         "tmunet": __version__,
         "command": command,
-        "spacing_mm": spacing or None,
         "cases": {
             case.name: CaseRecord(
                 groups[case.name], case.sources, case.image_sha256, case.mask_sha256

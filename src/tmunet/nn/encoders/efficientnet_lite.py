@@ -66,6 +66,7 @@ class EfficientNetLite(nn.ModuleList):
     Raises:
         ValueError: there is no such network.
 
+    >>> import torch
     >>> [tuple(x.shape[1:]) for x in EfficientNetLite("efficientnet_lite0")(torch.zeros(1, 3, 64, 70))]
     [(16, 32, 35), (24, 16, 18), (40, 8, 9), (112, 4, 5), (320, 2, 3)]
     """
