@@ -52,7 +52,7 @@ def test_every_kind_of_file_is_read_as_from_disk(
     assert np.array_equal(pixels(answer.content), predictor(file).mask * 255)
 
 
-def test_json_has_areas_objects_and_agreement(server: Server, models: tuple[Path, Path]) -> None:
+def test_json_has_areas_objects_and_confidence(server: Server, models: tuple[Path, Path]) -> None:
     image = noise(2)
     expected = Predictor(models[1])(image)
     with server.client() as client:
@@ -66,9 +66,9 @@ def test_json_has_areas_objects_and_agreement(server: Server, models: tuple[Path
             "pixels": region.sum(),
             "objects": len(components(region)[1]) - 1,
         }
-    p, m = 1 - expected.probability[0].astype(float), expected.mask > 0
-    assert answer["agreement"] == pytest.approx(2 * (p * m).sum() / (p.sum() + m.sum()))
-    assert answer["domain_shift"] == []
+    confidence = expected.confidence
+    assert answer["agreement"] == pytest.approx(confidence.agreement)
+    assert (answer["expected_dice"], answer["flags"]) == (confidence.expected_dice, list(confidence.flags))
 
 
 def test_concurrent_clients_get_the_masks_of_predict(server: Server, predictor: Predictor) -> None:

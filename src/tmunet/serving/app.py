@@ -16,13 +16,14 @@ from tmunet import __version__
 from tmunet.data.io.image_bytes import read_image_bytes
 from tmunet.metrics import components
 from tmunet.prediction.mask_files import encode_mask
+from tmunet.prediction.pipeline import Prediction
 from tmunet.serving.engine import Engine
 from tmunet.serving.guard import Guard
 from tmunet.serving.limits import RequestError, read_upload
 from tmunet.serving.open_inference import create_router
 from tmunet.serving.prometheus import CONTENT_TYPE
 from tmunet.serving.responses import ERRORS, OPEN
-from tmunet.serving.segmentation import Segmentation, Service, agreement
+from tmunet.serving.segmentation import Service
 
 
 class MaskFormat(StrEnum):
@@ -49,10 +50,12 @@ class MaskAnswer(BaseModel):
     classes: list[ClassArea]
     """Without the background."""
     threshold: float
-    agreement: float | None
-    """Soft Dice of probability and mask: low where the model is unsure; null for an empty mask."""
-    domain_shift: list[str]
-    """"scale" or "intensity", where the image differs in it from the training images."""
+    agreement: float
+    """Between 0 and 1: low where the model is unsure, 0 for an empty mask; see `tmunet.prediction.confidence`."""
+    expected_dice: float | None
+    """By the calibration of the model; null without one, or for an empty mask."""
+    flags: list[str]
+    """Reasons to review the mask, such as "low agreement" or "intensity"."""
     mask: str
     """The PNG file, in base64."""
 
@@ -120,8 +123,8 @@ def create_app(service: Service, token: str | None = None, hosts: Sequence[str] 
     return app
 
 
-def _answer(engine: Engine, found: Segmentation, answer: MaskFormat) -> Response:
-    mask, classes = found.prediction.mask, engine.predictor.config.classes
+def _answer(engine: Engine, found: Prediction, answer: MaskFormat) -> Response:
+    mask, classes = found.mask, engine.predictor.config.classes
     png = encode_mask(mask, classes)
     if answer is MaskFormat.PNG:
         return Response(png, media_type="image/png")
@@ -137,8 +140,9 @@ def _answer(engine: Engine, found: Segmentation, answer: MaskFormat) -> Response
             width=mask.shape[1],
             classes=areas,
             threshold=engine.predictor.postprocess.threshold,
-            agreement=agreement(found.prediction),
-            domain_shift=list(found.domain_shift),
+            agreement=found.confidence.agreement,
+            expected_dice=found.confidence.expected_dice,
+            flags=list(found.confidence.flags),
             mask=base64.b64encode(png).decode("ascii"),
         ).model_dump()
     )

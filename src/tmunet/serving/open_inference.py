@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, Field, ValidationError
 
 from tmunet import __version__
+from tmunet.prediction.pipeline import Prediction
 from tmunet.serving.engine import Engine
 from tmunet.serving.limits import RequestError, read_body
 from tmunet.serving.responses import ERRORS, OPEN, ErrorAnswer
-from tmunet.serving.segmentation import Segmentation, Service
+from tmunet.serving.segmentation import Service
 
 MAX_IMAGES = 16  # of one request
 _DTYPES: Mapping[str, Any] = {"UINT8": np.uint8, "UINT16": np.uint16}
@@ -151,10 +152,10 @@ def _array(tensor: InputTensor) -> NDArray[Any]:
     return values.astype(kind).reshape(tensor.shape)
 
 
-def _answer(engine: Engine, asked: InferRequest, results: list[Segmentation]) -> JSONResponse:
+def _answer(engine: Engine, asked: InferRequest, results: list[Prediction]) -> JSONResponse:
     arrays: dict[str, list[NDArray[Any]]] = {
-        "mask": [one.prediction.mask for one in results],
-        "probability": [one.prediction.probability for one in results],
+        "mask": [one.mask for one in results],
+        "probability": [one.probability for one in results],
     }
     names = ["mask"] if not asked.outputs else list(dict.fromkeys(one.name for one in asked.outputs))
     outputs = []

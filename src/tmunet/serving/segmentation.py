@@ -5,37 +5,17 @@ import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tmunet.data.io.images import Pixels
-from tmunet.data.training_stats import Intensity
 from tmunet.errors import TMUNetError, UsageError
-from tmunet.prediction.domain_shift import MAX_SCALE_FACTOR, has_other_range, scale_factor
 from tmunet.prediction.pipeline import Image, Prediction
-from tmunet.prediction.predictor import Predictor
 from tmunet.serving.batching import Batcher
 from tmunet.serving.engine import Engine
 from tmunet.serving.limits import Admission, Limits, RequestError, deadline
 from tmunet.serving.prometheus import ServerMetrics
 
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """The mask of an image, and why it may be wrong.
-
-    Attributes:
-        prediction: mask (H, W) and probabilities (K, H, W).
-        domain_shift: "scale" or "intensity", where the image differs in it from the training images.
-    """
-
-    prediction: Prediction
-    domain_shift: tuple[str, ...]
 
 
 class Service:
@@ -109,7 +89,7 @@ class Service:
         except TMUNetError as error:
             raise RequestError(415 if error.code == "format" else 422, str(error), error.code) from None
 
-    async def segment(self, engine: Engine, load: Callable[[], Image]) -> Segmentation:
+    async def segment(self, engine: Engine, load: Callable[[], Image]) -> Prediction:
         """Segment the image that `load` returns, as `Predictor` does.
 
         Raises:
@@ -126,34 +106,9 @@ class Service:
         probability = await batcher(x)
         size = (pixels.shape[0], pixels.shape[1])
 
-        def finish() -> Segmentation:
-            return Segmentation(pipeline.finish(probability, size), domain_shift(engine.predictor, pixels))
+        def finish() -> Prediction:
+            return pipeline.finish(probability, size)
 
         result = await self.in_thread(finish)
         self.metrics.count_image(engine.name)
         return result
-
-
-def domain_shift(predictor: Predictor, image: Pixels) -> tuple[str, ...]:
-    """Name what differs from the training images, by the limits of `tmunet.prediction.domain_shift`."""
-    config, shift = predictor.config, []
-    if config.scale is not None and predictor.tile_size is None:
-        factor = scale_factor((image.shape[0], image.shape[1]), config.preprocess.size, config.scale)
-        if max(factor, 1 / factor) > MAX_SCALE_FACTOR:
-            shift.append("scale")
-    if has_other_range(Intensity.of(image), config):
-        shift.append("intensity")
-    return tuple(shift)
-
-
-def agreement(prediction: Prediction) -> float | None:
-    """Compute the soft Dice of the foreground probability and the mask, a score of confidence between 0 and 1.
-
-    ``2 sum(p m) / (sum(p) + sum(m))``, p being 1 minus the probability (K, H, W) of the background, m the pixels (H, W) of the
-    foreground. None for an empty mask, which says nothing by it.
-    """
-    mask: NDArray[np.bool_] = prediction.mask > 0
-    if not mask.any():
-        return None
-    foreground = 1 - prediction.probability[0].astype(np.float64)
-    return float(2 * foreground[mask].sum() / (foreground.sum() + mask.sum()))
