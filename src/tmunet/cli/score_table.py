@@ -12,6 +12,7 @@ from tmunet.metrics import (
     mean_over_classes,
     scored_classes,
 )
+from tmunet.metrics.failure_detection import FEW
 from tmunet.text import missed_sizes, pluralize, resampling_unit, table
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ def failure_lines(found: Mapping[str, Any]) -> str:
     if not failures:
         return f"confidence: no failure ({limit}) among {images}; flagged: {found['flagged']} ({share})"
     caught = f"{found['caught']} of {pluralize(failures, 'failure')} ({limit}) among the {share} flagged"
+    if min(failures, found["n"] - failures) < FEW:
+        return f"confidence: {caught}; fewer than {FEW} failures or successes, too few for an AUROC"
     return (
         f"confidence: {caught}{_between(found['caught_low'], found['caught_high'], 'of the failures')}\n"
         f"AUROC {_number(found['auroc'], 3)}{_between(found['auroc_low'], found['auroc_high'])}, "

@@ -19,6 +19,9 @@ from tmunet.metrics.bootstrap import TAILS, Groups, check_groups, count_groups, 
 FAILURE_DICE = 0.7
 """A mask with a lower Dice is a failure."""
 
+FEW = 5
+"""Of fewer failures or successes than this no AUROC and no interval is shown; the files have them."""
+
 Values = Sequence[float] | npt.NDArray[np.float64]
 Choices = Sequence[bool] | npt.NDArray[np.bool_]
 

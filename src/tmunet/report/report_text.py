@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tmunet.metrics import DISTANCES, METRIC_LABELS, MIN_OBJECT_PIXELS, is_absent
+from tmunet.metrics.failure_detection import FEW
 from tmunet.text import missed_sizes, pluralize
 
 DASH = "–"
@@ -159,13 +160,14 @@ def reviews(found: Mapping[str, Any] | None) -> list[str]:
     if not found["failures"]:
         return [f"{flagged}; no failure, which is a Dice below {found['failure_dice']:g}."]
     interval = ""
-    if found["caught_low"] is not None:
+    enough = min(found["failures"], found["n"] - found["failures"]) >= FEW
+    if enough and found["caught_low"] is not None:
         interval = f" (95 % interval {100 * found['caught_low']:.0f} to {100 * found['caught_high']:.0f} %)"
     failures = pluralize(found["failures"], "failure")
     sentences = [
         f"{flagged}, {found['caught']} of {failures} (Dice below {found['failure_dice']:g}) among them{interval}."
     ]
-    if found["auroc"] is not None:
+    if enough and found["auroc"] is not None:
         sentences.append(f"AUROC of the agreement for failures {found['auroc']:.3f}: 1 is perfect, 0.5 is chance.")
     random, best = found["aurc_random"], found["aurc_best"]
     sentences.append(f"Area under the risk-coverage curve {found['aurc']:.3f}: best {best:.3f}, random {random:.3f}.")
