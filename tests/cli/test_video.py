@@ -1,6 +1,5 @@
 """`tmunet video`: a file in, an overlay video, a label track, a table and a summary out, or nothing at all."""
 
-import contextlib
 import csv
 import json
 import os
@@ -20,6 +19,7 @@ from tmunet import Predictor
 from tmunet.video.ffmpeg import open_source
 from tmunet.video.frame_reader import Frame, FrameReader
 
+from ..interrupts import hear_interrupts
 from .conftest import Answer
 
 Run = Callable[..., Answer]
@@ -130,17 +130,15 @@ def test_a_pipe_is_read_and_an_interrupt_leaves_nothing(model: Path, clip: Path,
     assert len(frames_of(tmp_path / "o.mkv")) == 10
     out = tmp_path / "out"
     reading, writing = os.pipe()  # never a byte
-    process = subprocess.Popen([*command, out / "o.mkv"], stdin=reading, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*command, out / "o.mkv"], stdin=reading, stderr=subprocess.DEVNULL, preexec_fn=hear_interrupts
+    )
     limit = time.monotonic() + 60
     while not out.exists() and time.monotonic() < limit:
         time.sleep(0.1)
     time.sleep(0.3)
-    limit = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < limit:
-        process.send_signal(signal.SIGINT)  # again, as a user would: a library that is being imported may swallow one
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(3)
-    assert process.returncode == 130
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
     os.close(reading)
     os.close(writing)
     assert list(out.iterdir()) == []

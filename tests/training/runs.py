@@ -1,7 +1,6 @@
 """Short runs, in this process and as real ones."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,8 @@ from tmunet.config import from_mapping
 from tmunet.training.fit import train
 from tmunet.training.run_folder import RunFolder
 from tmunet.training.train_config import TrainConfig
+
+from ..interrupts import hear_interrupts
 
 # everything that has a state: moving average, warm-up, clipping, augmentation, more than one step in an epoch
 SETTINGS: dict[str, Any] = {
@@ -51,13 +52,8 @@ def start(*arguments: str, launcher: tuple[str, ...] = ()) -> subprocess.Popen[s
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        preexec_fn=_hear_ctrl_c,
+        preexec_fn=hear_interrupts,
     )
-
-
-def _hear_ctrl_c() -> None:
-    """A shell that starts the tests in the background makes its children deaf to SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def recipe_file(folder: Path, **settings: Any) -> Path:

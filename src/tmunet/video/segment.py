@@ -235,6 +235,7 @@ def segment_video(
             return mask
 
         frames = FrameReader(source, paced=real_time, stop=stop)
+        stack.callback(frames.close)  # also if Ctrl-C comes before the first thread has started
         dropping = real_time or source.live
         waiting = 1 if dropping else WAITING
         done = predict_frames(frames, predictor.pipeline, write, dropping, waiting, look, frames.close)
