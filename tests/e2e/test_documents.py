@@ -131,6 +131,19 @@ def test_the_table_of_the_readme_has_the_numbers_of_the_committed_files() -> Non
         ]
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/explanation/limits.md"])
+def test_the_numbers_of_the_learned_start_are_those_of_the_committed_table(page: str) -> None:
+    with (ROOT / "results" / "pretrained" / "table1.csv").open(encoding="utf-8", newline="") as file:
+        dice = {
+            row["model_args"]: float(row["mean"])
+            for row in csv.DictReader(file)
+            if (row["split"], row["protocol"], row["metric"]) == ("random", "strict", "dice") and row["mean"]
+        }
+    shown = re.search(r"Dice (?:is )?([\d.]+)\s[^|]*?\sand ([\d.]+)\swithout", (ROOT / page).read_text("utf-8"))
+    assert shown is not None
+    assert shown.groups() == (f"{dice.pop(''):.1f}", f"{next(iter(dice.values())):.1f}")
+
+
 def test_the_table_of_cost_has_the_numbers_of_the_committed_files() -> None:
     rows = table_of(ROOT / "docs" / "explanation" / "cost.md", "network")
     assert len(rows) == 11
