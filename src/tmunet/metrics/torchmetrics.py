@@ -14,7 +14,7 @@ from tmunet.errors import InputError, UsageError
 from tmunet.extras import require
 from tmunet.labels import IGNORE_LABEL
 from tmunet.metrics.functional import Spacing
-from tmunet.metrics.protocols import CaseScores, Presence, StrictProtocol
+from tmunet.metrics.protocols import Presence, StrictProtocol
 
 require("torchmetrics", extra="torchmetrics")
 
@@ -37,6 +37,7 @@ class _MeanOverImages(Metric):
     """
 
     full_state_update = False
+    field: str  # of `CaseScores`
     total: Tensor
     images: Tensor
     absent: Tensor
@@ -85,7 +86,7 @@ class _MeanOverImages(Metric):
                 found = StrictProtocol().score(
                     preds=(pred == place + 1) & valid, target=(truth == place + 1) & valid, spacing=of_image
                 )
-                self.total[place] += self._value(found)
+                self.total[place] += getattr(found, self.field)
                 self.images[place] += 1
                 self.absent[place] += found.outcome is Presence.NEITHER
 
@@ -95,9 +96,6 @@ class _MeanOverImages(Metric):
         if self.average == "none":
             return means
         return means.nanmean()
-
-    def _value(self, scores: CaseScores) -> float:
-        raise NotImplementedError
 
     def _labels(self, name: str, values: Tensor) -> Tensor:
         if values.ndim == 4 and values.shape[1] == 1:
@@ -145,36 +143,28 @@ class DiceScore(_MeanOverImages):
     """
 
     is_differentiable, higher_is_better = False, True
-
-    def _value(self, scores: CaseScores) -> float:
-        return scores.dice
+    field = "dice"
 
 
 class MeanIoU(_MeanOverImages):
     """Mean intersection over union; see `tmunet.metrics.iou`."""
 
     is_differentiable, higher_is_better = False, True
-
-    def _value(self, scores: CaseScores) -> float:
-        return scores.iou
+    field = "iou"
 
 
 class Precision(_MeanOverImages):
     """Mean precision of the pixels; see `tmunet.metrics.precision`."""
 
     is_differentiable, higher_is_better = False, True
-
-    def _value(self, scores: CaseScores) -> float:
-        return scores.precision
+    field = "precision"
 
 
 class Recall(_MeanOverImages):
     """Mean recall of the pixels; see `tmunet.metrics.recall`."""
 
     is_differentiable, higher_is_better = False, True
-
-    def _value(self, scores: CaseScores) -> float:
-        return scores.recall
+    field = "recall"
 
 
 class HausdorffDistance(_MeanOverImages):
@@ -191,7 +181,4 @@ class HausdorffDistance(_MeanOverImages):
         super().__init__(**settings)
         if percentile not in (95, 100):
             raise UsageError(f"Expected `percentile` to be 95 or 100, but got {percentile}.", code="value")
-        self.percentile = percentile
-
-    def _value(self, scores: CaseScores) -> float:
-        return scores.hd95 if self.percentile == 95 else scores.hd
+        self.field = "hd95" if percentile == 95 else "hd"
