@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 import tmunet.nn.inference.tiled_tmunet as tiled
+from tmunet.nn.inference.fused_conv_pool import InferenceConvPoolStage
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.nn.mstm import MSTMConfig
-from tmunet.nn.tmunet import SIZES, ConvPoolStage, TMUNet, TMUNetConfig
+from tmunet.nn.tmunet import SIZES, TMUNet, TMUNetConfig
 
 from .random_weights import randomized
 from .tokens import distance
@@ -26,14 +27,14 @@ def heights(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(tiled, "LARGE", 0)
     monkeypatch.setattr(tiled, "TILE", 2 * 2 * 4 * 40 * 8)
     heights: list[int] = []
-    whole = ConvPoolStage.forward
+    whole = InferenceConvPoolStage.forward
 
-    def forward(stage: ConvPoolStage, x: Tensor) -> Tensor:
-        if stage[0].in_channels == 1:
+    def forward(stage: InferenceConvPoolStage, x: Tensor) -> Tensor:
+        if stage.convolution.in_channels == 1:
             heights.append(x.shape[2])
         return whole(stage, x)
 
-    monkeypatch.setattr(ConvPoolStage, "forward", forward)
+    monkeypatch.setattr(InferenceConvPoolStage, "forward", forward)
     return heights
 
 

@@ -12,10 +12,11 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from tmunet.nn.inference.fused_axial import InferenceAxialConv
+from tmunet.nn.inference.fused_conv_pool import InferenceConvPoolStage
 from tmunet.nn.inference.fused_xlstm import InferenceXLSTM
 from tmunet.nn.inference.tiled_tmunet import InferenceTMUNet
 from tmunet.nn.layers import BLOCK
-from tmunet.nn.tmunet import TMUNet
+from tmunet.nn.tmunet import ConvPoolStage, TMUNet
 from tmunet.nn.tmunet2 import AxialConv
 from tmunet.nn.xlstm import BidirectionalXLSTM
 
@@ -47,17 +48,27 @@ def inference_module(module: nn.Module) -> nn.Module:
     return module
 
 
-@inference_module.register
-def _(layers: nn.Sequential) -> nn.Module:
+def _fold_batch_norms(layers: nn.Sequential) -> None:
     for (name, layer), (next_name, norm) in pairwise(list(layers.named_children())):
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) and isinstance(norm, nn.BatchNorm2d):
             transposed = isinstance(layer, nn.ConvTranspose2d)
             layers.add_module(name, fuse_conv_bn_eval(layer, norm, transposed))
             layers.add_module(next_name, nn.Identity())
-    return _replace_children(layers)
 
 
 _replace_children = inference_module.dispatch(nn.Module)
+
+
+@inference_module.register
+def _(layers: nn.Sequential) -> nn.Module:
+    _fold_batch_norms(layers)
+    return _replace_children(layers)
+
+
+@inference_module.register
+def _(stage: ConvPoolStage) -> nn.Module:
+    _fold_batch_norms(stage)
+    return InferenceConvPoolStage(stage)
 
 
 @inference_module.register

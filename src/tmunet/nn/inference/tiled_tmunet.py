@@ -10,7 +10,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from tmunet.nn.layers import upsample_like
+from tmunet.nn.inference.fused_refinement import InferenceConcatRefinement, InferenceRefinement
+from tmunet.nn.layers import DepthwiseSeparableConv, upsample_like
 from tmunet.nn.tmunet import TMUNet
 
 LARGE = 8 * 2**20  # bytes of a map; smaller ones are as fast whole (benchmarks/tile_rows.md)
@@ -29,9 +30,11 @@ class InferenceTMUNet(nn.Module):
         self.config, self.input_size = network.config, network.input_size
         self.encoder1, self.encoder2, self.encoder3 = network.encoder1, network.encoder2, network.encoder3
         self.encoder4, self.encoder5 = network.encoder4, network.encoder5
-        self.refinement5, self.mstm5 = network.decoder5
-        self.refinement4, self.mstm4 = network.decoder4
-        self.decoder3, self.decoder2, self.decoder1 = network.decoder3, network.decoder2, network.decoder1
+        C1, C2, C3, C4, _ = network.config.widths
+        self.refinement5, self.mstm5 = _split(network.decoder5[0], C4), network.decoder5[1]
+        self.refinement4, self.mstm4 = _split(network.decoder4[0], C3), network.decoder4[1]
+        self.decoder3, self.decoder2 = _split(network.decoder3, C2), _split(network.decoder2, C1)
+        self.decoder1 = network.decoder1
         self.head = network.head
         self.eval()
 
@@ -57,14 +60,15 @@ class InferenceTMUNet(nn.Module):
         return logits
 
 
+def _split(refinement: nn.Module, skip_channels: int) -> nn.Module:
+    if isinstance(refinement, DepthwiseSeparableConv):
+        return InferenceRefinement(refinement, skip_channels)
+    return InferenceConcatRefinement(refinement)
+
+
 def _decode(refinement: nn.Module, x: Tensor, skip: Tensor) -> Tensor:
-    """Upsample, concatenate, refine: (B, C, h, w) and the skip connection (B, C', H, W) -> (B, C', H, W)."""
-
-    def stage(x: Tensor, skip: Tensor) -> Tensor:
-        d: Tensor = refinement(torch.cat([upsample_like(x, skip), skip], 1))
-        return d
-
-    return run_tiled(stage, (x, skip), height=x.shape[2], scale=2, channels=x.shape[1], width=skip.shape[3])
+    """Upsample and refine: (B, C, h, w) and the skip connection (B, C', H, W) -> (B, C', H, W)."""
+    return run_tiled(refinement, (x, skip), height=x.shape[2], scale=2, channels=x.shape[1], width=skip.shape[3])
 
 
 def run_tiled(
