@@ -1,5 +1,11 @@
 """TF32 is allowed where it was asked for, and nowhere else."""
 
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy
+import openvino
+import openvino.opset13 as ops
 import pytest
 import torch
 
@@ -51,3 +57,15 @@ def test_tf32_is_refused_where_there_is_none() -> None:
     ):
         with pytest.raises(BackendError, check=coded("precision")):
             refuse()
+
+
+def test_openvino_computes_in_bfloat16_or_refuses(tmp_path: Path) -> None:
+    images = ops.parameter([1, 3, 32, 32], numpy.float32)
+    kernel = ops.constant(torch.rand(4, 3, 3, 3).numpy())
+    logits = ops.convolution(images, kernel, [1, 1], [1, 1], [1, 1], [1, 1])
+    openvino.save_model(openvino.Model([logits], [images]), tmp_path / "model.xml", compress_to_fp16=False)
+    capable = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    image = torch.rand(1, 3, 32, 32)
+    with nullcontext() if capable else pytest.raises(BackendError, check=coded("precision")):
+        lower = load("openvino", tmp_path / "model.xml", 1, "bfloat16")(image)
+        assert not torch.equal(lower, load("openvino", tmp_path / "model.xml", 1, "float32")(image))

@@ -139,8 +139,12 @@ def _openvino(file: Path, threads: int, precision: Precision) -> Session:
         "INFERENCE_NUM_THREADS": threads,
         "NUM_STREAMS": 1,
     }
+    core = openvino.Core()
+    if precision == "bfloat16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise BackendError(  # OpenVINO itself would compute in float32 and not say so
+            "openvino: this processor does not compute in bfloat16; take float32", code="precision"
+        )
     try:
-        core = openvino.Core()
         model = core.compile_model(core.read_model(file), "CPU", settings)
     except Exception as error:  # RuntimeError, or a class that is not public
         raise BackendError(
