@@ -22,6 +22,7 @@ MODULES = {
 
 # a package imports packages of an earlier line only
 ORDER = (
+    ("temporary",),
     ("text", "files", "labels", "memory", "versions", "progress", "visualize"),
     ("errors",),
     ("config", "extras", "device", "class_names", "fake_forward", "calibration"),

@@ -5,13 +5,12 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-_SHOWN = 20  # characters of a name in that of its temporary file; of four bytes each they still fit
+from tmunet.temporary import temporary_file
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -24,19 +23,13 @@ def write_bytes(path: Path, content: bytes) -> None:
 def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """Open a file to write piece by piece; it appears, whole, when the block ends, and not at all after an exception."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # not the whole name: a name of 255 bytes, which is legal, would become too long
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:_SHOWN]}.")
-    os.close(handle)
-    try:
-        with open(temporary, "w+b") as file:  # noqa: PTH123  # by its name as text, which tifffile asks the file for
+    with temporary_file(path) as temporary:
+        with open(str(temporary), "w+b") as file:  # noqa: PTH123  # by its name as text, which tifffile asks the file for
             yield file
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
 
 
 def _umask() -> int:

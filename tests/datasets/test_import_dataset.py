@@ -254,7 +254,7 @@ def test_a_full_disk_is_an_input_error_and_leaves_nothing(origin, tmp_path, monk
 
 
 def test_a_second_import_into_the_same_folder_does_not_mix_with_the_first(origin, tmp_path, monkeypatch):
-    """The second one removes the files of the first, which then stops instead of giving a part of the data set."""
+    """The one that ends first is whole, and the other stops."""
     expected = tree(run(origin, tmp_path / "whole").folder)
     real = build_module.write_card
 
@@ -265,13 +265,13 @@ def test_a_second_import_into_the_same_folder_does_not_mix_with_the_first(origin
         return real(*arguments)
 
     monkeypatch.setattr(build_module, "write_card", second)
-    with pytest.raises(InputError):
+    with pytest.raises(UsageError, check=coded("exists")):
         run(origin, tmp_path / "set")
     assert tree(tmp_path / "set") == expected
 
 
 def test_only_temporary_folders_of_the_same_destination_are_removed(origin, tmp_path):
-    names = (".tmunet-import-set-ab_12345", ".tmunet-import-set-b-ab_12345", ".tmunet-import-set-notes")
+    names = (".set.tmunet-ab_12345", ".set-b.tmunet-ab_12345", ".set.tmunet-notes")
     for name in names:
         (tmp_path / name / "dataset").mkdir(parents=True)
     run(origin, tmp_path / "set")

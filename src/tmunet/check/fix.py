@@ -1,7 +1,6 @@
 """Fix a data set: write a copy with everything repaired that can be repaired safely; the data set itself is only read."""
 
 import shutil
-import tempfile
 from collections.abc import Sequence, Set
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from tmunet.data.json_object import read_json_object
 from tmunet.data.split.splits import Split, read_split, write_split
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256, write_json, write_text
+from tmunet.temporary import temporary_folder
 from tmunet.text import pluralize
 
 NOTES = "FIXED.md"
@@ -77,9 +77,8 @@ def fix(report: CheckReport, destination: Path) -> Fixed:
             path=destination,
         )
     try:
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as temporary:
-            target = Path(temporary) / destination.name  # has the permissions of any new folder, unlike its parent
+        with temporary_folder(destination) as temporary:
+            target = temporary / destination.name  # has the permissions of any new folder, unlike its parent
             changes = tuple(_Copy(report, target).write())
             left = replace(check_dataset(target), folder=destination)
             write_text(target / NOTES, _notes(report, changes, left))

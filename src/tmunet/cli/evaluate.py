@@ -14,6 +14,7 @@ from tmunet.cli.score_table import score_table
 from tmunet.data.json_object import read_json_object
 from tmunet.errors import UsageError
 from tmunet.prediction.backends.names import THRESHOLD, TORCH, BackendName, Precision
+from tmunet.temporary import remove_leftovers
 
 if TYPE_CHECKING:
     from tmunet.data.dataset import Dataset
@@ -285,6 +286,7 @@ def _name(config: EvaluateConfig, data: str, threshold: float = THRESHOLD) -> st
 def refuse_other_scores(folder: Path, protocol: str, facts: Mapping[str, Any]) -> None:
     """Check that an existing folder holds scores of the same model, images and settings; only those are overwritten."""
     summary = folder / "summary.json"
+    remove_leftovers(folder)
     if not folder.exists() or (folder.is_dir() and {file.name for file in folder.iterdir()} <= {"per_image.csv"}):
         return  # interrupted before the summary was written
     content = read_json_object(summary) if summary.is_file() else {}

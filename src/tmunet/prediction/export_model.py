@@ -38,6 +38,7 @@ from tmunet.prediction.validate import (
     compare_masks,
     synthetic_images,
 )
+from tmunet.temporary import temporary_folder
 from tmunet.versions import versions
 from tmunet.visualize import color
 
@@ -149,9 +150,8 @@ def export_model(
         )
     packages = _require_packages(to, int8)
     config = replace(config, preprocess=replace(config.preprocess, size=side))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
-        folder = Path(temporary) / "export"
+    with temporary_folder(out) as temporary:
+        folder = temporary / "export"
         folder.mkdir()
         try:
             sizes = dynamic_sizes(trained.network) if size == ANY else None

@@ -35,6 +35,7 @@ from tmunet.prediction.mask_writers import MASK_WRITERS, PredictedImage
 from tmunet.prediction.pipeline import Stages
 from tmunet.prediction.predictor import Predictor
 from tmunet.progress import progress_bar
+from tmunet.temporary import remove_leftovers
 
 MANIFEST = "predictions.json"
 
@@ -149,6 +150,7 @@ def predict_files(
     MASK_WRITERS[mask_format].require()
     options = DicomOptions(mask_format, parse_window(window))
     check_inputs(images, options)
+    remove_leftovers(out)
     _check_manifest(out, predictor, command, {} if window == "file" else {"window": window})
     dicom = predict_dicom(predictor, images, out, options, overlays, batch_size, probabilities)
     classes = predictor.config.classes

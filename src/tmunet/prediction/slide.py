@@ -27,6 +27,7 @@ from tmunet.prediction.predictor import Model, Predictor
 from tmunet.prediction.slide_objects import SlideObject, find_objects
 from tmunet.prediction.tissue import find_tissue
 from tmunet.progress import progress_bar
+from tmunet.temporary import remove_leftovers
 
 _COLUMNS = ("object", "class", "area_px", "area_um2", "centroid_x_px", "centroid_y_px")
 
@@ -178,6 +179,7 @@ class _Work:
         """Predict all blocks with tissue that are not there; return their share of the slide."""
         places = self._tissue_blocks()
         self.folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(self.folder.parent)
         waiting = [place for place in places if not self._path(*place).exists()]
         with (
             progress_bar(total=len(waiting), desc="predict slide", unit="block") as bar,

@@ -27,6 +27,7 @@ from tmunet.prediction.calibrate import MIN_IMAGES, calibrate
 from tmunet.prediction.predictor import Predictor
 from tmunet.pretrained import load_pretrained
 from tmunet.progress import logger
+from tmunet.temporary import remove_leftovers
 from tmunet.text import pluralize
 from tmunet.training.activation_checkpointing import checkpoint_stages
 from tmunet.training.callbacks import MetricsLog, ProgressBar, Throughput
@@ -92,6 +93,7 @@ def resume(path: Path, epochs: int | None = None) -> RunFolder:
     """
     run = RunFolder(path)
     config = replace(run.read_config(), out=str(path))
+    remove_leftovers(path)
     run.check_settings(config)
     dataset = open_dataset(run.data(), run.split)
     if epochs is not None and epochs != config.epochs:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmunet.errors import TMUNetError
+from tmunet.temporary import temporary_folder
 from tmunet.video.ffmpeg import has_encoder, keep_times, require_program
 from tmunet.video.frame_reader import start_program
 
@@ -49,9 +50,7 @@ class FrameWriter:
         self._stack = contextlib.ExitStack()
 
     def __enter__(self) -> "FrameWriter":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix=f".{self.path.name}.", dir=self.path.parent)
-        self._temporary = Path(self._stack.enter_context(folder)) / self.path.name
+        self._temporary = self._stack.enter_context(temporary_folder(self.path)) / self.path.name
         self._log: IO[bytes] = self._stack.enter_context(tempfile.TemporaryFile())
         return self
 

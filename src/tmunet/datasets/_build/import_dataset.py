@@ -1,9 +1,6 @@
 """Build a data set folder: convert all cases in a temporary folder, then move it into place."""
 
 import os
-import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,9 +24,9 @@ from tmunet.datasets._build.slices import expand_slices
 from tmunet.datasets._build.source import SourceFiles, open_source
 from tmunet.errors import InputError, UsageError
 from tmunet.files import write_json, write_text
+from tmunet.temporary import remove_leftovers, temporary_folder
 
 _MAX_WORKERS = 8  # decoding is bound by the processor; more threads only take more memory
-_TEMPORARY = ".tmunet-import-"
 
 
 @dataclass(frozen=True)
@@ -109,28 +106,16 @@ def check_destination(destination: Path, location: Path) -> None:
 
 @contextmanager
 def _temporary_folder(destination: Path) -> Iterator[Path]:
-    """A folder on the file system of the destination; those that killed imports left are removed.
-
-    It is inside of a destination that exists, which may be a mount point, else beside it.
-    """
-    path, temporary = destination.resolve(), None
-    beside, inside = (path.parent, f"{_TEMPORARY}{path.name}-"), (path, _TEMPORARY)
+    """A folder on the file system of the destination: inside of one that exists, which may be a mount point, else beside it."""
+    path = destination.resolve()
     try:
-        for parent, prefix in (beside, inside):
-            for stale in parent.glob(f"{_TEMPORARY}*"):
-                if re.fullmatch(re.escape(prefix) + "[a-z0-9_]{8}", stale.name):  # as `mkdtemp` names it
-                    shutil.rmtree(stale, ignore_errors=True)
-        parent, prefix = inside if path.is_dir() else beside
-        parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        yield temporary
+        remove_leftovers(path.parent, path)
+        with temporary_folder(path / "dataset" if path.is_dir() else path) as temporary:
+            yield temporary
     except OSError as error:
         raise InputError(
             f"{error.filename or destination}: cannot be read or written: {error.strerror}. Check its permissions and the free "
             "disk, then run the same command again.", code="unwritable", path=error.filename or destination) from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _build(
