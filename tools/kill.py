@@ -75,8 +75,9 @@ def main() -> int:
 def page(times: int, seed: int, rows: list[str]) -> str:
     """The table as Markdown."""
     head = (
-        f"# Killed and run again\n\n`python tools/kill.py --times {times} --seed {seed}`: SIGKILL at a random moment\n"
-        "between the first file and the end, then the command that continues it. Equal: the same files with the same content as without a kill.\n\n"
+        f"# Killed and run again\n\n`python tools/kill.py --times {times} --seed {seed}`: SIGKILL at a random moment between the\n"
+        "first file and the end, then the command that continues it. Equal: the same files with the same content as without\n"
+        "a kill.\n\n"
     )
     return head + "| command | kills | equal |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
@@ -86,13 +87,13 @@ def faults(job: Job, times: int, draw: random.Random) -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="tmunet-kill-") as name:
         root = Path(name)
         job.prepare(root)
-        straight = root / "straight"
-        seconds, failed = run(job.start(root, straight), straight)
+        folder = root / "run"  # always the same, since some files state their path
+        seconds, failed = run(job.start(root, folder), folder)
         if failed:
             raise SystemExit(f"the undisturbed command failed:\n{failed}")
-        expected = tree(straight, job.leave_out)
+        expected = tree(folder, job.leave_out)
         for turn in range(times):
-            folder = root / "killed"
+            shutil.rmtree(folder)
             run(job.start(root, folder), folder, kill_after=draw.uniform(0, seconds))
             failed = ""
             if tree(folder, job.leave_out) != expected:  # else it had ended, and some commands refuse to overwrite
@@ -103,7 +104,6 @@ def faults(job: Job, times: int, draw: random.Random) -> Iterator[str]:
             elif found != expected:
                 differ = sorted(k for k in found.keys() | expected.keys() if found.get(k) != expected.get(k))
                 yield f"try {turn}: differ: {', '.join(differ[:5])}"
-            shutil.rmtree(folder)
 
 
 def run(words: list[str], folder: Path, kill_after: float | None = None) -> tuple[float, str]:
