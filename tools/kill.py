@@ -75,8 +75,8 @@ def main() -> int:
 def page(times: int, seed: int, rows: list[str]) -> str:
     """The table as Markdown."""
     head = (
-        f"# Killed and run again\n\n`python tools/kill.py --times {times} --seed {seed}`: SIGKILL at a random moment between the\n"
-        "first file and the end, then the command that continues it. Equal: the same files with the same content as without\n"
+        f"# Killed and run again\n\n`python tools/kill.py --times {times} --seed {seed}`: SIGKILL at a random moment between\n"
+        "the first file and the end, then the command that continues it. Equal: the same files with the same content as without\n"
         "a kill.\n\n"
     )
     return head + "| command | kills | equal |\n|---|---|---|\n" + "\n".join(rows) + "\n"
