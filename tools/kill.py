@@ -113,10 +113,10 @@ def run(words: list[str], folder: Path, kill_after: float | None = None) -> tupl
         Seconds from the first file to the end, and its output if it failed without being killed.
     """
     folder.mkdir(exist_ok=True)
-    before = set(folder.rglob("*"))
+    before = names(folder)
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(words, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, cwd=folder)
-        while process.poll() is None and set(folder.rglob("*")) == before:
+        while process.poll() is None and names(folder) == before:
             time.sleep(0.005)
         first = time.perf_counter()
         if kill_after is not None:
@@ -127,6 +127,11 @@ def run(words: list[str], folder: Path, kill_after: float | None = None) -> tupl
         code = process.wait()
         output.seek(0)
         return time.perf_counter() - first, output.read() if code and kill_after is None else ""
+
+
+def names(folder: Path) -> set[Path]:
+    """Paths of all files and folders below a folder, which may change meanwhile."""
+    return {Path(place, name) for place, folders, files in os.walk(folder) for name in folders + files}
 
 
 def tree(folder: Path, leave_out: tuple[str, ...]) -> dict[str, str]:
