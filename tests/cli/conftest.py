@@ -4,17 +4,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from torch import nn
 
 from tmunet.cli import main as main_module
 from tmunet.cli.main import show_error
 from tmunet.errors import TMUNetError
-from tmunet.macs import count_macs
 from tmunet.model import save_model
 
 from ..small_models import random_model
@@ -101,19 +99,3 @@ def model(tmp_path: Path) -> Path:
     trained = random_model()
     save_model(tmp_path / "model", trained.network, trained.config)
     return tmp_path / "model"
-
-
-@pytest.fixture(autouse=True, scope="session")
-def count_each_network_once() -> Iterator[None]:
-    """The MACs in reports are those of the same small networks again and again: two thirds of the time of `evaluate`."""
-    counted: dict[object, int] = {}
-
-    def count(network: nn.Module, *size: object) -> int:
-        key = (*size, *((name, tuple(value.shape)) for name, value in network.named_parameters()))
-        if key not in counted:
-            counted[key] = count_macs(network, *size)  # type: ignore[arg-type]
-        return counted[key]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tmunet.report.build.count_macs", count)
-        yield

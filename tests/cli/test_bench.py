@@ -68,7 +68,7 @@ def test_growth_stops_at_the_limit(tmunet: Run, tmp_path: Path) -> None:
 def test_options_bfloat16_and_a_reference_without_processes(tmunet: Run, tmp_path: Path) -> None:
     bare = "tmunet_t:mstm.xlstm=false,mstm.pooling=false,mstm.dwconv=false"
     words = ["--sizes", "64", "--batches", "1", "--rounds", "1", "--memory=false", "--precision", "bfloat16"]
-    answer = tmunet("bench", "tmunet_t", bare, *words, "--reference", bare, "--out", tmp_path)
+    answer = tmunet("bench", "ulite", bare, *words, "--reference", bare, "--out", tmp_path)
     assert answer.code == 0, answer.err
     full, without = json.loads((tmp_path / "bench.json").read_text())["measurements"]
     assert (without["network"], without["times_reference"]["median"]) == (bare, 1.0)
@@ -93,7 +93,7 @@ def test_a_network_whose_package_is_missing_is_left_out_of_all_and_an_error_by_n
     tmunet: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "monai.networks.nets", None)
-    monkeypatch.setattr("tmunet.registry.list_models", lambda: ("tmunet_t", "monai_segresnet"))
+    monkeypatch.setattr("tmunet.registry.list_models", lambda: ("ulite", "monai_segresnet"))
     words = ["--sizes", "64", "--batches", "1", "--rounds", "1", "--memory=false", "--out", tmp_path]
     named = tmunet("bench", "monai_segresnet", *words)
     assert (named.code, named.error) == (4, "missing-extra")

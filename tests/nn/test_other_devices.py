@@ -12,7 +12,9 @@ from torch.utils._pytree import tree_leaves
 from tmunet.errors import MissingExtraError
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.nn.xlstm import BidirectionalXLSTM
-from tmunet.registry import create_model, list_models
+from tmunet.registry import create_model
+
+from ..contract.test_networks import names
 
 READS = ("_local_scalar_dense", "nonzero")  # the CPU waits for a value, or for a shape that depends on values
 
@@ -41,7 +43,7 @@ def strays(network: nn.Module, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen.found
 
 
-@pytest.mark.parametrize("name", list_models())
+@pytest.mark.parametrize("name", names(narrow=False))
 def test_a_network_makes_no_tensor_on_the_cpu_and_reads_no_value(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         network = create_model(name)

@@ -225,10 +225,13 @@ def test_a_calibration_is_stored_by_evaluate_and_used_by_predict_and_export(make
         ).to_dict()
     )
     assert main([*words, "--calibrate", "--subset", "test"]) == 2
-    about = export_model(load_model(model), "torch", None, tmp_path / "export").folder / "model.json"
+    quick = bright_model()  # a TM-UNet is exported by the contract
+    stored = replace(quick, config=replace(quick.config, calibration=fitted))
+    about = export_model(stored, "torch", None, tmp_path / "export").folder / "model.json"
     assert json.loads(about.read_text("utf-8"))["calibration"]["images"] == 12
-    tuned = replace(trained.config, calibration=fitted, operating_point=OperatingPoint(0.3, 0.9, 0.8, 4, "d", "0" * 64))
-    about = export_model(replace(trained, config=tuned), "torch", None, tmp_path / "other").folder / "model.json"
+    point = OperatingPoint(0.3, 0.9, 0.8, 4, "d", "0" * 64)
+    tuned = replace(quick, config=replace(stored.config, operating_point=point))
+    about = export_model(tuned, "torch", None, tmp_path / "other").folder / "model.json"
     assert json.loads(about.read_text("utf-8"))["calibration"] is None  # fitted for masks of another threshold
 
 

@@ -25,7 +25,7 @@ from tmunet.prediction.operating_point import GRID, choose, dice_curve, tune_thr
 from tmunet.prediction.postprocess import choose_threshold
 from tmunet.prediction.predictor import Predictor
 
-from ..small_models import colored_model, random_model
+from ..small_models import bright_model, colored_model, random_model
 
 Make = Callable[..., Path]
 POINT = OperatingPoint(0.3, 0.9, 0.8, 4, "discs", "0" * 64)
@@ -114,7 +114,9 @@ def test_a_stored_threshold_is_used_by_predict_evaluate_and_export(
     manifest = json.loads((tmp_path / "masks" / "predictions.json").read_text("utf-8"))
     assert manifest["threshold"] == point.threshold
     assert main([*words, "--threshold", "0.9"]) == 3  # masks of another threshold
-    folder = export_model(load_model(model), "torch", None, tmp_path / "export").folder
+    quick = bright_model()  # a TM-UNet is exported by the contract
+    stored = replace(quick, config=replace(quick.config, operating_point=point))
+    folder = export_model(stored, "torch", None, tmp_path / "export").folder
     about = json.loads((folder / "model.json").read_text("utf-8"))
     assert (about["threshold"], about["operating_point"]["images"]) == (point.threshold, 3)
 

@@ -96,8 +96,15 @@ def validated(loss: float, dice: float) -> list[Validated]:
 SCRIPTED = {"average": [(3.0, 0.9), (1.0, 0.5), (2.0, 0.7)], "raw": [(2.5, 0.8), (1.5, 0.6), (0.5, 0.95)]}
 
 
-@pytest.mark.parametrize("exchanged", [False, True])
-@pytest.mark.parametrize("keep", ["val_dice", "val_loss"])
+@pytest.mark.parametrize(
+    ("keep", "exchanged"),
+    [
+        ("val_dice", False),
+        ("val_loss", True),
+        pytest.param("val_dice", True, marks=pytest.mark.slow),
+        pytest.param("val_loss", False, marks=pytest.mark.slow),
+    ],
+)
 def test_the_better_of_average_and_raw_weights_is_kept(
     keep: str, exchanged: bool, make_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,7 +69,7 @@ def test_a_factor_that_is_no_rate_is_refused(factor: float) -> None:
     assert caught.value.code == "value"
 
 
-@pytest.mark.parametrize("ema_decay", [None, 0.9])
+@pytest.mark.parametrize("ema_decay", [pytest.param(None, marks=pytest.mark.slow), 0.9])
 def test_frozen_statistics_stay_and_everything_else_learns(
     make_dataset: Make, tmp_path: Path, ema_decay: float | None
 ) -> None:

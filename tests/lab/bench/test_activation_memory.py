@@ -51,13 +51,13 @@ def test_shapes_keep_what_values_keep(name: str) -> None:
 
 
 def test_bfloat16_keeps_less() -> None:
-    network = create_model("tmunet_t")
+    network = create_model("ulite")
     full = activation_memory(network, (128, 128))
     assert full / 3 < activation_memory(network, (128, 128), bfloat16=True) < full
 
 
 def test_gradients_and_statistics_are_left_alone() -> None:
-    network = create_model("tmunet_t").eval()
+    network = create_model("ulite").eval()
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     activation_memory(network, (32, 32), batch=2)
     assert not network.training

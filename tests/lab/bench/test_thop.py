@@ -92,7 +92,7 @@ def test_the_tool_counts_the_same(name: str, expected: int) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("tmunet_t", 124_018_688),
+        pytest.param("tmunet_t", 124_018_688, marks=pytest.mark.slow),
         ("monai_basicunet", 5_534_908_416),
         ("monai_attentionunet", 3_608_563_712),
         ("monai_segresnet", 993_656_832),

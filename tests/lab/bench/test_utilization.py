@@ -8,12 +8,12 @@ from tmunet_lab.bench.workload import Conditions
 
 
 def test_every_prediction_says_its_share_and_no_training_does() -> None:
-    plan = MeasurePlan(sizes=(64,), batches=(1, 2), rounds=2, warm_up=0, reference="tmunet_t")
-    rows = measure(parse_model_specs(["tmunet_t"]), plan, Conditions(), None)
+    plan = MeasurePlan(sizes=(64,), batches=(1, 2), rounds=2, warm_up=0, reference="mkunet_t")
+    rows = measure(parse_model_specs(["mkunet_t"]), plan, Conditions(), None)
     assert all(row.utilization is not None and 0 < row.utilization < 1 for row in rows)
-    assert f"{rows[0].utilization:.0%}" in measurement_table(rows, "tmunet_t")
+    assert f"{rows[0].utilization:.0%}" in measurement_table(rows, "mkunet_t")
     (trained,) = measure(
-        parse_model_specs(["tmunet_t"]), MeasurePlan((64,), (2,), 1, 0, "tmunet_t"), Conditions(training=True), None
+        parse_model_specs(["mkunet_t"]), MeasurePlan((64,), (2,), 1, 0, "mkunet_t"), Conditions(training=True), None
     )
     assert trained.utilization is None
 
