@@ -197,6 +197,11 @@ def _tune(
             f"{config.model} is a packaged model, which all programs share: copy the folder {model} and tune the copy.",
             code="packaged",
         )
+    if config.model is not None and not Path(config.model).exists():
+        raise UsageError(
+            f"{config.model} lies in the cache of the Hugging Face Hub: copy the folder {model} and tune the copy.",
+            code="packaged",
+        )
     own = run is not None and run.split.is_file() and dataset.folder.resolve() == run.named_data().resolve()
     kept = read_json_object(run.split).get("test", []) if own and run is not None else []
     found = []

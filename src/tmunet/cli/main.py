@@ -24,6 +24,7 @@ VERBS = {
     "serve": "segment images over HTTP: POST /predict, and the Open Inference Protocol",
     "video": "segment a video, or a camera in real time",
     "export": "write a trained model for ONNX Runtime, OpenVINO or torch.export",
+    "push": "share a trained model on the Hugging Face Hub",
     "bench": "benchmark networks: parameters, MACs, latency, memory",
     "reproduce": "run the experiments of a table or figure of the paper",
     "nnunet": "train, predict and score nnU-Net on the same split, or export its raw data set",
