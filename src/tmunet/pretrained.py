@@ -74,9 +74,9 @@ LAYERS = {  # name in the file: name in an `MBConv`
 def load_pretrained(network: nn.Module, pretrained: str = "imagenet") -> dict[str, str]:
     """Load learned weights into a network, in place: "imagenet" into its encoder, or all weights of a trained model.
 
-    ImageNet weights are those of RGB images; all other weights of the network stay as they are. For C other channels each gets the
-    mean of the three kernels times 3 / C in the first convolution: the response to a gray image, the same in all channels, stays
-    as it was.
+    ImageNet weights are those of RGB images; all other weights of the network stay as they are. For C other channels each gets
+    the mean of the three kernels times 3 / C in the first convolution: the response to a gray image, the same in all channels,
+    stays as it was.
 
     Args:
         network: with an `EfficientNetLite` as its `encoder`, for "imagenet".

@@ -23,7 +23,7 @@ VERBS = {
     "predict": "predict the masks of images",
     "serve": "segment images over HTTP: POST /predict, and the Open Inference Protocol",
     "video": "segment a video, or a camera in real time",
-    "export": "write a trained model for ONNX Runtime, OpenVINO or torch.export",
+    "export": "write a trained model for ONNX Runtime, OpenVINO, torch.export or MONAI",
     "push": "share a trained model on the Hugging Face Hub",
     "bench": "benchmark networks: parameters, MACs, latency, memory",
     "reproduce": "run the experiments of a table or figure of the paper",
