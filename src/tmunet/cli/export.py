@@ -38,6 +38,10 @@ class ExportConfig:
 def run(arguments: Sequence[str]) -> int:
     """Export, validate against PyTorch, and print what was written."""
     config = parse(ExportConfig, arguments, "export", positional={"model": "run folder or model folder"})
+    if config.format == "bundle" and (config.size is not None or config.int8 is not None):
+        raise UsageError(
+            "Expected no --size nor --int8 with --format bundle: it has the size of training.", code="flags"
+        )
     prepare_process()
     from tmunet.model import load_model
     from tmunet.prediction.export_model import SCRIPT, export_model
@@ -52,10 +56,6 @@ def run(arguments: Sequence[str]) -> int:
     point = trained.config.operating_point
     threshold = "" if point is None else f"Threshold {point}.\n"
     if config.format == "bundle":
-        if config.size is not None or config.int8 is not None:
-            raise UsageError(
-                "Expected no --size nor --int8 with --format bundle: it has the size of training.", code="flags"
-            )
         print(
             f"Written: {out}. Checked against PyTorch: {_format_parity(_export_bundle(path, trained, out))}.\n{threshold}"
             f"Use it: cd {shlex.quote(str(out))} && python -m monai.bundle run --config_file configs/inference.json "
