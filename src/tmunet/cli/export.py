@@ -51,6 +51,8 @@ def run(arguments: Sequence[str]) -> int:
     trained = load_model(path)
     kind = config.format if config.int8 is None else f"{config.format}-int8"
     folder = (path.parent if path.is_file() else path).resolve()  # "." has no name
+    if not path.exists():  # a packaged model, or user/name: a folder `user` here would hide the one of the Hub
+        folder = Path(path.name).resolve()
     out = Path(config.out) if config.out else folder.with_name(f"{folder.name}-{kind}")
     images = [] if config.int8 is None else find_images([config.int8])
     point = trained.config.operating_point

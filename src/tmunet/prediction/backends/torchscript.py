@@ -19,8 +19,8 @@ class _EachImage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map images (B, C, S, S) to logits (B, K, S, S)."""
         found = []
-        for image in x.split(1):
-            found.append(self.graph(image))
+        for i in range(x.shape[0]):
+            found.append(self.graph(x[i : i + 1]))
         return torch.cat(found)
 
 
