@@ -44,6 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         )
     prepare_process()
     from tmunet.model import load_model
+    from tmunet.model_files import is_hub_name
     from tmunet.prediction.export_model import SCRIPT, export_model
     from tmunet.prediction.folder import find_images
 
@@ -51,7 +52,7 @@ def run(arguments: Sequence[str]) -> int:
     trained = load_model(path)
     kind = config.format if config.int8 is None else f"{config.format}-int8"
     folder = (path.parent if path.is_file() else path).resolve()  # "." has no name
-    if not path.exists():  # a packaged model, or user/name: a folder `user` here would hide the one of the Hub
+    if is_hub_name(path):  # a folder `user` here would hide user/name of the Hub
         folder = Path(path.name).resolve()
     out = Path(config.out) if config.out else folder.with_name(f"{folder.name}-{kind}")
     images = [] if config.int8 is None else find_images([config.int8])
