@@ -26,7 +26,7 @@ ORDER = (
     ("errors",),
     ("config", "extras", "device", "class_names", "fake_forward", "calibration"),
     ("nn", "losses", "metrics", "macs"),
-    ("model_files",),
+    ("machines", "model_files"),
     ("pretrained",),
     ("data", "registry"),
     ("formats",),
