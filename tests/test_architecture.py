@@ -34,6 +34,8 @@ ORDER = (
     ("model", "datasets", "check"),
     ("hub_card",),
     ("hub", "prediction"),
+    ("score_case",),
+    ("score_in_pool",),
     ("evaluation", "training", "video"),
     ("evaluate_predictions",),
     ("report", "api", "serving"),

@@ -207,7 +207,8 @@ class _Part:
 
 
 def _no_images(predictor: Predictor) -> _Part:
-    return _Part(*(DomainShift(predictor.config, predictor.tile_size) for _ in range(2)))
+    config, tile_size = predictor.config, predictor.tile_size
+    return _Part(DomainShift(config, tile_size), DomainShift(config, tile_size))
 
 
 def _predict_in_pool(pool: Pool, predictor: Predictor, writing: _Writing, images: Sequence[Path]) -> _Part:
