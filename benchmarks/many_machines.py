@@ -25,7 +25,7 @@ from tmunet.prediction.predictor import Predictor
 
 SAMPLE = Path(__file__).parents[1] / "src" / "tmunet" / "sample" / "images"
 WORKERS = (1, 2, 4)
-SECONDS = 8.0  # of sleep for each worker in a measurement
+SECONDS = 6.0  # of sleep for each worker in a measurement
 
 
 def measure_image() -> float:

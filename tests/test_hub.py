@@ -157,6 +157,7 @@ def test_a_network_starts_from_a_shared_model(hub: Hub, run: Path) -> None:
         create_model("tmunet_t", num_classes=4, pretrained="me/discs@v1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["me/nothing", "me/discs@v9"])
 def test_what_the_hub_does_not_have_is_no_model(hub: Hub, run: Path, name: str) -> None:
     assert push(run, "me/discs") == 0
@@ -164,6 +165,7 @@ def test_what_the_hub_does_not_have_is_no_model(hub: Hub, run: Path, name: str) 
         load_model(name)
 
 
+@pytest.mark.slow
 def test_a_repository_of_another_program_is_no_model(hub: Hub, run: Path) -> None:
     assert push(run, "me/discs") == 0
     there = hub.repositories["me/discs"]
@@ -172,6 +174,7 @@ def test_a_repository_of_another_program_is_no_model(hub: Hub, run: Path) -> Non
         load_model("me/discs")
 
 
+@pytest.mark.slow
 def test_weights_of_another_kind_are_refused(hub: Hub, run: Path) -> None:
     assert push(run, "me/discs") == 0
     there = hub.repositories["me/discs"]
@@ -189,6 +192,7 @@ def test_a_path_that_is_not_there_is_not_asked_of_the_hub(hub: Hub, run: Path, t
     assert hub.requests == []
 
 
+@pytest.mark.slow
 def test_without_the_right_to_write_the_error_says_so(hub: Hub, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "read")
     assert push(run, "me/discs") == 3
@@ -197,11 +201,12 @@ def test_without_the_right_to_write_the_error_says_so(hub: Hub, run: Path, monke
 
 def test_license_and_name_are_asked_for(run: Path) -> None:
     assert main(["push", str(run), "me/discs"]) == 2
-    for name in ("discs", "a/b/c", "me/discs@", "me/di scs"):
+    for name in ("discs", "a/b/c", "me/discs@", "me/di scs", "me/discs@../x", "me/..x"):
         with pytest.raises(UsageError, check=coded("hub-name")):
             parse_hub_name(name)
 
 
+@pytest.mark.slow
 def test_a_model_in_the_cache_of_the_hub_is_not_tuned(hub: Hub, run: Path, make_dataset: Callable[..., Path]) -> None:
     assert push(run, "me/discs@v1") == 0
     with pytest.raises(UsageError, check=coded("packaged")):

@@ -81,7 +81,7 @@ def read_scores(model: Path, weights_sha256: str) -> list[Score]:
                     summary["n"],
                     (dice["mean"], dice["low"], dice["high"]),
                     hd95["mean"],
-                    summary["unit"],
+                    summary.get("unit", "pixels"),
                 )
             )
     return found

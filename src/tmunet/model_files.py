@@ -14,7 +14,7 @@ from tmunet.extras import require
 
 WEIGHTS, CONFIG, CARD, FINGERPRINT = "model.safetensors", "config.json", "README.md", "training_fingerprint.json"
 
-_HUB_NAME = re.compile(r"(?P<repository>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[^\s@]+))?", re.ASCII)
+_HUB_NAME = re.compile(r"(?!.*\.\.)(?P<repository>\w[\w.-]*/\w[\w.-]*)(?:@(?P<revision>[^\s@]+))?", re.ASCII)
 
 
 @dataclass(frozen=True)

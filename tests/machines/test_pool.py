@@ -97,7 +97,7 @@ def test_findings_are_those_of_one_process(make_dataset: Callable[..., Path]) ->
     assert shared.to_dict() == alone.to_dict()
 
 
-@pytest.mark.parametrize("protocol", ["strict", "paper"])
+@pytest.mark.parametrize("protocol", ["strict", pytest.param("paper", marks=pytest.mark.slow)])
 def test_scores_are_those_of_one_process(model: Path, make_dataset: Callable[..., Path], protocol: str) -> None:
     dataset = open_dataset(make_dataset(train=1, val=1, test=6))
     words = (Predictor(model), dataset, "test", get_protocol(protocol))
@@ -136,6 +136,7 @@ def test_a_worker_with_other_weights_of_that_name_is_found(tmp_path: Path) -> No
         settings.create()
 
 
+@pytest.mark.slow
 def test_the_settings_of_a_predictor_are_kept(model: Path) -> None:
     made = Predictor(model, tta=True, threshold=0.3, keep="largest", fill_holes=True, min_size=7)
     found = PredictorSettings.of(made).create()
@@ -149,7 +150,10 @@ def test_a_disk_that_is_not_shared_is_named(tmp_path: Path) -> None:
         check_shared(tmp_path / "there")
 
 
-@pytest.mark.parametrize("verb", ["predict", "check", "evaluate"])
+@pytest.mark.parametrize(
+    "verb",
+    ["check", *(pytest.param(verb, marks=pytest.mark.slow) for verb in ("predict", "evaluate"))],
+)
 def test_both_or_nonsense_are_refused(
     verb: str, model: Path, make_dataset: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
