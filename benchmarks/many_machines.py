@@ -82,8 +82,8 @@ def main() -> None:
         "",
         f"`python benchmarks/many_machines.py --write benchmarks/many_machines.md`. An image of `nuclei-t` takes "
         f"{1000 * length:.0f} ms here; each is a sleep of that length. {platform.machine()}, {os.cpu_count()} cores, Python "
-        f"{platform.python_version()}, distributed {version('distributed')}; load average at the end: {os.getloadavg()[0]:.1f}; on a "
-        "busy machine the numbers are noise and lower ends.",
+        f"{platform.python_version()}, distributed {version('distributed')}; load average at the end: {os.getloadavg()[0]:.1f}; "
+        "on a busy machine the numbers are noise and lower ends.",
         "",
         "Efficiency: images a second, over those of as many workers without any overhead. The last column gives the scheduler",
         "single images that take no time: the most that it hands out.",
