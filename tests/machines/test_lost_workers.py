@@ -114,11 +114,9 @@ def test_a_part_that_kills_every_worker_ends_with_an_error(cluster: Any) -> None
             list(pool.map(_die_at_two, [1, 2, 3]))
 
 
-def test_an_error_of_ours_comes_back_as_it_is(cluster: Any, tmp_path: Path) -> None:
+def test_an_error_of_ours_comes_back_as_it_is(cluster: Any) -> None:
     with open_dask(cluster.scheduler_address) as pool, pytest.raises(UsageError, check=coded("two")):
         list(pool.map(_refuse_two, [1, 2, 3]))
-    with pytest.raises(UsageError, check=coded("two")):
-        list(SlurmPool({"cluster": "local", "timeout_min": 5}, tmp_path / "jobs").map(_refuse_two, [1, 2]))
 
 
 def test_without_scheduler_or_workers_the_error_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
