@@ -92,6 +92,12 @@ class InterruptedRunError(TMUNetError):
     code = "interrupted"
 
 
+class WorkerError(TMUNetError):
+    """Workers on other machines cannot be reached, or were lost again and again."""
+
+    code = "worker"
+
+
 class MissingExtraError(TMUNetError):
     """An optional package is not installed; the message names the extra that brings it."""
 

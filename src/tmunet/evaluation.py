@@ -21,18 +21,22 @@ from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
 from tmunet.data.io.images import check_range, to_channels
 from tmunet.data.parallel import MAX_WORKERS
 from tmunet.data.preprocess import resize_image, resize_mask
-from tmunet.data.reader import LoadedCase, map_cases
+from tmunet.data.reader import LoadedCase, map_cases, use_cases
 from tmunet.errors import DataError, InputError
 from tmunet.files import write_csv, write_json
-from tmunet.labels import IGNORE_LABEL
-from tmunet.metrics import METRICS, OBJECT_COLUMNS, UNSCORED, CaseScores, Presence, Protocol, Spacing, is_absent
+from tmunet.machines.pool import Pool
+from tmunet.metrics import METRICS, OBJECT_COLUMNS, CaseScores, Presence, Protocol, Spacing, is_absent
 from tmunet.metrics.failure_detection import detect_failures
 from tmunet.prediction.confidence import CONFIDENCE_COLUMNS, Confidence
 from tmunet.prediction.domain_shift import DomainShift
-from tmunet.prediction.pipeline import Prediction, Stages
+from tmunet.prediction.pipeline import Stages
 from tmunet.prediction.predictor import Predictor
 from tmunet.prediction.sliding_window import Size
 from tmunet.progress import progress_bar
+from tmunet.score_case import class_scores as class_scores
+from tmunet.score_case import predict_labels as predict_labels
+from tmunet.score_case import score_case as score_case
+from tmunet.score_in_pool import ScoredCase, score_in_pool
 from tmunet.text import pluralize
 
 IMAGES_AHEAD = 4  # of the network, prepared, and behind it, waiting to be scored
@@ -159,6 +163,7 @@ def evaluate(
     seed: int = 0,
     facts: Mapping[str, Any] | None = None,
     allow_train_images: bool = False,
+    pool: Pool | None = None,
 ) -> Evaluation:
     """Score a model on a subset of a data set. Each image is read once.
 
@@ -170,6 +175,7 @@ def evaluate(
         seed: of the bootstrap.
         facts: recorded with the scores, beside data, split and subset.
         allow_train_images: score images even if the model was trained or selected on them (data leakage).
+        pool: workers that read, predict and score, each a part of the images, and share the disk.
 
     Raises:
         InputError: the model's classes are not those of the data set, the subset is empty, all its pixels are ignored, or the
@@ -207,12 +213,29 @@ def evaluate(
                 scorer.add(loaded, spacings[index] if spacings else (1.0, 1.0))
             bar.update()
 
-        faults = map_cases(cases, dataset.info, score)
+        def take(_: int, found: ScoredCase) -> None:
+            bar.update()
+            if found.fault is not None:
+                raise InputError(found.fault)
+            shift.merge(found.shift)
+            images.add_hashed(found.image_sha256, found.mask)
+            elsewhere.append((found.scores, found.confidence))
+
+        elsewhere: list[tuple[dict[str, CaseScores], Confidence]] = []
+        if pool is None:
+            faults = map_cases(cases, dataset.info, score)
+        else:
+            faults = use_cases(
+                cases, dataset.info, score_in_pool(pool, predictor, dataset, cases, protocol, spacings), take
+            )
         if faults:
             raise DataError(str(dataset.folder), faults)
         shift.warn()
         check_contamination(dataset, subset, images.seen, known)
-        scores, confidences = scorer.finish()
+        if pool is None:
+            scores, confidences = scorer.finish()
+        else:
+            scores, confidences = [one for one, _ in elsewhere], [one for _, one in elsewhere]
     known_facts = {**images.facts(), **(facts or {})}
     return Evaluation.of(dataset, subset, protocol, scores, seed, known_facts, MM if spacings else PIXELS, confidences)
 
@@ -310,8 +333,11 @@ class ScoredImages:
 
     def add(self, loaded: LoadedCase) -> None:
         """Add one image, in the order of the cases."""
-        image = pixels_sha256(loaded.image)
-        self._digest.update(image.encode() + loaded.mask.tobytes())
+        self.add_hashed(pixels_sha256(loaded.image), loaded.mask)
+
+    def add_hashed(self, image: str, mask: NDArray[np.uint8]) -> None:
+        """Add the `pixels_sha256` of one image, and its mask (H, W), in the order of the cases."""
+        self._digest.update(image.encode() + mask.tobytes())
         if (side := self._side_of.get(image)) is not None:
             self.seen[side] += 1
 
@@ -322,82 +348,6 @@ class ScoredImages:
             "images_in_train": self.seen["train"],
             "images_in_val": self.seen["val"],
         }
-
-
-def score_case(
-    predictor: Predictor,
-    loaded: LoadedCase,
-    classes: Sequence[str],
-    protocol: Protocol,
-    spacing: Spacing = (1.0, 1.0),
-) -> tuple[dict[str, CaseScores], Confidence]:
-    """Score one image for each class of the data set without the background, at the size of the protocol; see `CaseScorer`.
-
-    Returns:
-        The scores by class, and the confidence of the mask.
-    """
-    image, mask = loaded.image, loaded.mask
-    if protocol.size is not None:
-        size = (protocol.size, protocol.size)
-        image, mask = resize_image(image, size), resize_mask(mask, size)
-    found = predict_case(predictor, image, loaded.mask.shape)
-    predicted = in_labels_of(found.mask, predictor.config.classes, classes)
-    return class_scores(mask, predicted, classes, protocol, mask.size / loaded.mask.size, spacing), found.confidence
-
-
-def predict_case(predictor: Predictor, image: NDArray[Any], own_size: tuple[int, ...]) -> Prediction:
-    """Predict an image, without warnings.
-
-    Args:
-        predictor: the model.
-        image: (H, W, C) values, at the size of the protocol.
-        own_size: height and width of the image in its file.
-    """
-    height, width = own_size
-    pixels = to_channels(image, predictor.config.preprocess.channels)
-    return predictor.pipeline([pixels], [(height, width)])[0]
-
-
-def predict_labels(
-    predictor: Predictor, image: NDArray[Any], classes: Sequence[str], own_size: tuple[int, ...]
-) -> NDArray[np.uint8]:
-    """Predict the mask (H, W) of an image in the labels of a data set, without warnings.
-
-    Args:
-        predictor: the model; `match_classes` has matched its classes with those of the data set.
-        image: (H, W, C) values, at the size of the protocol.
-        classes: of the data set.
-        own_size: height and width of the image in its file.
-    """
-    return in_labels_of(predict_case(predictor, image, own_size).mask, predictor.config.classes, classes)
-
-
-def class_scores(
-    reference: NDArray[np.uint8],
-    prediction: NDArray[np.uint8],
-    classes: Sequence[str],
-    protocol: Protocol,
-    magnification: float = 1.0,
-    spacing: Spacing = (1.0, 1.0),
-) -> dict[str, CaseScores]:
-    """Score labels (H, W) for each class without the background; ignored pixels count in neither mask.
-
-    `magnification` is the number of pixels of the masks for each pixel of the original image, `spacing` the (row, column)
-    distance of the masks' pixels.
-    """
-    valid = reference != IGNORE_LABEL
-    if not valid.any():
-        return dict.fromkeys(classes[1:], UNSCORED)
-    return {
-        name: protocol.score(
-            preds=(prediction == label) & valid,
-            target=(reference == label) & valid,
-            spacing=spacing,
-            magnification=magnification,
-        )
-        for label, name in enumerate(classes)
-        if label > 0
-    }
 
 
 def is_contaminated(subset: str, seen: Mapping[str, int]) -> bool:

@@ -7,8 +7,7 @@ from typing import Any
 
 import torch
 import yaml
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -19,6 +18,11 @@ from tmunet.errors import ModelError, UsageError
 from tmunet.files import write_bytes, write_json, write_text
 from tmunet.model_config import CARD, CONFIG, FINGERPRINT, WEIGHTS, ModelConfig, OperatingPoint, find_model, read_config
 from tmunet.nn.input_size import input_size_of
+from tmunet.pretrained import check_fit, read_weights
+
+TAGS = ("medical-imaging", "segmentation", "tm-unet")
+HEAD = f"library_name: tmunet\npipeline_tag: image-segmentation\ntags: [{', '.join(TAGS)}]"
+"""Metadata of a model card, in YAML."""
 
 
 @dataclass(frozen=True)
@@ -60,31 +64,37 @@ def serialize(network: nn.Module) -> bytes:
     return save(weights, metadata={"format": "pt"})
 
 
-def model_card(config: ModelConfig) -> str:
-    """Write the model card: Markdown with the YAML metadata of Hugging Face's hub."""
-    name, classes = config.model, config.classes
+def model_card(config: ModelConfig, head: str = HEAD, sections: str = "", name: str = "path/to/this/folder") -> str:
+    """Write the model card: Markdown with the YAML metadata of Hugging Face's hub.
+
+    Args:
+        config: of the model.
+        head: the metadata.
+        sections: further Markdown sections, before the limits.
+        name: by which the model is loaded.
+    """
+    labels = ", ".join(f"{i} = {c}" for i, c in enumerate(config.classes))
     facts = "\n".join(f"- {key.replace('_', ' ')}: {_fact(key, value)}" for key, value in config.provenance.items())
-    head = "library_name: tmunet\npipeline_tag: image-segmentation\ntags: [medical-imaging, segmentation, tm-unet]"
     return f"""---
 {head}
 ---
-# {name}: {", ".join(classes[1:])}
+# {config.model}: {", ".join(config.classes[1:])}
 
-A `{name}` network that labels each pixel of a 2D image as one of: {", ".join(f"{i} = {c}" for i, c in enumerate(classes))}.
+A `{config.model}` network that labels each pixel of a 2D image as one of: {labels}.
 Images are prepared as follows: {_inline_yaml(to_dict(config.preprocess))}.
 
 {_chosen(config)}## Use
 
 ```python
 from tmunet import Predictor
-mask = Predictor("path/to/this/folder")("image.png").mask
+mask = Predictor("{name}")("image.png").mask
 ```
 
 ## Where the weights come from
 
 {facts or "- nothing was recorded"}
 
-## Limits
+{sections}## Limits
 
 Research software, not a medical device. Scores hold for images like those it was trained on; look at results on your own
 images before you rely on them.
@@ -140,13 +150,8 @@ def load_model(path: Path | str) -> TrainedModel:
         raise ModelError(
             f"{folder / CONFIG}: {str(error).splitlines()[0]}", code="config", path=folder / CONFIG
         ) from None
-    try:
-        weights = load_file(folder / WEIGHTS)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(
-            f"{folder / WEIGHTS}: expected weights as safetensors, but: {error}", code="weights", path=folder / WEIGHTS
-        ) from None
-    _check_fit(folder, network.state_dict(), weights)
+    weights = read_weights(folder / WEIGHTS)
+    check_fit(folder / WEIGHTS, network.state_dict(), weights, CONFIG)
     network.load_state_dict(weights, assign=True)
     return TrainedModel(network.eval().requires_grad_(False), config, read_fingerprint(folder / FINGERPRINT))
 
@@ -169,17 +174,3 @@ def check_size(network: nn.Module, side: int, setting: str) -> None:
             f"the next is {sizes.nearest(side, side)[0]}.",
             code="size",
         )
-
-
-def _check_fit(folder: Path, expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> None:
-    def describe(tensors: Mapping[str, torch.Tensor], name: str) -> str:
-        return f"{list(tensors[name].shape)} {tensors[name].dtype}" if name in tensors else "nothing"
-
-    for name in sorted(expected.keys() | found.keys()):
-        if describe(expected, name) != describe(found, name):
-            raise ModelError(
-                f"{folder / WEIGHTS}: the tensor {name!r} does not fit {CONFIG}: "
-                f"expected {describe(expected, name)}, but found {describe(found, name)}.",
-                code="weights-fit",
-                path=folder / WEIGHTS,
-            )

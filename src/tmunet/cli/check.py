@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tmunet.cli.parser import parse
 from tmunet.cli.paths import check_output_path
@@ -21,6 +22,11 @@ class CheckConfig:
     """Write a copy with all safe fixes applied to this new folder, and check it."""
     html: str | None = None
     """Also write an HTML page of the findings with pictures, such as check.html."""
+    dask: str | None = None
+    """Decode the files with the workers of a Dask scheduler, such as tcp://head:8786, which share the disk; local: one worker a
+    core."""
+    slurm: dict[str, Any] | None = None
+    """Decode the files in jobs of a Slurm cluster, with these settings of submitit; its files go to DATA-jobs."""
     json: bool = False
     """Print JSON for machines."""
 
@@ -37,9 +43,12 @@ def run(arguments: Sequence[str]) -> int:
     from tmunet.check.fix import fix
     from tmunet.check.format import as_text, printable
     from tmunet.check.run import check_dataset
+    from tmunet.machines.pool import open_pool
 
     page = check_output_path(config.html, ".html", Path(config.data)) if config.html else None
-    report = check_dataset(Path(config.data), Path(config.split) if config.split else None)
+    folder = Path(config.data).absolute()
+    with open_pool(config.dask, config.slurm, folder.with_name(f"{folder.name}-jobs")) as pool:
+        report = check_dataset(Path(config.data), Path(config.split) if config.split else None, pool)
     fixed = fix(report, Path(config.fix)) if config.fix else None
     if page:
         from tmunet.report.check_page import write_check_page

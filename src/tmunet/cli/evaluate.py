@@ -29,6 +29,8 @@ OF_A_MODEL = (
     "tune_threshold",
     "calibrate",
     "allow_train_images",
+    "dask",
+    "slurm",
 )  # flags that do not go with --predictions
 
 
@@ -71,6 +73,10 @@ class EvaluateConfig:
     this threshold, tile size and tta."""
     seed: int = 0
     """Seed of the bootstrap intervals."""
+    dask: str | None = None
+    """Score with the workers of a Dask scheduler, such as tcp://head:8786, which share the disk; local: one worker a core."""
+    slurm: dict[str, Any] | None = None
+    """Score in jobs of a Slurm cluster, with these settings of submitit, such as '{slurm_partition: gpu, timeout_min: 60}'."""
     allow_train_images: bool = False
     """Score images even if the model was trained or selected on them (data leakage)."""
 
@@ -127,6 +133,7 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     from tmunet.data.dataset import open_dataset
     from tmunet.evaluation import evaluate
     from tmunet.files import sha256
+    from tmunet.machines.pool import open_pool
     from tmunet.metrics import get_protocol, mean_over_classes
     from tmunet.model_config import WEIGHTS, find_model
     from tmunet.prediction.predictor import Predictor
@@ -173,7 +180,10 @@ def evaluate_and_report(config: EvaluateConfig) -> Scored:
     settings = {name: facts[name] for name in compared}
     sides = {"split_sha256": dataset.split.sha256, "subset": config.side}
     refuse_other_scores(folder, protocol.name, settings | sides)
-    evaluation = evaluate(predictor, dataset, config.side, protocol, config.seed, facts, config.allow_train_images)
+    with open_pool(config.dask, config.slurm, folder.with_name(f"{folder.name}-jobs")) as pool:
+        evaluation = evaluate(
+            predictor, dataset, config.side, protocol, config.seed, facts, config.allow_train_images, pool
+        )
     refuse_other_scores(folder, protocol.name, {"images_sha256": evaluation.facts["images_sha256"]})
     evaluation.write(folder)
     metrics = run.metrics if run and run.metrics.is_file() else None
@@ -196,6 +206,11 @@ def _tune(
     if model.resolve().parent == packaged_model().resolve().parent:
         raise UsageError(
             f"{config.model} is a packaged model, which all programs share: copy the folder {model} and tune the copy.",
+            code="packaged",
+        )
+    if config.model is not None and not Path(config.model).exists():
+        raise UsageError(
+            f"{config.model} lies in the cache of the Hugging Face Hub: copy the folder {model} and tune the copy.",
             code="packaged",
         )
     own = run is not None and run.split.is_file() and dataset.folder.resolve() == run.named_data().resolve()

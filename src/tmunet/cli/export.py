@@ -1,4 +1,4 @@
-"""`tmunet export`: export a trained model to ONNX, OpenVINO or torch.export."""
+"""`tmunet export`: export a trained model to ONNX, OpenVINO, torch.export or a MONAI bundle."""
 
 import shlex
 from collections.abc import Sequence
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
-from tmunet.prediction.backends.names import ExportFormat, ExportSize
+from tmunet.errors import UsageError
+from tmunet.prediction.backends.names import ExportChoice, ExportSize
 from tmunet.text import pluralize
 
 if TYPE_CHECKING:
+    from tmunet.model import TrainedModel
     from tmunet.prediction.export_model import Exported
+    from tmunet.prediction.validate import Parity
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,9 @@ class ExportConfig:
 
     model: str
     """Run folder or model folder."""
-    format: ExportFormat = "onnx"
-    """onnx: for ONNX Runtime and others. openvino: for OpenVINO. torch: a torch.export program, without code of tmunet."""
+    format: ExportChoice = "onnx"
+    """onnx: for ONNX Runtime and others. openvino: for OpenVINO. torch: a torch.export program, without code of tmunet. bundle: a
+    MONAI bundle, which MONAI runs without tmunet."""
     size: ExportSize | None = None
     """Input size in pixels, or any: dynamic height and width; by default the input size of training."""
     int8: str | None = None
@@ -34,8 +38,13 @@ class ExportConfig:
 def run(arguments: Sequence[str]) -> int:
     """Export, validate against PyTorch, and print what was written."""
     config = parse(ExportConfig, arguments, "export", positional={"model": "run folder or model folder"})
+    if config.format == "bundle" and (config.size is not None or config.int8 is not None):
+        raise UsageError(
+            "Expected no --size nor --int8 with --format bundle: it has the size of training.", code="flags"
+        )
     prepare_process()
     from tmunet.model import load_model
+    from tmunet.model_files import is_hub_name
     from tmunet.prediction.export_model import SCRIPT, export_model
     from tmunet.prediction.folder import find_images
 
@@ -43,10 +52,19 @@ def run(arguments: Sequence[str]) -> int:
     trained = load_model(path)
     kind = config.format if config.int8 is None else f"{config.format}-int8"
     folder = (path.parent if path.is_file() else path).resolve()  # "." has no name
+    if is_hub_name(path):  # a folder `user` here would hide user/name of the Hub
+        folder = Path(path.name).resolve()
     out = Path(config.out) if config.out else folder.with_name(f"{folder.name}-{kind}")
     images = [] if config.int8 is None else find_images([config.int8])
     point = trained.config.operating_point
     threshold = "" if point is None else f"Threshold {point}.\n"
+    if config.format == "bundle":
+        print(
+            f"Written: {out}. Checked against PyTorch: {_format_parity(_export_bundle(path, trained, out))}.\n{threshold}"
+            f"Use it: cd {shlex.quote(str(out))} && python -m monai.bundle run --config_file configs/inference.json "
+            "--dataset_dir IMAGES --output_dir MASKS"
+        )
+        return 0
     done = export_model(trained, config.format, config.size, out, images)
     print(
         f"Written: {done.folder}. Checked against PyTorch: {_format_validation(done)}.\n"
@@ -55,10 +73,25 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _export_bundle(path: Path, trained: "TrainedModel", out: Path) -> "Parity":
+    """Write the bundle, with the scores of the model that `tmunet evaluate` left in its run folder."""
+    from tmunet.files import sha256
+    from tmunet.hub_card import read_scores
+    from tmunet.model_files import WEIGHTS, find_model
+    from tmunet.prediction.monai_bundle import export_bundle
+
+    model = find_model(path)
+    return export_bundle(trained, out, read_scores(model, sha256(model / WEIGHTS)))
+
+
+def _format_parity(parity: "Parity") -> str:
+    return f"logits within {parity.difference:.0e}, {parity.same_labels:.2%} of the labels equal"
+
+
 def _format_validation(done: "Exported") -> str:
     """Format the agreement with PyTorch."""
     if done.agreement is None:
-        return f"logits within {done.parity.difference:.0e}, {done.parity.same_labels:.2%} of the labels equal"
+        return _format_parity(done.parity)
     agreement = done.agreement
     return (
         f"in int8, {agreement.same_labels:.2%} of the labels equal and a Dice of {agreement.dice:.4f} between the masks "

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
@@ -73,6 +73,10 @@ class PredictConfig:
     images are read as whole slides then, also those that end in .tif."""
     slide_mpp: float | None = None
     """Slides: micrometers per pixel of the full resolution, for files that do not state them."""
+    dask: str | None = None
+    """Predict with the workers of a Dask scheduler, such as tcp://head:8786, which share the disk; local: one worker a core."""
+    slurm: dict[str, Any] | None = None
+    """Predict in jobs of a Slurm cluster, with these settings of submitit, such as '{slurm_partition: gpu, timeout_min: 60}'."""
     table: str | None = None
     """Also write a CSV file with a row for each object: area, centroid, axes, mean intensity; in mm too if every image file
     states its spacing."""
@@ -96,6 +100,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _predict(config: PredictConfig, words: Sequence[str], arguments: Sequence[str]) -> int:
     from tmunet.files import sha256
+    from tmunet.machines.pool import open_pool
     from tmunet.prediction.confidence_table import CONFIDENCE_FILE
     from tmunet.prediction.dicom_files import find_loops
     from tmunet.prediction.folder import find_images, predict_files
@@ -120,17 +125,19 @@ def _predict(config: PredictConfig, words: Sequence[str], arguments: Sequence[st
     predictor = _create_predictor(config, len(images))
     command = shlex.join(["tmunet", "predict", *arguments])
     out = Path(config.out)
-    outcome = predict_files(
-        predictor,
-        images,
-        out,
-        config.overlays,
-        config.batch_size,
-        config.probabilities,
-        command,
-        config.format,
-        config.window,
-    )
+    with open_pool(config.dask, config.slurm, out.with_name(f"{out.name}-jobs")) as pool:
+        outcome = predict_files(
+            predictor,
+            images,
+            out,
+            config.overlays,
+            config.batch_size,
+            config.probabilities,
+            command,
+            config.format,
+            config.window,
+            pool,
+        )
     classes = predictor.config.classes
     labels = (
         f"0 = {classes[0]}, 255 = {classes[1]}"

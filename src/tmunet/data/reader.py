@@ -1,8 +1,8 @@
 """Read and validate cases: image with mask, in threads, with every fault in one report."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +44,9 @@ class CaseError(DataError):
     def __init__(self, where: str, faults: Sequence[str], mask_values: MaskValueError | None = None) -> None:
         super().__init__(where, faults)
         self.mask_values = mask_values
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.where, self.faults, self.mask_values)
 
 
 def load_case(case: Case, info: DatasetInfo) -> LoadedCase:
@@ -95,6 +98,17 @@ def _load_arrays(case: Case, info: DatasetInfo) -> LoadedCase:
     return LoadedCase(pixels, labels)
 
 
+class HasLegend(Protocol):
+    """A case that was loaded: here, or by a worker that keeps its image."""
+
+    @property
+    def legend(self) -> Legend | None:
+        """Of the mask file, if it has a palette."""
+
+
+_Loaded = TypeVar("_Loaded", bound=HasLegend)
+
+
 def map_cases(
     cases: Sequence[Case],
     info: DatasetInfo,
@@ -113,9 +127,6 @@ def map_cases(
     Returns:
         Every fault, in the order of the cases; at the end, masks whose palettes contradict each other.
     """
-    faults: list[str] = []
-    legends = [] if legends is None else legends
-    reported = palette_faults(legends)
 
     def load(case: Case) -> LoadedCase | CaseError:
         try:
@@ -123,9 +134,31 @@ def map_cases(
         except CaseError as error:
             return error
 
+    return use_cases(cases, info, map_threaded(load, cases), use, legends)
+
+
+def use_cases(
+    cases: Sequence[Case],
+    info: DatasetInfo,
+    results: Iterable[_Loaded | CaseError],
+    use: Callable[[int, _Loaded], None],
+    legends: Legends | None = None,
+) -> list[str]:
+    """Call `use` with each case that was loaded without a fault, and return every fault; see `map_cases`.
+
+    Args:
+        cases: those that were loaded.
+        info: classes and ignore label of the masks.
+        results: of each case, in their order: the case, or its faults.
+        use: as for `map_cases`.
+        legends: as for `map_cases`.
+    """
+    faults: list[str] = []
+    legends = [] if legends is None else legends
+    reported = palette_faults(legends)
     wrong_values: list[MaskValueError] = []
     place = 0  # of the first of them among the faults
-    for index, loaded in enumerate(map_threaded(load, cases)):
+    for index, loaded in enumerate(results):
         if isinstance(loaded, CaseError):
             faults += [fault for fault in loaded.faults if fault != str(loaded.mask_values)]
             if loaded.mask_values is not None:

@@ -122,12 +122,14 @@ class PredictedDicom:
         done_before: number of those from a former call.
         faults: files that could not be predicted, and why.
         frames: number of frames of each file that could be read.
+        shift: of the frames that were predicted; the caller warns.
     """
 
     images: frozenset[Path]
     done_before: int = 0
     faults: list[str] = field(default_factory=list)
     frames: dict[Path, int] = field(default_factory=dict)
+    shift: DomainShift | None = None
 
 
 def predict_dicom(
@@ -163,8 +165,7 @@ def predict_dicom(
             predictions = predictor.pipeline([frame.pixels for frame in batch])
             for frame, prediction in zip(batch, predictions, strict=True):
                 work.keep(frame, prediction)
-    work.shift.warn()
-    return result
+    return replace(result, shift=work.shift)
 
 
 @dataclass

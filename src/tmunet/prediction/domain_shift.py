@@ -35,6 +35,11 @@ class DomainShift:
         self._sizes.append((image.shape[0], image.shape[1]))
         self._intensities[name] = Intensity.of(image)
 
+    def merge(self, other: "DomainShift") -> None:
+        """Add the images of another collection, such as of another worker."""
+        self._sizes += other._sizes
+        self._intensities |= other._intensities
+
     def warn(self) -> None:
         """Warn about images at another scale, mostly padding, or with another intensity range.
 

@@ -9,7 +9,7 @@ import os
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
@@ -26,6 +26,7 @@ from tmunet.data.parallel import MAX_WORKERS
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256, write_json
 from tmunet.formats.dicom_image import parse_window
+from tmunet.machines.pool import ONE_AT_A_TIME, Pool, check_shared, split_parts
 from tmunet.prediction.backends.names import MaskFormat
 from tmunet.prediction.confidence_table import write_confidence
 from tmunet.prediction.dicom_files import DicomOptions, check_inputs, predict_dicom
@@ -34,6 +35,7 @@ from tmunet.prediction.mask_files import write_overlay, write_probabilities
 from tmunet.prediction.mask_writers import MASK_WRITERS, PredictedImage
 from tmunet.prediction.pipeline import Stages
 from tmunet.prediction.predictor import Predictor
+from tmunet.prediction.predictor_settings import PredictorSettings
 from tmunet.progress import progress_bar
 from tmunet.temporary import remove_leftovers
 
@@ -119,6 +121,7 @@ def predict_files(
     command: str | None = None,
     mask_format: MaskFormat = "png",
     window: str = "file",
+    pool: Pool | None = None,
 ) -> PredictedFiles:
     """Write `out/NAME.png` for each image, each atomically; images whose mask is already there are skipped.
 
@@ -136,10 +139,12 @@ def predict_files(
         mask_format: a name in `tmunet.prediction.mask_writers.MASK_WRITERS`; segmentations are of DICOM images only, and outlines
             are files beside the masks.
         window: of gray DICOM images: "file", "full" or "CENTER,WIDTH".
+        pool: workers that predict, each a part of the images, and share the disk; images are named by their absolute paths then.
 
     Raises:
-        InputError: `out` holds other files or the masks of another model.
-        UsageError: `batch_size` is below 1.
+        InputError: `out` holds other files or the masks of another model, or a worker does not see it.
+        UsageError: `batch_size` is below 1, or workers cannot load the model.
+        WorkerError: workers were lost again and again.
         MissingExtraError: the format needs a package that is not installed.
 
     Warns:
@@ -148,19 +153,99 @@ def predict_files(
     if batch_size < 1:
         raise UsageError(f"Expected `batch_size` to be at least 1, but got {batch_size}.", code="value")
     MASK_WRITERS[mask_format].require()
+    images = images if pool is None else [image.absolute() for image in images]
     options = DicomOptions(mask_format, parse_window(window))
     check_inputs(images, options)
     remove_leftovers(out)
     _check_manifest(out, predictor, command, {} if window == "file" else {"window": window})
-    dicom = predict_dicom(predictor, images, out, options, overlays, batch_size, probabilities)
+    writing = _Writing(out.absolute(), overlays, probabilities, batch_size, mask_format, options)
+    done = (
+        _predict_part(predictor, writing, images)
+        if pool is None
+        else _predict_in_pool(pool, predictor, writing, images)
+    )
+    done.warn()
+    faults = (*done.faults, *done.dicom_faults)
+    rows = write_confidence(out, images, mask_format, done.frames)
+    write_json(out / MANIFEST, {**read_json_object(out / MANIFEST), "images": rows})
+    flagged = tuple(dict.fromkeys(row["image"] for row in rows if row["flags"]))
+    return PredictedFiles(len(images) - len(faults), done.done_before, faults, flagged)
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """What is written for each image, and where; pickled for workers."""
+
+    out: Path
+    overlays: bool
+    probabilities: bool
+    batch_size: int
+    mask_format: MaskFormat
+    dicom: DicomOptions
+
+
+@dataclass
+class _Part:
+    """What became of some images; those of several workers are merged in the order of the images."""
+
+    shift: DomainShift
+    dicom_shift: DomainShift
+    done_before: int = 0
+    faults: list[str] = field(default_factory=list)
+    dicom_faults: list[str] = field(default_factory=list)
+    frames: dict[Path, int] = field(default_factory=dict)
+
+    def merge(self, other: "_Part") -> None:
+        self.shift.merge(other.shift)
+        self.dicom_shift.merge(other.dicom_shift)
+        self.done_before += other.done_before
+        self.faults += other.faults
+        self.dicom_faults += other.dicom_faults
+        self.frames |= other.frames
+
+    def warn(self) -> None:
+        self.dicom_shift.warn()
+        self.shift.warn()
+
+
+def _no_images(predictor: Predictor) -> _Part:
+    config, tile_size = predictor.config, predictor.tile_size
+    return _Part(DomainShift(config, tile_size), DomainShift(config, tile_size))
+
+
+def _predict_in_pool(pool: Pool, predictor: Predictor, writing: _Writing, images: Sequence[Path]) -> _Part:
+    """Predict parts of the images on workers, which write the masks themselves; a part that is done again skips what is there."""
+    total, parts = _no_images(predictor), split_parts(images, pool.workers)
+    work = partial(_predict_as_worker, PredictorSettings.of(predictor), writing)
+    with progress_bar(total=len(images), desc="predict", unit="image") as bar:
+        for part, done in zip(parts, pool.map(work, parts), strict=True):
+            total.merge(done)
+            bar.update(len(part))
+    return total
+
+
+def _predict_as_worker(settings: PredictorSettings, writing: _Writing, images: Sequence[Path]) -> _Part:
+    check_shared(writing.out / MANIFEST)
+    with ONE_AT_A_TIME:
+        return _predict_part(settings.create(), writing, images)
+
+
+def _predict_part(predictor: Predictor, writing: _Writing, images: Sequence[Path]) -> _Part:
+    """Predict images in this process, and write their masks."""
+    out, mask_format, batch_size = writing.out, writing.mask_format, writing.batch_size
+    overlays, probabilities = writing.overlays, writing.probabilities
+    dicom = predict_dicom(predictor, images, out, writing.dicom, overlays, batch_size, probabilities)
     classes = predictor.config.classes
     waiting = [
         image
         for image in images
         if image not in dicom.images and not _is_done(out, image, classes, overlays, probabilities, mask_format)
     ]
-    faults: list[str] = []
-    shift = DomainShift(predictor.config, predictor.tile_size)
+    part = _no_images(predictor)
+    if dicom.shift is not None:
+        part.dicom_shift.merge(dicom.shift)
+    part.dicom_faults, part.frames = dicom.faults, dicom.frames
+    part.done_before = len(images) - len(waiting) - len(dicom.images) + dicom.done_before
 
     read = partial(_read, predictor.pipeline, out, prepare=predictor.tile_size is None)
     write = partial(_write, predictor.pipeline, out, overlays, probabilities, mask_format)
@@ -174,20 +259,14 @@ def predict_files(
             for image, future in zip(batch, current, strict=True):
                 found = future.result()
                 if isinstance(found, str):
-                    faults.append(found)
+                    part.faults.append(found)
                 else:
                     loaded[image] = found
-                    shift.add(str(image), found.pixels)
+                    part.shift.add(str(image), found.pixels)
             for ready in [list(loaded.items())] if predictor.tile_size is None else [[one] for one in loaded.items()]:
                 _predict_batch(predictor.pipeline, ready, write, workers)
             bar.update(len(batch))
-    shift.warn()
-    faults += dicom.faults
-    done_before = len(images) - len(waiting) - len(dicom.images) + dicom.done_before
-    rows = write_confidence(out, images, mask_format, dicom.frames)
-    write_json(out / MANIFEST, {**read_json_object(out / MANIFEST), "images": rows})
-    flagged = tuple(dict.fromkeys(row["image"] for row in rows if row["flags"]))
-    return PredictedFiles(len(images) - len(faults), done_before, tuple(faults), flagged)
+    return part
 
 
 class _Workers:

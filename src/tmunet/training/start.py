@@ -4,7 +4,6 @@ import hashlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 from tmunet.config import to_dict
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint
-from tmunet.errors import ModelError, TMUNetWarning, UsageError
+from tmunet.errors import TMUNetWarning, UsageError
 from tmunet.model import TrainedModel, load_model, serialize
 from tmunet.model_config import ModelConfig
 from tmunet.pretrained import adapt_channels
@@ -45,24 +44,13 @@ class Transfer:
 
 
 def load_start(name: str) -> TrainedModel:
-    """Load a packaged model by its name, a run or model folder, or a model of the Hugging Face Hub ("owner/name").
+    """Load a packaged model by its name, a run or model folder, or a model of the Hugging Face Hub ("user/name@revision").
 
     Raises:
         ModelError: there is no such model.
         MissingExtraError: it is neither a folder nor a packaged model, and huggingface_hub is not installed.
     """
-    on_hub = name.count("/") == 1 and not name.startswith((".", "/")) and not Path(name).exists()
-    if not on_hub:
-        return load_model(name)
-    from tmunet.hub import HubModel
-
-    try:
-        return HubModel.from_pretrained(name).trained
-    except (OSError, ValueError) as error:  # no such repository, no connection
-        raise ModelError(
-            f"{name}: expected a model folder, or a model on the Hugging Face Hub, but: {str(error).splitlines()[0]}",
-            code="no-model",
-        ) from error
+    return load_model(name)
 
 
 def start_settings(name: str) -> dict[str, Any]:

@@ -7,8 +7,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from tmunet.errors import UsageError
-from tmunet.extras import require
+from tmunet.machines.slurm_pool import cancel_jobs, slurm_executor
 from tmunet_lab.experiments.processes import ProcessGroup
 from tmunet_lab.experiments.runner import ExecutionStatus, RunOutcome, Watch, execute_run
 from tmunet_lab.experiments.runs import PlannedRun, RunKey
@@ -34,10 +33,10 @@ def submit_runs(
         UsageError: there is no such cluster here, or no such setting.
         KeyboardInterrupt: after the jobs were cancelled.
     """
-    require("submitit", extra="cluster")
+    executor = slurm_executor(settings, folder)
     from submitit.helpers import as_completed
 
-    jobs = _executor(settings, folder).map_array(execute_as_job, runs)
+    jobs = executor.map_array(execute_as_job, runs)
     run_of = {job.job_id: run for job, run in zip(jobs, runs, strict=True)}
     for run in runs:
         watch(run, None)
@@ -48,9 +47,9 @@ def submit_runs(
             outcomes[run.key] = _outcome(job)
             watch(run, outcomes[run.key])
     except TimeoutError:
-        _cancel(jobs)
+        cancel_jobs(jobs)
     except BaseException:
-        _cancel(jobs)
+        cancel_jobs(jobs)
         raise
     return {run.key: outcomes.get(run.key, RunOutcome(ExecutionStatus.STOPPED, 0.0)) for run in runs}
 
@@ -65,21 +64,6 @@ def execute_as_job(run: PlannedRun) -> RunOutcome:
     return execute_run(run, environment, processes)
 
 
-def _executor(settings: Mapping[str, Any], folder: Path) -> Any:
-    from submitit import AutoExecutor
-
-    parameters = dict(settings)
-    cluster = parameters.pop("cluster", "slurm")
-    try:
-        executor = AutoExecutor(folder=folder, cluster=cluster)
-        executor.update_parameters(**parameters)
-    except Exception as error:  # of many kinds, from asserts to missing programs
-        raise UsageError(
-            f"slurm: submitit does not take these settings on this machine: {error}", code="slurm"
-        ) from None
-    return executor
-
-
 def _outcome(job: Any) -> RunOutcome:
     from submitit.core.utils import UncompletedJobError
 
@@ -89,9 +73,3 @@ def _outcome(job: Any) -> RunOutcome:
         reason = f"job {job.job_id} ended without a result ({job.state}). See {job.paths.stderr}"
         return RunOutcome(ExecutionStatus.FAILED, 0.0, reason, type(error).__name__)
     return outcome
-
-
-def _cancel(jobs: Sequence[Any]) -> None:
-    for job in jobs:
-        if not job.done():
-            job.cancel(check=False)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +34,12 @@ class MaskValueError(InputError):
 
     def __init__(self, path: Path, counts: Counts, classes: Sequence[str], ignore_label: int | None) -> None:
         self.counts = counts
+        self._arguments = (path, counts, classes, ignore_label)
         expected, hint = expected_values(classes, ignore_label), advice(counts, classes, ignore_label)
         super().__init__(f"{path}: expected {expected}, but found {histogram(counts)}. {hint}", path=path)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._arguments
 
 
 def read_mask(path: Path, classes: Sequence[str], ignore_label: int | None = None) -> NDArray[np.uint8]:
