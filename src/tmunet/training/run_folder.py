@@ -24,7 +24,9 @@ _PLACE = {"data": "", "out": None, "split": None, "device": "auto", "devices": 1
 
 
 def _settings_sha256(config: TrainConfig) -> str:
-    return hashlib.sha256(to_yaml(replace(config, **_PLACE)).encode()).hexdigest()  # type: ignore[arg-type]
+    settings = to_yaml(replace(config, minutes=None, **_PLACE))  # type: ignore[arg-type]
+    # a run holds the epochs; runs that began before there was such a setting can be resumed
+    return hashlib.sha256(settings.replace("\nminutes: null\n", "\n", 1).encode()).hexdigest()
 
 
 class RunFolder:
