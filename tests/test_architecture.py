@@ -32,6 +32,7 @@ ORDER = (
     ("model_card", "model_config"),
     ("model", "datasets", "check"),
     ("hub", "prediction"),
+    ("transfer",),
     ("evaluation", "training", "video"),
     ("evaluate_predictions",),
     ("report", "api", "serving"),

@@ -40,10 +40,11 @@ from tmunet.training.data_checks import (
 )
 from tmunet.training.module import SegmentationModule
 from tmunet.training.run_folder import RunFolder
-from tmunet.training.start import load_start, merge_start, start_that_is_better, transfer, warn_known_to_start
+from tmunet.training.start import merge_start, start_that_is_better, warn_known_to_start
 from tmunet.training.time_budget import describe_plan, fit_into, measure_speed
 from tmunet.training.train_config import TrainConfig
 from tmunet.training.trainer import build_trainer
+from tmunet.transfer import load_start, transfer
 
 VALIDATION_BATCH = 8  # images; validation keeps no gradients, so its batch only has to be cheap
 

@@ -134,7 +134,9 @@ class TrainConfig:
         if self.minutes is not None and not 0 < self.minutes < math.inf:
             raise ValueError(f"Expected `minutes` to be above 0, but got {self.minutes}.")
         if self.minutes is not None and self.devices * self.nodes > 1:
-            raise ValueError(f"Expected `epochs` for {self.devices * self.nodes} devices: `minutes` are measured on one.")
+            raise ValueError(
+                f"Expected `epochs` for {self.devices * self.nodes} devices: `minutes` are measured on one."
+            )
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"Expected `seed` to be from 0 to {2**32 - 1}, but got {self.seed}.")
         if self.batch_size % (self.devices * self.nodes):
