@@ -154,8 +154,8 @@ class RunFolder:
         if begun is not None and begun != _settings_sha256(config):
             raise UsageError(
                 f"{self.config}: was edited since the run began, but its learning rates and its optimizer belong to the old "
-                "settings. Put it back, or start a new run with these settings: tmunet train --recipe "
-                f"{shlex.quote(str(self.config))} --out NEW",
+                "settings. Put it back, or start a new run in another folder, --out NEW, with the new settings as flags or in a "
+                "recipe of your own.",
                 code="settings-changed",
                 path=self.config,
             )
