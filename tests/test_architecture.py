@@ -37,6 +37,7 @@ ORDER = (
     ("hub", "prediction"),
     ("score_case",),
     ("score_in_pool",),
+    ("transfer",),
     ("evaluation", "training", "video"),
     ("evaluate_predictions",),
     ("report", "api", "serving"),

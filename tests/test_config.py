@@ -222,6 +222,7 @@ def test_the_recipe_paper_is_the_paper_and_nothing_else() -> None:
         "seed": 0,
         "preprocess": {"size": 512, "channels": 3, "normalize": "imagenet"},
         "epochs": 200,
+        "minutes": None,
         "batch_size": 16,
         "loss": {"cross_entropy": 2.0, "dice": 1.0},
         "optimizer": {

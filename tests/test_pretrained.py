@@ -86,13 +86,17 @@ def test_only_the_encoder_is_loaded_and_the_origin_is_told() -> None:
     assert origin["first_convolution"] != load_pretrained(create_model("tmunet_lite0"))["first_convolution"]
 
 
-@pytest.mark.parametrize(
-    ("name", "weights"), [("unet", "imagenet"), ("tmunet_t", "imagenet"), ("tmunet_lite0", "coco")]
-)
-def test_weights_that_there_are_not_are_a_usage_error(name: str, weights: str) -> None:
+@pytest.mark.parametrize("name", ["unet", "tmunet_t"])
+def test_networks_without_imagenet_weights_are_a_usage_error(name: str) -> None:
     with pytest.raises(UsageError) as caught:
-        create_model(name, pretrained=weights)
+        create_model(name, pretrained="imagenet")
     assert caught.value.code == "pretrained"
+
+
+def test_weights_of_no_known_name_are_a_model_that_there_is_not() -> None:
+    with pytest.raises(ModelError) as caught:
+        create_model("tmunet_lite0", pretrained="coco")
+    assert caught.value.code == "no-model"
 
 
 def test_without_the_package_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,11 +40,12 @@ def train(
         ignore_label: 255 if masks of a Dataset mark pixels to ignore with it.
         recipe: name or YAML file of the recipe that the other settings start from.
         settings: fields of `TrainConfig`, those of its parts nested (``optimizer={"learning_rate": 1e-3}``), dotted, or
-            plain where only one part has such a field (``learning_rate=1e-3``). ``from_="nuclei-t"`` starts from a trained model.
+            plain where only one part has such a field (``learning_rate=1e-3``). ``from_="nuclei-t"`` starts from a trained model,
+            and ``minutes=6`` sizes the training by time instead of ``epochs``.
 
     Raises:
-        UsageError: an unknown setting or a value that does not fit, the run folder exists already, or `val`, `classes` or
-            `ignore_label` beside a folder, whose files say them.
+        UsageError: an unknown setting or a value that does not fit, `epochs` beside `minutes`, the run folder exists already, or
+            `val`, `classes` or `ignore_label` beside a folder, whose files say them.
         DataError: all faults of the data set, before the first epoch.
     """
     from tmunet.data.item_dataset import IN_MEMORY, dataset_of_items
@@ -58,6 +59,8 @@ def train(
             f"Expected no {' nor '.join(given)} beside the folder {data}: its split and its dataset.json say it.",
             code="value",
         )
+    if settings.get("minutes") is not None and settings.get("epochs") is not None:
+        raise UsageError("Expected either `minutes` or `epochs`, but got both.", code="value")
     plain = {name: fspath(value) if isinstance(value, PathLike) else value for name, value in settings.items()}
     where = fspath(data) if isinstance(data, str | PathLike) else IN_MEMORY
     nested = nest(TrainConfig, {**plain, "data": where, "recipe": recipe}, "tmunet.train")

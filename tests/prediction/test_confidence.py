@@ -76,6 +76,19 @@ def test_the_agreement_of_several_models_is_that_of_their_masks(noise: Draw) -> 
     assert Predictor(models)(image).confidence.agreement == pytest.approx(worst_dice(masks))
 
 
+def test_settings_that_a_calibration_was_not_fitted_with_are_said() -> None:
+    trained = random_model()
+    assert Predictor(trained).missing_calibration() is None  # was never calibrated
+    calibrated = replace(trained, config=replace(trained.config, calibration=FIT))
+    assert Predictor(calibrated).missing_calibration() is None
+    for settings, word in (({"tta": True}, "tta"), ({"threshold": 0.3}, "threshold"), ({"tile_size": 32}, "tile_size")):
+        said = Predictor(calibrated, **settings).missing_calibration()  # type: ignore[arg-type]
+        assert said is not None
+        assert [name for name in ("tta", "threshold", "tile_size") if f"{name} " in said] == [word]
+    assert Predictor([calibrated, trained]).missing_calibration() is not None
+    assert Predictor([trained, trained]).missing_calibration() is None
+
+
 def test_a_calibration_holds_for_its_own_settings(noise: Draw) -> None:
     trained = random_model()
     trained = replace(trained, config=replace(trained.config, calibration=FIT))

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import tifffile
 from PIL import Image
 
 from tmunet.cli.main import main
+from tmunet.files import write_json
 from tmunet.model import save_model
 from tmunet.prediction.mask_files import write_mask
 from tmunet.prediction.object_table import IN_MM, IN_PIXELS, measure_objects, write_object_table
@@ -88,6 +90,45 @@ def test_units_are_mm_only_if_every_image_says_so(tmp_path: Path, all_know: bool
     assert list(rows[0]) == [*IN_PIXELS, *(IN_MM if all_know else ())]
     if all_know:
         assert float(rows[1]["area_mm2"]) == pytest.approx(8 * 0.5 * 0.25)  # 2 pixels a mm across, 4 down
+
+
+def test_the_spacing_of_dataset_json_counts_and_may_not_contradict_a_file(
+    make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    data, model = make_dataset(train=2, val=0, test=0), tmp_path / "model"
+    random = random_model()
+    save_model(model, random.network, random.config)
+    tifffile.imwrite(
+        data / "images" / "case1.tif",
+        np.zeros((48, 48), np.uint8),
+        imagej=True,
+        resolution=(2, 4),
+        metadata={"unit": "mm"},
+    )
+    (data / "images" / "case1.png").unlink()
+    words = [
+        "predict",
+        str(data / "images"),
+        "-m",
+        str(model),
+        "-o",
+        str(tmp_path / "out"),
+        "--table",
+        str(tmp_path / "o.csv"),
+    ]
+    for spacing, code, unit in (({"case0": [0.5, 0.25]}, 0, IN_MM), ({}, 0, ()), ({"case1": [0.5, 0.5]}, 3, None)):
+        write_json(data / "dataset.json", {"spacing_mm": spacing})
+        assert main(words) == code
+        if unit is None:
+            assert not (tmp_path / "o.csv").exists()
+            continue
+        with (tmp_path / "o.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert list(rows[0]) == [*IN_PIXELS, *unit]
+        if unit:
+            assert float(rows[0]["area_mm2"]) == pytest.approx(int(rows[0]["area_px"]) * 0.125)
+        shutil.rmtree(tmp_path / "out")
+        (tmp_path / "o.csv").unlink()
 
 
 def test_the_command_writes_the_table_of_what_it_predicted_and_the_probabilities(

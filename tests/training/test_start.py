@@ -14,9 +14,11 @@ from tmunet.data.fingerprint import pixels_sha256
 from tmunet.data.io.images import read_image
 from tmunet.errors import ModelError, TMUNetWarning, UsageError
 from tmunet.model import load_model, save_model
+from tmunet.registry import create_model
 from tmunet.training.fit import resume
 from tmunet.training.run_folder import RunFolder
-from tmunet.training.start import LEARNING_RATE, load_start, start_that_is_better, transfer
+from tmunet.training.start import LEARNING_RATE, start_that_is_better
+from tmunet.transfer import load_start, transfer
 
 from ..coded_errors import coded
 from ..small_models import THREE, random_model
@@ -149,3 +151,22 @@ def test_a_loaded_model_can_be_trained_on() -> None:
     network = random_model().network.requires_grad_(True).train()
     network(torch.randn(2, 3, 32, 32)).mean().backward()
     assert all(p.grad is not None for p in network.parameters() if p.requires_grad)
+
+
+@torch.no_grad()
+def test_create_model_takes_weights_as_a_training_does(tmp_path: Path) -> None:
+    start = random_model()
+    save_model(tmp_path / "start", start.network, start.config)
+    name, image = str(tmp_path / "start"), torch.randn(1, 3, 32, 32)
+    assert torch.equal(create_model("tmunet_t", pretrained=name).eval()(image), start.network(image))
+    target = random_model(THREE, channels=5)
+    found = transfer(target.network, target.config, start)
+    network = create_model("tmunet_t", in_channels=5, num_classes=3, pretrained=name)
+    for key, tensor in network.state_dict().items():
+        assert key in found.head or torch.equal(tensor, target.network.state_dict()[key]), key
+    assert create_model("tmunet_t", num_classes=2, pretrained=name).eval()(image).shape == (1, 2, 32, 32)
+    for given, settings in (("tmunet_s", {}), ("tmunet_t", {"layers": 2})):
+        with pytest.raises(UsageError, check=coded("other-network")):
+            create_model(given, pretrained=name, **settings)
+    with pytest.raises(ModelError, check=coded("no-model")):
+        create_model("tmunet_t", pretrained="no-such-model")

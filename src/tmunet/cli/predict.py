@@ -78,8 +78,8 @@ class PredictConfig:
     slurm: dict[str, Any] | None = None
     """Predict in jobs of a Slurm cluster, with these settings of submitit, such as '{slurm_partition: gpu, timeout_min: 60}'."""
     table: str | None = None
-    """Also write a CSV file with a row for each object: area, centroid, axes, mean intensity; in mm too if every image file
-    states its spacing."""
+    """Also write a CSV file with a row for each object: area, centroid, axes, mean intensity; in mm too if the
+    spacing of every image is stated, by its file or the dataset.json of its data set."""
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -99,6 +99,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _predict(config: PredictConfig, words: Sequence[str], arguments: Sequence[str]) -> int:
+    from tmunet.data.case_spacing import spacing_of_files
     from tmunet.files import sha256
     from tmunet.machines.pool import open_pool
     from tmunet.prediction.confidence_table import CONFIDENCE_FILE
@@ -117,6 +118,8 @@ def _predict(config: PredictConfig, words: Sequence[str], arguments: Sequence[st
             + (f"--format {config.format}." if config.format in DICOM_FORMATS else f"a loop: {find_loops(images)[0]}."),
             code="flags",
         )
+    if config.table is not None:
+        spacing_of_files(images)  # what contradicts is said before the first mask
     if not config.model:
         print(
             f"No model was named: using {DEFAULT_MODEL}, trained on nuclei. Name yours with -m.",
@@ -144,6 +147,8 @@ def _predict(config: PredictConfig, words: Sequence[str], arguments: Sequence[st
         if len(classes) == 2 and config.format not in DICOM_FORMATS
         else ", ".join(f"{i} = {c}" for i, c in enumerate(classes))
     )
+    if (advice := predictor.missing_calibration()) is not None:
+        print(f"No Dice is expected: {advice}", file=sys.stderr)
     before = f" ({outcome.done_before} from before)" if outcome.done_before else ""
     print(f"{outcome.done} of {len(images)} masks{before} in {config.out}: {labels}")
     if predictor.postprocess.threshold != THRESHOLD:

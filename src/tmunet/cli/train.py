@@ -34,6 +34,10 @@ def run(arguments: Sequence[str]) -> int:
                 code="flags",
             )
     else:
+        if value_of("--minutes", arguments) is not None and (epochs is not None or folds is not None):
+            raise UsageError(
+                "Expected either --minutes or --epochs, which --folds needs: each fold trains as many.", code="flags"
+            )
         recipe = value_of("--recipe", arguments) or TrainConfig.recipe
         settings = read_recipe(recipe)
         from_mapping(TrainConfig, {**settings, "data": "the recipe alone"}, where=recipe)

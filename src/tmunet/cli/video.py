@@ -28,7 +28,8 @@ class VideoConfig:
     labels: str | None = None
     """Also write the labels 0, 1, ... of each frame as a lossless video: .mkv, codec FFV1, gray."""
     csv: str | None = None
-    """Also write a CSV file with a row for every frame: time, predicted or dropped, latency, pixels of each class."""
+    """Also write a CSV file with a row for every frame: time, predicted or dropped, latency, pixels of each class,
+    confidence of the mask."""
     json: str | None = None
     """Also write counts of frames and percentiles of the latency as JSON."""
     real_time: bool = False

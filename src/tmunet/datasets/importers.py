@@ -22,6 +22,8 @@ _MODULES = {
     "BUSI": "busi",
     "DSB2018": "dsb2018",
     "Kvasir-SEG": "kvasir_seg",
+    "ISIC2016": "isic2016",
+    "ISIC2017": "isic2017",
     "ISIC2018": "isic2018",
     "GlaS": "glas",
     "DRIVE": "retina:plan_drive:DRIVE",

@@ -1,11 +1,7 @@
 """ISIC 2018, task 1: dermoscopy images of skin lesions (Codella et al., 2019)."""
 
-from pathlib import PurePosixPath
-
-from tmunet.data.cases import natural_key
-from tmunet.datasets._build.faults import Fault
 from tmunet.datasets._build.import_plan import DatasetFacts, ImportPlan, Subset
-from tmunet.datasets._build.pairing import FileRule, keep_first, plan_pairs, unpaired
+from tmunet.datasets._build.isic_folders import plan_isic
 from tmunet.datasets._build.source import SourceFiles
 
 FACTS = DatasetFacts(
@@ -31,43 +27,13 @@ FACTS = DatasetFacts(
         "The distribution does not record which images are of one patient or lesion.",
     ),
 )
-_FOLDERS: dict[Subset, str] = {"train": "Training", "val": "Validation", "test": "Test"}
+_FOLDERS: dict[Subset, tuple[str, str]] = {
+    "train": ("ISIC2018_Task1-2_Training_Input", "ISIC2018_Task1_Training_GroundTruth"),
+    "val": ("ISIC2018_Task1-2_Validation_Input", "ISIC2018_Task1_Validation_GroundTruth"),
+    "test": ("ISIC2018_Task1-2_Test_Input", "ISIC2018_Task1_Test_GroundTruth"),
+}
 
 
 def plan(source: SourceFiles) -> ImportPlan:
-    """Pair the images with their masks, folder by folder; superpixels and tables are not used.
-
-    Raises:
-        DatasetImportError: all faults: images without mask, masks without image, a folder without its counterpart, one image in
-            two folders.
-    """
-    faults: list[Fault] = []
-    subsets: dict[Subset, list[str]] = {}
-    images: dict[str, list[PurePosixPath]] = {}
-    masks: dict[str, PurePosixPath] = {}
-    for subset, word in _FOLDERS.items():
-        inputs, truths = f"ISIC2018_Task1-2_{word}_Input", f"ISIC2018_Task1_{word}_GroundTruth"
-        found = FileRule(rf"(?i:{inputs})/((?i:ISIC)_[0-9]{{7}})\.(?i:jpe?g)").find(source, faults)
-        drawn = FileRule(rf"(?i:{truths})/((?i:ISIC)_[0-9]{{7}})_(?i:segmentation\.png)").find(source, faults)
-        for name, path in found.items():
-            images.setdefault(name, []).append(path)
-        if found and drawn:
-            faults += unpaired(found, drawn)
-            subsets[subset] = sorted(found, key=natural_key)
-            masks |= {name: drawn[name] for name in drawn.keys() & found.keys()}
-        elif found or drawn:
-            here, missing = (inputs, truths) if found else (truths, inputs)
-            hint = "download that too, or remove this folder"
-            faults.append(Fault("missing-folder", here, f"is here without {missing}", hint))
-    paired = {name: path for name, path in keep_first(images, faults).items() if name in masks}
-    return plan_pairs(
-        source,
-        FACTS,
-        paired,
-        masks,
-        faults,
-        official=subsets if len(subsets) > 1 else {},
-        remarks=[
-            f"The {word.lower()} images are not here." for subset, word in _FOLDERS.items() if subset not in subsets
-        ],
-    )
+    """Pair images and masks as `plan_isic` does."""
+    return plan_isic(source, FACTS, _FOLDERS)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmunet.data.case_spacing import spacing_of_files
 from tmunet.data.io.dicom import is_dicom
-from tmunet.data.io.spacing import read_spacing
 from tmunet.errors import InputError
 from tmunet.extras import require
 from tmunet.prediction.backends.names import MaskFormat
@@ -145,7 +145,7 @@ def _write_geojson(path: Path, image: PredictedImage, mask: NDArray[np.uint8]) -
     from tmunet.formats.outlines import number_objects, trace_outlines
 
     objects, labels = number_objects(mask, len(image.classes))
-    rows = measure_objects(mask, None, image.classes, read_spacing(image.image))
+    rows = measure_objects(mask, None, image.classes, spacing_of_files([image.image])[0])
     measures = [{name: value for name, value in row.items() if name not in ("class", "object")} for row in rows]
     write_geojson(
         path,

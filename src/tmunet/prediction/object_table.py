@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tmunet.data.case_spacing import spacing_of_files
 from tmunet.data.io.images import Pixels, read_image, to_channels
 from tmunet.data.io.masks import read_mask
-from tmunet.data.io.spacing import Millimeters, read_spacing
+from tmunet.data.io.spacing import Millimeters
 from tmunet.files import write_csv
 from tmunet.metrics import components
 
@@ -91,7 +92,8 @@ def _axes(covariance: NDArray[np.float64]) -> tuple[float, float]:
 def write_object_table(path: Path, masks: Mapping[Path, Path], classes: Sequence[str]) -> str:
     """Write a CSV file with a row for each object of predicted masks.
 
-    Columns in mm are there if every image file states its spacing, so that a column never mixes units.
+    Columns in mm are there if the spacing of every image is stated, by its file or by the `dataset.json` of its data set, so that
+    a column never mixes units.
 
     Args:
         path: the file.
@@ -100,8 +102,11 @@ def write_object_table(path: Path, masks: Mapping[Path, Path], classes: Sequence
 
     Returns:
         The unit of lengths, "mm" or "pixels".
+
+    Raises:
+        DataError: file and `dataset.json` contradict each other.
     """
-    spacings = [read_spacing(image) for image in masks.values()]
+    spacings = spacing_of_files(list(masks.values()))
     in_mm = bool(spacings) and None not in spacings
     rows = [
         {"image": str(image), **row}

@@ -264,11 +264,11 @@ class Pipeline:
             self.config,
             agreement,
             shifts,
-            self.config.calibration if self._is_calibrated else None,
+            self.config.calibration if self.is_calibrated else None,
         )
 
     @property
-    def _is_calibrated(self) -> bool:
+    def is_calibrated(self) -> bool:
         """Whether the calibration of the model was fitted with the settings of this pipeline."""
         found = self.config.calibration
         settings = (self.mask_of.threshold, self.tile_size, self.flips != NO_TTA)

@@ -190,6 +190,28 @@ class Predictor:
         if isinstance(self.pipeline, Pipeline):
             self.pipeline = replace(self.pipeline, config=self.config)
 
+    def missing_calibration(self) -> str | None:
+        """Say why no Dice is expected of masks though the model was calibrated; None if it is, or was not calibrated at all."""
+        calibrations = [one.config.calibration for one in (self, *self.others)]
+        fitted = calibrations[0]
+        if self.others:
+            if not any(calibrations):
+                return None
+            return (
+                "the models were calibrated each by itself, and not their average. Their agreement is in the column agreement; "
+                "below 0.8 it is flagged."
+            )
+        if fitted is None or isinstance(self.pipeline, Ensemble) or self.pipeline.is_calibrated:
+            return None
+        own = (self.postprocess.threshold, self.tile_size, self.tta)
+        names = ("threshold", "tile_size", "tta")
+        then = (fitted.threshold, fitted.tile_size, fitted.tta)
+        changed = [f"{name} {b} instead of {a}" for name, a, b in zip(names, then, own, strict=True) if a != b]
+        return (
+            f"the confidence was calibrated with other settings ({'; '.join(changed)}). Calibrate with these: tmunet evaluate "
+            "--calibrate"
+        )
+
     def weights_sha256(self) -> str:
         """Compute the SHA-256 of the weights, equal to that of `model.safetensors`; of several models, of their hashes."""
         own = hashlib.sha256(serialize(self.network)).hexdigest()

@@ -41,9 +41,11 @@ from tmunet.training.data_checks import (
 )
 from tmunet.training.module import SegmentationModule
 from tmunet.training.run_folder import RunFolder
-from tmunet.training.start import load_start, merge_start, start_that_is_better, transfer, warn_known_to_start
+from tmunet.training.start import merge_start, start_that_is_better, warn_known_to_start
+from tmunet.training.time_budget import describe_plan, fit_into, measure_speed
 from tmunet.training.train_config import TrainConfig
 from tmunet.training.trainer import build_trainer
+from tmunet.transfer import load_start, transfer
 
 VALIDATION_BATCH = 8  # images; validation keeps no gradients, so its batch only has to be cheap
 
@@ -145,6 +147,10 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
             warn_known_to_start(dataset, {"val": val_cases.hashes, "test": test_cases.hashes}, start.fingerprint)
     if config.checkpointing:
         checkpoint_stages(network)
+    if config.minutes is not None and not resuming:
+        pace = measure_speed(network, config, train_cases, val_cases if validates else None)
+        config = fit_into(config, pace, len(train_cases))
+        logger.info(describe_plan(config, pace, len(train_cases)))
     module = SegmentationModule(network, config, train_cases.names, -(-len(train_cases) // config.batch_size))
     title = (
         f"{config.model} ({sum(p.numel() for p in network.parameters()):,} parameters), {pluralize(config.epochs, 'epoch')} of "

@@ -24,7 +24,9 @@ _PLACE = {"data": "", "out": None, "split": None, "device": "auto", "devices": 1
 
 
 def _settings_sha256(config: TrainConfig) -> str:
-    return hashlib.sha256(to_yaml(replace(config, **_PLACE)).encode()).hexdigest()  # type: ignore[arg-type]
+    settings = to_yaml(replace(config, minutes=None, **_PLACE))  # type: ignore[arg-type]
+    # a run holds the epochs; runs that began before there was such a setting can be resumed
+    return hashlib.sha256(settings.replace("\nminutes: null\n", "\n", 1).encode()).hexdigest()
 
 
 class RunFolder:
@@ -152,8 +154,8 @@ class RunFolder:
         if begun is not None and begun != _settings_sha256(config):
             raise UsageError(
                 f"{self.config}: was edited since the run began, but its learning rates and its optimizer belong to the old "
-                "settings. Put it back, or start a new run with these settings: tmunet train --recipe "
-                f"{shlex.quote(str(self.config))} --out NEW",
+                "settings. Put it back, or start a new run in another folder, --out NEW, with the new settings as flags or in a "
+                "recipe of your own.",
                 code="settings-changed",
                 path=self.config,
             )

@@ -1,56 +1,19 @@
-"""Start a training from the weights of a trained model: `tmunet train --from MODEL`."""
+"""Start a training from a trained model, `tmunet train --from MODEL`: its settings, its images, and whether it is kept."""
 
-import hashlib
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
-
-import torch
-from torch import Tensor, nn
 
 from tmunet.config import to_dict
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint
-from tmunet.errors import TMUNetWarning, UsageError
-from tmunet.model import TrainedModel, load_model, serialize
-from tmunet.model_config import ModelConfig
-from tmunet.pretrained import adapt_channels
+from tmunet.errors import TMUNetWarning
 from tmunet.text import pluralize
+from tmunet.transfer import load_start
 
 LEARNING_RATE = 1e-3
 """Learning rate of a training from a trained model, unless another is given: the settings that a recipe has are for fresh
 weights (`benchmarks/learning_curve.md`)."""
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """What became of the weights of a trained model in another network.
-
-    Attributes:
-        head: names of the tensors that keep their fresh weights, because the classes differ.
-        adapted: names of the kernels that were adapted to another number of channels.
-        changes: sentences that say so.
-    """
-
-    head: tuple[str, ...]
-    adapted: tuple[str, ...]
-    changes: tuple[str, ...]
-
-    def to_dict(self, name: str, start: TrainedModel) -> dict[str, Any]:
-        """Return what a run records about its start."""
-        weights = hashlib.sha256(serialize(start.network)).hexdigest()
-        return {"from": name, "weights_sha256": weights, "head": list(self.head), "changes": list(self.changes)}
-
-
-def load_start(name: str) -> TrainedModel:
-    """Load a packaged model by its name, a run or model folder, or a model of the Hugging Face Hub ("user/name@revision").
-
-    Raises:
-        ModelError: there is no such model.
-        MissingExtraError: it is neither a folder nor a packaged model, and huggingface_hub is not installed.
-    """
-    return load_model(name)
 
 
 def start_settings(name: str) -> dict[str, Any]:
@@ -62,73 +25,6 @@ def start_settings(name: str) -> dict[str, Any]:
         "preprocess": to_dict(config.preprocess),
         "optimizer": {"learning_rate": LEARNING_RATE},
     }
-
-
-def transfer(network: nn.Module, config: ModelConfig, start: TrainedModel) -> Transfer:
-    """Load the weights of a trained model into a network, in place.
-
-    All weights are taken but those of the head, where the classes differ; two models of two classes share it. Kernels of images
-    with other channels become their mean over the channels, times old / new channels.
-
-    Args:
-        network: with fresh weights.
-        config: of the network.
-        start: the trained model.
-
-    Raises:
-        UsageError: it is another network, or was trained on images that were normalized in another way.
-    """
-    old = start.config
-    if (config.model, config.model_args) != (old.model, old.model_args):
-        raise UsageError(
-            f"Expected the network of the model to start from, {old.model} with {old.model_args}, but got {config.model} with "
-            f"{config.model_args}; leave `model` and `model_args` out.",
-            code="other-network",
-        )
-    if config.preprocess.normalize != old.preprocess.normalize:
-        raise UsageError(
-            f"Expected `preprocess.normalize` to be {old.preprocess.normalize!r}, as of the model to start from, but got "
-            f"{config.preprocess.normalize!r}; leave it out.",
-            code="other-normalization",
-        )
-    same_head = config.classes == old.classes or len(config.classes) == len(old.classes) == 2
-    head = () if same_head else _names_that_change(old, classes=tuple(map(str, range(len(old.classes) + 2))))
-    channels = config.preprocess.channels
-    first = _names_that_change(old, channels=old.preprocess.channels + 1) if channels != old.preprocess.channels else ()
-    weights = {name: tensor for name, tensor in start.network.state_dict().items() if name not in head}
-    weights |= {name: adapt_channels(weights[name], channels) for name in first}
-    expected = network.state_dict()
-    for name, tensor in weights.items():
-        if expected[name].shape != tensor.shape:
-            raise UsageError(
-                f"The weight {name!r} of the model to start from has the shape {list(tensor.shape)}, but the network needs "
-                f"{list(expected[name].shape)}.",
-                code="weights-fit",
-            )
-    network.load_state_dict(weights, strict=False)
-    changes = []
-    if head:
-        changes.append(f"new head for {', '.join(config.classes)} (was {', '.join(old.classes)})")
-    elif config.classes != old.classes:
-        changes.append(f"head of {old.classes[1]} kept for {config.classes[1]}")
-    if first:
-        changes.append(f"first layer adapted from {old.preprocess.channels} to {channels} channels")
-    if config.preprocess.size != old.preprocess.size:
-        changes.append(f"input size {config.preprocess.size} instead of {old.preprocess.size}")
-    return Transfer(head, first, tuple(changes))
-
-
-def _names_that_change(
-    config: ModelConfig, classes: tuple[str, ...] | None = None, channels: int | None = None
-) -> tuple[str, ...]:
-    """Names of the tensors whose shape depends on the classes, or on the channels."""
-    other = replace(config, classes=classes or config.classes, calibration=None)
-    if channels is not None:
-        other = replace(other, preprocess=replace(config.preprocess, channels=channels))
-    with torch.device("meta"):
-        before: Mapping[str, Tensor] = config.create_network().state_dict()
-        after: Mapping[str, Tensor] = other.create_network().state_dict()
-    return tuple(name for name in before if before[name].shape != after[name].shape)
 
 
 def merge_start(own: TrainingFingerprint, start: TrainingFingerprint) -> TrainingFingerprint:

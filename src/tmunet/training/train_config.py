@@ -97,6 +97,9 @@ class TrainConfig:
     """Preprocessing of images."""
     epochs: int = 200
     """Number of epochs (passes over the training images)."""
+    minutes: float | None = None
+    """Minutes of training, instead of epochs: a few steps are timed, then epochs, warm-up and average of the weights are sized to
+    fit. The settings of the run hold what was decided, and null here."""
     batch_size: int = 16
     """Images in one optimizer step, over all devices together."""
     loss: LossConfig = field(default_factory=LossConfig)
@@ -128,6 +131,12 @@ class TrainConfig:
         for name in ("epochs", "batch_size", "devices", "nodes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Expected `{name}` to be at least 1, but got {getattr(self, name)}.")
+        if self.minutes is not None and not 0 < self.minutes < math.inf:
+            raise ValueError(f"Expected `minutes` to be above 0, but got {self.minutes}.")
+        if self.minutes is not None and self.devices * self.nodes > 1:
+            raise ValueError(
+                f"Expected `epochs` for {self.devices * self.nodes} devices: `minutes` are measured on one."
+            )
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"Expected `seed` to be from 0 to {2**32 - 1}, but got {self.seed}.")
         if self.batch_size % (self.devices * self.nodes):
@@ -171,7 +180,7 @@ def read_recipe(recipe: str) -> dict[str, Any]:
     else:
         hint = suggest(recipe, list_recipes())
         raise UsageError(f"There is no recipe {recipe!r}, nor a YAML file of that name.{hint}", code="recipe")
-    for key in ("data", "split", "out", "recipe", "from_"):
+    for key in ("data", "split", "out", "recipe", "from_", "minutes"):
         if key in settings:
             message = f"{recipe}: a recipe does not set {key!r}; give it on the command line."
             raise UsageError(message, code="key", path=path)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tmunet.errors import UsageError
 from tmunet.files import write_csv, write_json
+from tmunet.prediction.confidence import CONFIDENCE_COLUMNS, Confidence
 from tmunet.prediction.domain_shift import DomainShift
 from tmunet.prediction.mask_files import overlay
 from tmunet.prediction.pipeline import Prediction, Stages
@@ -43,12 +44,14 @@ class FrameRecord:
         time: in seconds from the start of the video.
         latency_ms: from when it was read until it was handed to the encoder; None if it was dropped.
         areas: pixels of each class but the background; empty if it was dropped.
+        confidence: of its mask, before hysteresis; None if it was dropped.
     """
 
     number: int
     time: Fraction
     latency_ms: float | None = None
     areas: tuple[int, ...] = ()
+    confidence: Confidence | None = None
 
     @property
     def status(self) -> str:
@@ -72,7 +75,7 @@ class FrameRecords:
         self.records.sort(key=lambda record: record.number)
 
     def summary(self) -> dict[str, Any]:
-        """Summarize for JSON: frames read, predicted and dropped, seconds, images a second, intervals, latency."""
+        """Summarize for JSON: frames read, predicted, dropped and flagged, seconds, images a second, intervals, latency."""
         latencies = [record.latency_ms for record in self.records if record.latency_ms is not None]
         times = [record.time for record in self.records]
         intervals = [float(after - before) for before, after in pairwise(times)]
@@ -80,6 +83,7 @@ class FrameRecords:
             "frames_read": len(self.records),
             "frames_predicted": len(latencies),
             "frames_dropped": len(self.records) - len(latencies),
+            "frames_flagged": sum(bool(record.confidence and record.confidence.flags) for record in self.records),
             "seconds": self.seconds,
             "images_per_second": len(latencies) / self.seconds if self.seconds else None,
             "shortest_interval_ms": 1000 * min(intervals) if intervals else None,
@@ -176,7 +180,8 @@ def _draw(frame: Frame, stages: Stages, probability: Any, write: Write) -> Frame
     prediction = stages.finish(probability, (frame.pixels.shape[0], frame.pixels.shape[1]))
     mask = write(frame, prediction)
     areas = np.bincount(mask.ravel(), minlength=len(prediction.classes))[1:]
-    return FrameRecord(frame.number, frame.time, 1000 * (time.perf_counter() - frame.read_at), tuple(areas.tolist()))
+    latency = 1000 * (time.perf_counter() - frame.read_at)
+    return FrameRecord(frame.number, frame.time, latency, tuple(areas.tolist()), prediction.confidence)
 
 
 def segment_video(
@@ -197,7 +202,8 @@ def segment_video(
         source: from `open_source`.
         out: video with the outlines of the masks: .mp4, .mov or .mkv.
         labels: also write the labels 0..K-1 of each predicted frame, lossless: FFV1, gray, .mkv.
-        table: also write a CSV file with a row for every frame: time, predicted or dropped, latency, pixels of each class.
+        table: also write a CSV file with a row for every frame: time, predicted or dropped, latency, pixels of each class,
+            confidence of the mask.
         summary: also write the counts and latencies as JSON.
         real_time: read a file no faster than it is shown, and drop the oldest waiting frame rather than lag behind.
         hysteresis: steady small regions over time; see `TemporalHysteresis`.
@@ -282,7 +288,8 @@ def write_table(path: Path, done: FrameRecords, classes: Sequence[str]) -> None:
             "status": record.status,
             "latency_ms": None if record.latency_ms is None else f"{record.latency_ms:.1f}",
             **dict(zip(areas, record.areas, strict=False)),
+            **({} if record.confidence is None else record.confidence.to_dict()),
         }
         for record in done.records
     ]
-    write_csv(path, ["frame", "time_s", "status", "latency_ms", *areas], rows)
+    write_csv(path, ["frame", "time_s", "status", "latency_ms", *areas, *CONFIDENCE_COLUMNS], rows)
