@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
 
-from tmunet.data.io.decoders import MAX_PIXELS, declared_size
+from tmunet.data.io.decoders import declared_size
 from tmunet.data.io.images import Pixels, decode_image, image_format, to_image
 from tmunet.errors import InputError
+from tmunet.file_limits import MAX_PIXELS
 
 
 @dataclass(frozen=True)
