@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -110,9 +111,8 @@ def _npzs(_: Path) -> list[bytes]:
 
 def _dicoms(folder: Path) -> list[bytes]:
     sys.path.insert(0, str(ROOT))
-    from tests.formats.dicom_sources import compressed_originals
-
-    return compressed_originals(folder)
+    made: list[bytes] = import_module("tests.formats.dicom_sources").compressed_originals(folder)
+    return made
 
 
 def _segmentations(folder: Path) -> list[bytes]:
