@@ -42,7 +42,7 @@ def run(*words: str, timeout: float = 3600) -> "subprocess.CompletedProcess[str]
 
 @pytest.mark.parametrize("reader", FAST)
 def test_30_damaged_files(reader: str) -> None:
-    done = run(reader, "--inputs", "30", "--seed", "1", timeout=120)
+    done = run(reader, "--inputs", "30", "--seed", "1", timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
