@@ -23,7 +23,7 @@ MODULES = {
 # a package imports packages of an earlier line only
 ORDER = (
     ("temporary",),
-    ("text", "files", "labels", "memory", "versions", "progress", "visualize"),
+    ("file_limits", "text", "files", "labels", "memory", "versions", "progress", "visualize"),
     ("errors",),
     ("config", "extras", "device", "class_names", "fake_forward", "calibration"),
     ("nn", "losses", "metrics", "macs"),
@@ -129,7 +129,7 @@ def test_the_order_sees_what_is_against_it() -> None:
             (f"tmunet.metrics.{module}", ("numpy", "scipy", "tmunet.metrics", "tmunet.errors"))
             for module in ("functional", "protocols", "bootstrap")
         ),
-        ("tmunet.config", ("yaml", "tmunet.errors")),
+        ("tmunet.config", ("yaml", "tmunet.errors", "tmunet.file_limits")),
         ("tmunet.registry", ("torch", "tmunet.config", "tmunet.errors", "tmunet.pretrained")),
     ],
 )

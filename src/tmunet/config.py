@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tmunet.errors import UsageError
+from tmunet.file_limits import MAX_YAML_VALUES
 
 Settings = TypeVar("Settings")
 
@@ -87,7 +88,7 @@ def _convert(hint: Any, value: Any, key: str, known: Sequence[str]) -> Any:
     elif (origin is Literal and value in arguments) or (hint in (str, bool) and isinstance(value, hint)):
         return value
     elif hint in (int, float) and isinstance(value, str | int | hint) and not isinstance(value, bool):
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(ValueError, OverflowError):  # the second from whole numbers above 1e308
             number = hint(value)
             if math.isfinite(number) or not isinstance(value, str):
                 return number
@@ -245,8 +246,28 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str) -> Any:
-    """Parse YAML text to plain data; a key that is there twice is a `yaml.YAMLError`."""
-    return _yaml_loader()(text)
+    """Parse YAML text to plain data.
+
+    Raises:
+        yaml.YAMLError: it is no YAML, has a key twice or a value that is not of its tag (2026-13-45, !!int x), or repeats itself
+            by aliases into more values than `MAX_YAML_VALUES`.
+    """
+    import yaml
+
+    try:
+        content = _yaml_loader()(text)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:  # of the constructors of values
+        raise yaml.YAMLError(f"a value that is not what it seems to be: {error}") from error
+    left, waiting = MAX_YAML_VALUES, [content]
+    while waiting:
+        value = waiting.pop()
+        inner = [*value.keys(), *value.values()] if isinstance(value, dict) else value
+        if isinstance(inner, list | tuple | set):
+            left -= len(inner)
+            if left < 0:
+                raise yaml.YAMLError(f"more than {MAX_YAML_VALUES:,} values, which may be aliases of aliases")
+            waiting.extend(inner)
+    return content
 
 
 @functools.cache

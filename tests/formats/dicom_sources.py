@@ -8,7 +8,16 @@ import numpy as np
 import pydicom
 from pydicom import Dataset
 from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    RLELossless,
+    generate_uid,
+)
 
 KINDS: Mapping[str, tuple[str, str]] = {  # SOP class, modality
     "ultrasound": ("1.2.840.10008.5.1.4.1.1.6.1", "US"),
@@ -110,3 +119,36 @@ def rgb_of(dataset: Dataset) -> np.ndarray:
     return np.frombuffer(dataset.PixelData, np.uint8)[: frames * dataset.Rows * dataset.Columns * 3].reshape(
         frames, dataset.Rows, dataset.Columns, 3
     )
+
+
+def compressed_originals(folder: Path) -> list[bytes]:
+    """Contents of valid files of several kinds and transfer syntaxes; the last one is a segmentation."""
+    import imagecodecs
+
+    from tmunet.formats.dicom_seg import SegmentationModel, write_segmentation
+
+    ramp = np.add.outer(np.arange(32), np.arange(44)).astype(np.uint16)
+    streams = {
+        JPEGLSLossless: imagecodecs.jpegls_encode(ramp),
+        JPEG2000Lossless: imagecodecs.jpeg2k_encode(ramp, level=0, reversible=True, codecformat="j2k"),
+        JPEGLosslessSV1: imagecodecs.jpeg8_encode(ramp, lossless=True, predictor=1, bitspersample=12),
+    }
+    datasets: list[Dataset] = [make("ultrasound-loop"), make("ct", WindowCenter=40, WindowWidth=400)]
+    for syntax, data in streams.items():
+        dataset = make("xray", pixels=ramp)
+        dataset.file_meta.TransferSyntaxUID = syntax
+        dataset.PixelData = encapsulate([data])
+        dataset["PixelData"].VR = "OB"
+        datasets.append(dataset)
+    rle, deflated = make("endoscopy"), make("mr")
+    rle.compress(RLELossless)
+    deflated.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    path = folder / "original.dcm"
+    contents = [save(path, dataset).read_bytes() for dataset in (*datasets, rle, deflated)]
+    mask = np.eye(32, 44, dtype=np.uint8)[None]
+    write_segmentation(
+        path, make("ultrasound"), mask, ("background", "foreground"), SegmentationModel("tmunet_t", "0" * 64)
+    )
+    contents.append(path.read_bytes())
+    path.unlink()
+    return contents

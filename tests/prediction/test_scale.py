@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor, nn
 
 from tmunet.data.data_config import Preprocess
-from tmunet.data.io.decoders import MAX_PIXELS
 from tmunet.data.training_stats import Scale, Spread
 from tmunet.errors import InputError, TMUNetWarning
+from tmunet.file_limits import MAX_PIXELS
 from tmunet.model import TrainedModel
 from tmunet.model_config import ModelConfig
 from tmunet.prediction.domain_shift import scale_factor

@@ -18,10 +18,10 @@ from PIL import Image
 
 from tmunet.calibration import REVIEW_AGREEMENT, REVIEW_DICE, Calibration
 from tmunet.data.data_config import Normalization
-from tmunet.data.io.decoders import MAX_PIXELS
 from tmunet.data.io.images import read_image, to_channels
 from tmunet.data.preprocess import FLOOR, constants, normalize, prepare, unit
 from tmunet.data.training_stats import Appearance, AppearanceRange, Intensity, Scale
+from tmunet.file_limits import MAX_PIXELS
 from tmunet.prediction import standalone as runner
 from tmunet.prediction.confidence import CONFIDENCE_COLUMNS
 from tmunet.prediction.domain_shift import APPEARANCE_MARGIN, scale_factor

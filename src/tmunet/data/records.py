@@ -1,6 +1,6 @@
 """Read the case records of ``dataset.json``: group, source files, SHA-256 hashes; and the spacings."""
 
-import math
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,7 +76,7 @@ def _is_spacing(entry: object) -> bool:
     return (
         isinstance(entry, list)
         and len(entry) == 2
-        and all(type(step) in (int, float) and math.isfinite(step) and step > 0 for step in entry)
+        and all(type(step) in (int, float) and 0 < step <= sys.float_info.max for step in entry)
     )
 
 

@@ -12,15 +12,12 @@ from typing import TYPE_CHECKING, Any
 from tmunet.data.io.decoders import check_size
 from tmunet.errors import InputError, TMUNetError
 from tmunet.extras import require
+from tmunet.file_limits import MAX_DICOM_BYTES, MAX_FRAMES, MAX_INFLATED_BYTES
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
 EXTRA = "dicom"
-MAX_FILE_BYTES = 4 * 2**30
-MAX_INFLATED_BYTES = 256 * 2**20
-"""Largest data set of the deflated transfer syntax, in bytes after decompression."""
-MAX_FRAMES = 100_000
 
 SEGMENTATIONS = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 """SOP classes Segmentation Storage and Label Map Segmentation Storage."""
@@ -61,14 +58,14 @@ def read_dataset(path: Path, pixels: bool = True) -> "Dataset":
         pixels: also read what follows the header.
 
     Raises:
-        InputError: the file cannot be read, is damaged, or larger than `MAX_FILE_BYTES` (inflated: `MAX_INFLATED_BYTES`).
+        InputError: the file cannot be read, is damaged, or larger than `MAX_DICOM_BYTES` (inflated: `MAX_INFLATED_BYTES`).
         MissingExtraError: pydicom is not installed.
     """
     pydicom = require("pydicom", EXTRA)
     with named(path):
         size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise _too_large(path, f"a file of at most {MAX_FILE_BYTES:,} bytes, but it has {size:,}")
+        if size > MAX_DICOM_BYTES:
+            raise _too_large(path, f"a file of at most {MAX_DICOM_BYTES:,} bytes, but it has {size:,}")
         _check_inflated(path)
         dataset: Dataset = pydicom.dcmread(path, stop_before_pixels=not pixels)
         return dataset

@@ -6,9 +6,11 @@ drag and drop.
 """
 
 import gzip
+import io
 import json
 import math
 import uuid
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tmunet.errors import InputError
+from tmunet.file_limits import MAX_GEOJSON_BYTES
 from tmunet.files import open_atomic
 from tmunet.formats.outlines import Outline, Ring
 from tmunet.visualize import color
@@ -126,11 +129,14 @@ def read_geojson(path: Path) -> list[Annotation]:
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
-            content = gzip.decompress(content)
+            with gzip.open(io.BytesIO(content)) as packed:
+                content = packed.read(MAX_GEOJSON_BYTES + 1)
+            if len(content) > MAX_GEOJSON_BYTES:
+                raise ValueError(f"it expands to more than {MAX_GEOJSON_BYTES:,} bytes")
         found = json.loads(content)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error}.", code="geojson", path=path) from None
-    except (ValueError, EOFError, RecursionError) as error:
+    except (ValueError, EOFError, RecursionError, zlib.error) as error:
         raise InputError(f"{path}: expected GeoJSON, but it is damaged: {error}.", code="geojson", path=path) from None
     features = found.get("features", [found]) if isinstance(found, dict) else found
     if not isinstance(features, list):
@@ -154,7 +160,7 @@ def _read_feature(feature: Any, number: int, path: Path) -> Annotation:
         )
     try:
         polygons = tuple(_read_rings([coordinates] if kind == "Polygon" else coordinates))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, KeyError, OverflowError):  # the last from whole numbers above 1e308
         raise InputError(
             f"{path}: feature {number}: expected rings of at least 3 finite x, y corners; export it again.",
             code="geometry",

@@ -8,11 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tmunet.data.io.decoders import MAX_PIXELS
 from tmunet.data.preprocess import resize_image
 from tmunet.data.training_stats import Scale
 from tmunet.errors import InputError, TMUNetWarning
 from tmunet.extras import require
+from tmunet.file_limits import MAX_PIXELS
 
 OVERLAP = 0.25  # of neighboring tiles, as a share of the tile size
 BATCH = 4  # tiles in one call of the network

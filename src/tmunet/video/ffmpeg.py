@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tmunet.errors import InputError, MissingExtraError, UsageError
+from tmunet.file_limits import PROBE_SECONDS
 
 PIPE, CAMERA = "-", "camera"
 INTERLACED = ("tt", "bb", "tb", "bt")
@@ -136,7 +137,15 @@ def _probe(path: Path) -> Mapping[str, Any]:
     """Read the properties of a file's first video stream and decode one frame of it."""
     command = [require_program("ffprobe"), "-v", "error", *LOCAL_FILES, "-select_streams", "v:0"]
     command += ["-show_streams", "-show_frames", "-read_intervals", "%+#1", "-of", "json", f"file:{path}"]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=120)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PROBE_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise InputError(
+            f"{path}: expected a video that ffprobe can read, but it did not answer within {PROBE_SECONDS} s. "
+            "Write it anew with ffmpeg, or copy it again from where it was recorded.",
+            code="damaged",
+            path=path,
+        ) from None
     answer: dict[str, Any] = json.loads(done.stdout or "{}") if done.returncode == 0 else {}
     if not answer.get("streams") or not answer.get(
         "frames"

@@ -10,9 +10,10 @@ import pytest
 import tifffile
 from PIL import Image
 
-from tmunet.data.io.images import MAX_PIXELS, read_image
+from tmunet.data.io.images import read_image
 from tmunet.data.io.masks import read_mask
 from tmunet.errors import InputError
+from tmunet.file_limits import MAX_PIXELS
 
 CLASSES = ("background", "lesion")
 

@@ -19,9 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from tifffile import COMPRESSION, EXTRASAMPLE, PHOTOMETRIC, TiffFile, TiffPage
 
 from tmunet.errors import InputError
-
-MAX_PIXELS = 400_000_000
-"""Largest image that is decoded, in pixels of up to four channels; larger ones are refused by their header."""
+from tmunet.file_limits import MAX_PIXELS
 
 StoredValues = NDArray[np.bool_ | np.uint8 | np.uint16]
 """Stored values: ``bool`` for 1 bit, ``uint8`` for 8 bits, ``uint16`` for 16 bits."""

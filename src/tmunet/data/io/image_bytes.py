@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
 
-from tmunet.data.io.decoders import MAX_PIXELS, declared_size
+from tmunet.data.io.decoders import declared_size
 from tmunet.data.io.images import Pixels, decode_image, image_format, to_image
 from tmunet.errors import InputError
+from tmunet.file_limits import MAX_PIXELS
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def read_image_bytes(data: bytes, max_pixels: int = MAX_PIXELS) -> Pixels:
         raise InputError(f"Expected a PNG, JPEG, BMP, TIFF, GIF or PPM image, but got {kind}.", code="format")
     width = height = channels = 0
     with suppress(Exception):  # of a damaged header; `decode_image` raises it again, in words
-        width, height, channels = declared_size(path, kind)
+        width, height, channels = map(int, declared_size(path, kind))  # a damaged TIFF may have several of each
     if width * height * max(channels, 4) > 4 * max_pixels:
         raise InputError(
             f"Expected an image of at most {max_pixels:,} pixels (of up to 4 channels), but its header declares "

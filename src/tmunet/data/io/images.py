@@ -6,14 +6,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tmunet.data.io.decoders import MAX_PIXELS, AnyValues, DecodedImage, decode_tiff, decode_with_pillow
+from tmunet.data.io.decoders import AnyValues, DecodedImage, decode_tiff, decode_with_pillow
 from tmunet.data.io.dicom import dicom_reader, has_preamble
 from tmunet.errors import InputError
 from tmunet.text import pluralize
 
 __all__ = [
     "IMAGE_SUFFIXES",
-    "MAX_PIXELS",
     "ImageFormat",
     "Pixels",
     "check_range",

@@ -81,7 +81,8 @@ def _cells(row: Mapping[str, object]) -> list[str]:
 
 def _numbered(entry: str, names: Sequence[str]) -> str | None:
     """The one case whose name is the same number with leading zeros, which spreadsheets drop."""
-    same = [name for name in names if name.isdecimal() and entry.isdecimal() and int(name) == int(entry)]
+    short = entry.lstrip("0")  # not int(), which refuses more than 4300 digits
+    same = [name for name in names if name.isdecimal() and entry.isdecimal() and name.lstrip("0") == short]
     return same[0] if len(same) == 1 else None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from tmunet.data.io.decoders import MAX_PIXELS
+from tmunet.file_limits import MAX_PIXELS
 from tmunet.datasets._build.faults import DatasetImportError, Fault
 from tmunet.datasets._build.source import SourceFiles
 from tmunet.errors import InputError
