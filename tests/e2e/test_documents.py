@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import tmunet
+from tmunet import file_limits
 from tmunet.cli.main import main
 from tmunet.metrics import policy_as_markdown
 from tmunet.registry import list_models
@@ -211,3 +212,17 @@ def test_the_table_of_extras_has_all_of_pyproject() -> None:
     assert sorted(row[0] for row in rows) == sorted(extras.keys() - {"dev"})
     inside = re.findall(r"[\w-]+", " ".join(extras["all"]))
     assert sorted(set(inside) - {"tmunet"}) == sorted(extras.keys() - {"all", "dev", "docs"})
+
+
+def test_the_page_of_limits_states_the_limits() -> None:
+    page = (ROOT / "docs" / "reference" / "file-limits.md").read_text("utf-8")
+    for name, unit, word in (
+        ("MAX_PIXELS", 1, ""),
+        ("MAX_DICOM_BYTES", 2**30, " GiB"),
+        ("MAX_FRAMES", 1, " frames"),
+        ("MAX_INFLATED_BYTES", 2**20, " MiB"),
+        ("MAX_GEOJSON_BYTES", 2**30, " GiB"),
+        ("MAX_YAML_VALUES", 1, ""),
+        ("PROBE_SECONDS", 1, " s"),
+    ):
+        assert re.search(rf"{getattr(file_limits, name) // unit:,}{word}[^|]*\(`{name}`\)", page), name
