@@ -32,7 +32,7 @@ ORDER = (
     ("model_card", "model_config"),
     ("model", "datasets", "check"),
     ("hub", "prediction"),
-    ("evaluation", "training", "video"),
+    ("evaluation", "training", "video", "pacs"),
     ("evaluate_predictions",),
     ("report", "api", "serving"),
     ("cli",),

@@ -180,7 +180,7 @@ def predict_files(
                 _predict_batch(predictor.pipeline, ready, write, workers)
             bar.update(len(batch))
     shift.warn()
-    faults += dicom.faults
+    faults += map(str, dicom.faults)
     done_before = len(images) - len(waiting) - len(dicom.images) + dicom.done_before
     rows = write_confidence(out, images, mask_format, dicom.frames)
     write_json(out / MANIFEST, {**read_json_object(out / MANIFEST), "images": rows})
