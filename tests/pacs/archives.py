@@ -4,7 +4,7 @@ import io
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -62,23 +62,17 @@ class FakeArchive:
         if method == "POST":
             return self._store(body)
         if words[-1] == "metadata":
-            return _json([json.loads(one.to_json()) for one in self._series(words[1], words[3], pixels=False)])
+            return _json([_header(one) for one in self.datasets() if one.SeriesInstanceUID == words[3]])
         if len(words) == 3:
             query = parse_qs(parts.query)
             start, count = int(query["offset"][0]), int(query["limit"][0])
             found = [one for one in self.datasets() if one.StudyInstanceUID == words[1]][start : start + count]
-            return _json([_listed(one) for one in found]) if found else (204, {}, b"")
+            return _json([_header(one) for one in found]) if found else (204, {}, b"")
         content = self.held.get(words[5])
         if content is None:
             return 404, {}, b""
         message = b"--edge\r\nContent-Type: application/dicom\r\n\r\n" + content + b"\r\n--edge--\r\n"
         return 200, {"Content-Type": 'multipart/related; type="application/dicom"; boundary=edge'}, message
-
-    def _series(self, study: str, series: str, pixels: bool) -> Iterator[Dataset]:
-        for one in self.datasets():
-            if one.StudyInstanceUID == study and one.SeriesInstanceUID == series:
-                del one.PixelData
-                yield one
 
     def _store(self, body: bytes) -> Reply | None:
         start = body.index(b"\r\n\r\n") + 4
@@ -96,10 +90,10 @@ def _json(content: Any) -> Reply:
     return 200, {"Content-Type": "application/dicom+json"}, json.dumps(content).encode()
 
 
-def _listed(dataset: Dataset) -> dict[str, Any]:
-    tags = ("00080016", "00080018", "00080060", "0020000E", "00100010", "00100020", "00100030")
-    full = json.loads(dataset.to_json())
-    return {tag: full[tag] for tag in tags if tag in full}
+def _header(dataset: Dataset) -> dict[str, Any]:
+    """DICOM JSON, but for sequences and pixels; of any value, as a real archive repeats what it was given."""
+    plain = [one for one in dataset if one.VR not in ("SQ", "OB", "OW")]
+    return {f"{one.tag:08X}": {"vr": one.VR, "Value": [str(one.value)]} for one in plain}
 
 
 @contextmanager
@@ -110,7 +104,7 @@ def fake_archive() -> Iterator[FakeArchive]:
         def log_message(self, *args: object) -> None:
             pass
 
-        def _reply(self) -> None:
+        def reply(self) -> None:
             archive.requests.append((self.command, self.path, dict(self.headers)))
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             reply = archive.answer(self.command, self.path, body)
@@ -123,8 +117,8 @@ def fake_archive() -> Iterator[FakeArchive]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET: Callable[..., None] = _reply
-        do_POST: Callable[..., None] = _reply
+    setattr(Handler, "do_GET", Handler.reply)  # noqa: B010  # names that http.server calls
+    setattr(Handler, "do_POST", Handler.reply)  # noqa: B010
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     archive.url = f"http://127.0.0.1:{server.server_port}/dicom-web"

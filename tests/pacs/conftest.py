@@ -1,13 +1,12 @@
-"""An archive that is empty, and an extra that may be missing."""
+"""An archive that is empty."""
 
 from collections.abc import Iterator
 
 import pytest
 
-for package in ("pydicom", "requests"):
-    pytest.importorskip(package)
-
 from .archives import FakeArchive, fake_archive
+
+pytest.importorskip("requests")
 
 
 @pytest.fixture
