@@ -222,7 +222,7 @@ def test_no_patient_data_are_shown_logged_or_in_names(
     strange = archive.add(make("xray", StudyInstanceUID=STUDY, PixelSpacing=["1", "1"], **PLANTED))
     content = archive.held[strange.SOPInstanceUID]
     archive.held[strange.SOPInstanceUID] = content.replace(b"DS\x04\x001\\1 ", b"DS\x04\x00PLAN").replace(
-        b"Planted^Agatha", b"Planted\xff\xfe\x1bAgath"
+        b"Planted^Agatha", b"Planted\xff\xfe\x1bAgat"
     )
     other.fail("POST", "studies", (409, {}, b'{"PatientName": "PLANTED"}'))
     words = ("pacs", "--from", archive.url, "--study", STUDY, "-m", model, "-o", tmp_path / "out")
