@@ -2,8 +2,8 @@
 
     unshare --net python tests/pacs/orthanc_scenario.py IMAGES MODEL OUT [KILLS]
 
-IMAGES are DICOM files of one study. OUT gets report.json, said.txt (all output of `tmunet pacs`) and stored/, the segmentations as
-the archive serves them. With KILLS, so many runs are killed by SIGKILL at random moments, each into an archive without
+IMAGES are DICOM files of one study. OUT gets report.json, said.txt (all output of `tmunet pacs`) and stored/, the segmentations
+as the archive serves them. With KILLS, so many runs are killed by SIGKILL at random moments, each into an archive without
 segmentations, and run on.
 """
 

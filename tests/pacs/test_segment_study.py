@@ -2,7 +2,9 @@
 
 import io
 import logging
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from pydicom import Dataset
 from pydicom.uid import generate_uid
 
 from tmunet.cli.pacs import PacsConfig
+from tmunet.cli.predict import PredictConfig
 from tmunet.data.io.masks import read_mask
 from tmunet.formats.dicom_mask import decode_segmentation
 from tmunet.pacs import http_session
@@ -163,6 +166,7 @@ def test_images_that_fail_are_listed_and_the_others_stored(
     assert len(archive.segmentations()) == 4
 
 
+@pytest.mark.slow
 def test_limits(tmunet: Run, archive: FakeArchive, images: list[Dataset], model: Path, tmp_path: Path) -> None:
     large = archive.add(make("ultrasound", size=(600, 600), StudyInstanceUID=STUDY))
     words = ("pacs", "--from", archive.url, "--study", STUDY, "--to", archive.url, "-m", model, "-o", tmp_path / "o")
@@ -243,6 +247,7 @@ def test_no_patient_data_are_shown_logged_or_in_names(
     assert not {"InstitutionName", "OtherPatientIDs", "PatientAge"} & {element.keyword for element in kept}
 
 
+@pytest.mark.slow
 def test_the_segmentations_lie_in_a_folder_of_the_user_alone(
     tmunet: Run, archive: FakeArchive, images: list[Dataset], model: Path, tmp_path: Path
 ) -> None:
@@ -251,6 +256,7 @@ def test_the_segmentations_lie_in_a_folder_of_the_user_alone(
     assert (tmp_path / "out").stat().st_mode & 0o077 == 0
 
 
+@pytest.mark.slow
 def test_labelmaps_are_other_instances(
     tmunet: Run, archive: FakeArchive, images: list[Dataset], model: Path, tmp_path: Path
 ) -> None:
@@ -271,8 +277,6 @@ def test_labelmaps_are_other_instances(
 
 
 def test_the_extra_is_named(tmunet: Run, archive: FakeArchive, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "requests", None)
     answer = tmunet("pacs", "--from", archive.url, "--study", STUDY, "-m", model)
     assert (answer.code, answer.error) == (4, "missing-extra")
@@ -280,10 +284,6 @@ def test_the_extra_is_named(tmunet: Run, archive: FakeArchive, model: Path, monk
 
 
 def test_settings_shared_with_predict_have_its_defaults() -> None:
-    from dataclasses import fields
-
-    from tmunet.cli.predict import PredictConfig
-
     own = {one.name: one.default for one in fields(PacsConfig)}
     shared = {one.name: one.default for one in fields(PredictConfig) if one.name in own}
     chosen = {"out", "format", "backend", "model"}
