@@ -38,7 +38,7 @@ ORDER = (
     ("score_case",),
     ("score_in_pool",),
     ("transfer",),
-    ("evaluation", "training", "video"),
+    ("evaluation", "training", "video", "pacs"),
     ("evaluate_predictions",),
     ("report", "api", "serving"),
     ("cli",),

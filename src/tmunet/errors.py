@@ -79,6 +79,21 @@ class BackendError(TMUNetError):
     code = "backend"
 
 
+class ArchiveError(TMUNetError):
+    """A DICOM archive that cannot be reached, refuses a request, or answers something else than DICOMweb.
+
+    Attributes:
+        code: "unreachable", "tls", "denied" (401, 403), "http" (another status), "too-large", "answer" (not DICOMweb).
+        status: the HTTP status; None without an answer.
+    """
+
+    code = "archive"
+
+    def __init__(self, message: str = "", *, code: str | None = None, status: int | None = None) -> None:
+        super().__init__(message, code=code)
+        self.status = status
+
+
 class NonFiniteLossError(TMUNetError):
     """The training loss or its gradient became infinite or NaN."""
 

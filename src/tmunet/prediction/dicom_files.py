@@ -127,7 +127,7 @@ class PredictedDicom:
 
     images: frozenset[Path]
     done_before: int = 0
-    faults: list[str] = field(default_factory=list)
+    faults: list[InputError] = field(default_factory=list)
     frames: dict[Path, int] = field(default_factory=dict)
     shift: DomainShift | None = None
 
@@ -199,9 +199,7 @@ class _Work:
         self.overlays, self.probabilities = overlays, probabilities
         self.writer: MaskWriter = MASK_WRITERS[options.mask_format]
         self.shift = DomainShift(predictor.config, predictor.tile_size)
-        self.model = SegmentationModel(
-            predictor.config.model, predictor.weights_sha256(), _settings(predictor, options)
-        )
+        self.model = segmentation_model(predictor, options)
 
     def frames(self, images: Sequence[Path], bar: Any) -> Iterator[_Frame]:
         """Yield the frames of all files that are not done; a file with a fault is left out from there on."""
@@ -209,7 +207,7 @@ class _Work:
             try:
                 yield from self._frames_of(path)
             except InputError as error:
-                self.result.faults.append(str(error))
+                self.result.faults.append(error)
             bar.update()
 
     def _frames_of(self, path: Path) -> Iterator[_Frame]:
@@ -267,15 +265,17 @@ class _Work:
             try:
                 self.writer.write(self._path(image), image, file.masks)
             except InputError as error:
-                self.result.faults.append(str(error))
+                self.result.faults.append(error)
 
 
-def _settings(predictor: Predictor, options: DicomOptions) -> dict[str, Any]:
+def segmentation_model(predictor: Predictor, options: DicomOptions) -> SegmentationModel:
+    """What `predict_dicom` writes into segmentations about their making, and makes their UIDs of."""
     window = options.window if isinstance(options.window, str) else ",".join(f"{value:g}" for value in options.window)
-    return {
+    settings = {
         "tile_size": predictor.tile_size,
         "tta": predictor.tta,
         "precision": predictor.precision,
         "window": window,
         **predictor.postprocess.to_dict(),
     }
+    return SegmentationModel(predictor.config.model, predictor.weights_sha256(), settings)

@@ -244,7 +244,7 @@ def _predict_part(predictor: Predictor, writing: _Writing, images: Sequence[Path
     part = _no_images(predictor)
     if dicom.shift is not None:
         part.dicom_shift.merge(dicom.shift)
-    part.dicom_faults, part.frames = dicom.faults, dicom.frames
+    part.dicom_faults, part.frames = [str(fault) for fault in dicom.faults], dicom.frames
     part.done_before = len(images) - len(waiting) - len(dicom.images) + dicom.done_before
 
     read = partial(_read, predictor.pipeline, out, prepare=predictor.tile_size is None)
