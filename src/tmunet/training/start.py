@@ -66,13 +66,19 @@ def load_start(name: str) -> TrainedModel:
 
 
 def start_settings(name: str) -> dict[str, Any]:
-    """Settings of a training that continue those of a trained model: network, input size, normalization, learning rate."""
-    config = load_start(name).config
+    """Settings of a training that continue those of a trained model: network, input size, normalization, learning rate.
+
+    What a recipe says about pretrained encoders does not hold then: other weights, and the encoder's learning rate if there is none.
+    """
+    start = load_start(name)
+    config = start.config
+    has_encoder = isinstance(getattr(start.network, "encoder", None), nn.Module)
     return {
         "model": config.model,
         "model_args": config.model_args,
+        "pretrained": None,
         "preprocess": to_dict(config.preprocess),
-        "optimizer": {"learning_rate": LEARNING_RATE},
+        "optimizer": {"learning_rate": LEARNING_RATE, **({} if has_encoder else {"encoder_learning_rate_factor": 1.0})},
     }
 
 
