@@ -16,6 +16,7 @@ from PIL import Image
 
 from tmunet.api import evaluate, train
 from tmunet.data.dataset import open_dataset
+from tmunet.data.io.images import to_channels
 from tmunet.data.reader import load_case
 from tmunet.files import write_json, write_text
 from tmunet.model import load_model
@@ -34,7 +35,7 @@ def cut(source: Path, target: Path, side: int) -> list[str]:
         loaded = load_case(case, dataset.info)
         top, left = ((length - side) // 2 for length in loaded.mask.shape)
         window = np.s_[top : top + side, left : left + side]
-        for folder, values in (("images", loaded.image[window][..., :3]), ("masks", 255 * (loaded.mask[window] == 1))):
+        for folder, values in (("images", to_channels(loaded.image, 3)[window]), ("masks", 255 * (loaded.mask[window] == 1))):
             path = target / folder / f"{case.name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(values.astype(np.uint8)).save(path)
