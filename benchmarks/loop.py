@@ -186,7 +186,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("loop-runs"), help="folder of the runs")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, help="page to write, and figure beside it")
-    for field, value in asdict(Plan(256, 128, 5, 60, 120, 60, 8, 5, 12)).items():
+    for field, value in asdict(Plan(256, 96, 5, 60, 80, 40, 8, 4, 10)).items():
         parser.add_argument(f"--{field.replace('_', '-')}", type=int, default=value)
     given = parser.parse_args()
     plan = Plan(**{field: getattr(given, field) for field in Plan.__dataclass_fields__})

@@ -142,8 +142,7 @@ def _train_and_decide(
                 **epochs,
             )  # fmt: skip
     before, after = (_dice(one, current, config) for one in (model, run.path))
-    kept_start = load_model(run.path).config.provenance["kept_weights"] == "start"
-    is_kept = after >= before and not kept_start
+    is_kept = keeps_new(before, after, load_model(run.path).config.provenance["kept_weights"])
     write_json(
         current.decision_file,
         {
@@ -156,6 +155,15 @@ def _train_and_decide(
             "model": (run.path if is_kept else model).relative_to(loop.path).as_posix(),
         },
     )
+
+
+def keeps_new(before: float, after: float, kept_weights: str) -> bool:
+    """Return whether a new model is kept: its Dice is not lower, and its training did not itself keep the former weights.
+
+    >>> keeps_new(0.8, 0.8, "raw"), keeps_new(0.8, 0.8, "start"), keeps_new(0.8, 0.79, "raw")
+    (True, False, False)
+    """
+    return after >= before and kept_weights != "start"
 
 
 def _dice(model: Path, round_: RoundFolder, config: LoopConfig) -> float:
