@@ -2,10 +2,10 @@
 
     python benchmarks/loop.py data/dsb2018 --work loop-runs --out benchmarks/loop.md
 
-The data set's own masks are the corrections. From each image a square is cut out of its middle. Images of one scene stay together:
-some scenes are the test images, the same for all runs; of the others each seed takes a few to train the start model from fresh
-weights, and the next ones are the pool that is to be corrected. Both orders of a seed have the same start and pool. The same command
-goes on where a former one stopped; `--seeds` of several processes may share `--work`. `--out` writes the page of all runs there.
+The data set's own masks are the corrections. From each image a square is cut out of its middle. Images of one scene stay
+together: some scenes are the test images, the same for all runs; of the others each seed takes a few to train the start model from
+fresh weights, and the next ones are the pool that is to be corrected. Both orders of a seed have the same start and pool. The same
+command goes on where a former one stopped; `--seeds` of several processes may share `--work`. `--out` writes the page of all runs.
 """
 
 import argparse
@@ -34,6 +34,7 @@ ORDERS = {"uncertain": "least certain first", "random": "random order"}
 class Plan:
     """Size of the simulation."""
 
+    images: int
     side: int
     size: int
     start_images: int
@@ -136,15 +137,18 @@ def write_page(work: Path, plan: Plan, name: str, out: Path) -> None:
     def cell(values: list[float]) -> str:
         return f"{fmean(values):.3f} ({', '.join(f'{value:.3f}' for value in values)})"
 
-    gains = [[a - b for a, b in zip(*pair, strict=True)] for pair in zip(dice["uncertain"], dice["random"], strict=True)]
+    gains = [
+        [a - b for a, b in zip(*pair, strict=True)] for pair in zip(dice["uncertain"], dice["random"], strict=True)
+    ]
     lines = [
         "# Least certain first, or random order?\n",
-        f"Written by `python benchmarks/loop.py {name} --work loop-runs --out benchmarks/loop.md` (what `tmunet loop` does, with "
-        f"the masks of the data set as corrections): squares of {plan.side} pixels; a `tmunet_t` at {plan.size} x {plan.size} "
-        f"pixels, first trained from fresh weights on {plan.start_images} images for {plan.start_epochs} epochs; a pool of "
-        f"{plan.pool} images; {plan.images_per_round} corrected in a round, a quarter of them to validate; {plan.epochs} epochs of "
-        f"the recipe `finetune` a round; {plan.test} test images of other scenes. Seeds {', '.join(map(str, seeds))}: start model, "
-        "pool and trainings. Mean test Dice, and that of each seed in parentheses.\n",
+        f"Written by `python benchmarks/loop.py {name} --work loop-runs --out benchmarks/loop.md`: what `tmunet loop` does, with "
+        f"the masks of the data set as corrections. The first {plan.images} images by name, squares of {plan.side} pixels; a "
+        f"`tmunet_t` at {plan.size} x {plan.size} pixels, first trained from fresh weights on {plan.start_images} images for "
+        f"{plan.start_epochs} epochs; a pool of {plan.pool} images; {plan.images_per_round} corrected in a round, a quarter of "
+        f"them to validate; {plan.epochs} epochs of the recipe `finetune` a round; {plan.test} test images of other scenes. "
+        f"Seeds {', '.join(map(str, seeds))}: of start model, pool and trainings. Mean test Dice, and that of each seed in "
+        "parentheses.\n",
         f"| corrected images | {' | '.join(ORDERS.values())} | difference |",
         "|---|---|---|---|",
         *(
@@ -172,7 +176,9 @@ def write_page(work: Path, plan: Plan, name: str, out: Path) -> None:
         for order, title in ORDERS.items():
             (line,) = axes.plot(counts, [fmean(values) for values in dice[order]], marker="o", label=title)
             for seed in range(len(seeds)):
-                axes.plot(counts, [values[seed] for values in dice[order]], color=line.get_color(), alpha=0.3, linewidth=0.8)
+                axes.plot(
+                    counts, [values[seed] for values in dice[order]], color=line.get_color(), alpha=0.3, linewidth=0.8
+                )
         axes.set_xlabel("corrected images")
         axes.set_ylabel("test Dice")
         axes.legend()
@@ -186,13 +192,13 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("loop-runs"), help="folder of the runs")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, help="page to write, and figure beside it")
-    for field, value in asdict(Plan(256, 96, 5, 60, 80, 40, 8, 4, 10)).items():
+    for field, value in asdict(Plan(200, 128, 64, 5, 40, 80, 48, 8, 4, 8)).items():
         parser.add_argument(f"--{field.replace('_', '-')}", type=int, default=value)
     given = parser.parse_args()
     plan = Plan(**{field: getattr(given, field) for field in Plan.__dataclass_fields__})
     data = given.work / "squares"
     if not (data / "scenes.json").exists():
-        cut(given.data, data, plan.side)
+        cut(given.data, data, plan.side, plan.images)
         squares = open_dataset(data, unsplit="test")
         write_json(data / "scenes.json", scan_cases(squares.cases, squares.info, str(data)).clusters)
     clusters = json.loads((data / "scenes.json").read_text())

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from ..conftest import write_discs
 from ..interrupts import hear_interrupts
 from ..small_models import random_model
 
-RECIPE: dict[str, Any] = {"batch_size": 4, "optimizer": {"name": "adamw"}, "monitor": "val_dice", "epochs": 1}
+RECIPE: dict[str, Any] = {"batch_size": 8, "optimizer": {"name": "adamw"}, "monitor": "val_dice", "epochs": 1}
 
 
 @pytest.fixture
@@ -80,53 +79,51 @@ def files(out: Path) -> dict[str, Any]:
     return found
 
 
-def test_a_round_and_a_half(config: LoopConfig) -> None:
+def test_two_rounds_and_a_half(config: LoopConfig) -> None:
+    out = Path(config.out)
     first = run_loop(config)
-    assert (first.decisions, first.model.name, first.left, first.waiting) == ((), "start", 7, 0)
+    assert (first.decisions, first.model, first.left, first.waiting) == ((), out / "start", 7, 0)
     rows = queue(first)
     agreements = [float(row["agreement"]) for row in rows if row["flags"]]
     assert len(agreements) == len(rows) == 7  # a random model is sure of nothing
     assert agreements == sorted(agreements)
     assert sorted(to_correct(first)) == sorted(Path(row["mask"]).stem for row in rows[:3])
-    before = files(Path(config.out))
+    before = files(out)
     assert run_loop(config) == first  # nothing to do
     correct(config, "case1")
-    wrong = (Path(config.out) / "corrected" / "case1.png").rename(Path(config.out) / "corrected" / "case9.png")
+    wrong = (out / "corrected" / "case1.png").rename(out / "corrected" / "case9.png")
     with pytest.raises(DataError, check=coded("data", wrong.parent)):
         run_loop(config)
     wrong.unlink()
-    assert files(Path(config.out)) == before
+    assert files(out) == before
 
-    correct(config, "case0", "case1", "case2", "case3")
-    second = run_loop(config)
-    (decision,) = second.decisions
-    data = first.round.data
-    split = json.loads((data / "split.json").read_text())
-    assert (decision["corrected"], decision["train"], decision["val"]) == (4, 3, 1)
-    assert "case0" in split["train"]  # the start has seen it
-    start, new = first.model, first.round.training.path
-    for model, key in ((start, "val_dice_before"), (new, "val_dice_after")):
-        (scores,) = evaluate(model, data, subset="val").summaries.values()
-        assert decision[key] == scores["metrics"]["dice"]["mean"]
-    assert decision["val_dice_after"] >= decision["val_dice_before"]  # random weights before
-    assert (decision["kept"], second.model) == ("new", new)
-    assert load_model(new).config.provenance["pretrained"]["from"] == str(start)
-    assert (second.round.number, second.left, second.waiting) == (2, 3, 0)
-    assert {Path(row["image"]).stem for row in queue(second)} == {"case4", "case5", "case6"}
-    assert {name: content for name, content in files(Path(config.out)).items() if name in before} == before | {
-        "corrected": None
-    }
-
-
-def test_a_model_that_is_right_already_is_kept(config: LoopConfig) -> None:
-    first = run_loop(config)
-    for path in (first.round.to_correct / "masks").iterdir():  # accepted as they are
-        shutil.copyfile(path, Path(config.out) / "corrected" / path.name)
+    for path in (first.round.to_correct / "masks").iterdir():  # accepted as they are: the model cannot become better
+        shutil.copyfile(path, out / "corrected" / path.name)
     second = run_loop(config)
     (decision,) = second.decisions
     assert decision["val_dice_before"] == 1
-    assert (decision["kept"], decision["model"], second.model) == ("former", "start", first.model)
-    assert second.round.number == 2
+    assert (decision["corrected"], decision["kept"], second.model) == (3, "former", first.model)
+    assert (second.round.number, second.left, second.waiting) == (2, 4, 0)
+    assert {Path(row["image"]).stem for row in queue(second)} == {f"case{k}" for k in range(7)} - set(to_correct(first))
+
+    *others, last = sorted({f"case{k}" for k in range(7)} - {*to_correct(first), "case0"})
+    correct(config, "case0", *to_correct(first), *others)  # those for the second time
+    third = run_loop(config)
+    decision, data = third.decisions[1], second.round.data
+    split = json.loads((data / "split.json").read_text())
+    assert (decision["corrected"], decision["train"], decision["val"]) == (6, len(split["train"]), len(split["val"]))
+    assert "case0" in split["train"]  # the start has seen it
+    assert set(first.round.split().val) <= set(split["val"])
+    new = second.round.training.path
+    for model, key in ((first.model, "val_dice_before"), (new, "val_dice_after")):
+        (scores,) = evaluate(model, data, subset="val").summaries.values()
+        assert decision[key] == scores["metrics"]["dice"]["mean"]
+    assert decision["val_dice_after"] > decision["val_dice_before"]  # of random weights
+    assert (decision["kept"], third.model) == ("new", new)
+    assert load_model(new).config.provenance["pretrained"]["from"] == str(first.model)
+    assert (third.round.number, third.left, third.waiting, to_correct(third)) == (3, 1, 0, [last])
+    after = files(out)
+    assert {name: after[name] for name in before} == before  # nothing is overwritten
 
 
 @pytest.mark.slow
@@ -138,15 +135,21 @@ def test_it_goes_on_where_it_was_stopped_with_the_same_result(
         run_loop(one)
         correct(one, "case1", "case2", "case3")
     run_loop(straight)
-    stops = ((loop_module, "train"), (loop_module, "write_json"), (review_queue, "write_csv"), (review_queue.shutil, "copyfile"))
+    stops = (
+        (loop_module, "train"),
+        (loop_module, "write_json"),
+        (review_queue, "write_csv"),
+        (review_queue.shutil, "copyfile"),
+    )
     for place, name in stops:
 
         def stop(*_: object, **__: object) -> None:
             raise KeyboardInterrupt
 
-        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patch:
             patch.setattr(place, name, stop)
-            run_loop(config)
+            with pytest.raises(KeyboardInterrupt):
+                run_loop(config)
     run_loop(config)
     found, expected = files(Path(config.out)), files(Path(straight.out))
     assert found.keys() == expected.keys()
@@ -172,7 +175,18 @@ def test_killed_at_any_moment_it_ends_like_one_that_was_not(config: LoopConfig) 
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def command(one: LoopConfig) -> list[str]:
-        flags = ["-m", str(one.model), "-o", one.out, "--recipe", one.recipe, "--images-per-round", "3", "--val-share", "0.3"]
+        flags = [
+            "-m",
+            str(one.model),
+            "-o",
+            one.out,
+            "--recipe",
+            one.recipe,
+            "--images-per-round",
+            "3",
+            "--val-share",
+            "0.3",
+        ]
         return [sys.executable, "-m", "tmunet", "loop", *one.images, *flags, "--device", "cpu"]
 
     for one in (straight, config):

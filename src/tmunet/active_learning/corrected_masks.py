@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from tmunet.active_learning.whole_folder import whole_folder
 from tmunet.active_learning.loop_folder import RoundFolder
+from tmunet.active_learning.whole_folder import whole_folder
 from tmunet.data.cases import Case, DatasetInfo, list_folder, named_alike, natural_key, unknown_case, warn_skipped_files
 from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
 from tmunet.data.io.dicom import patient_of
@@ -39,7 +39,9 @@ def find_corrected(folder: Path, images: Sequence[Path]) -> tuple[Case, ...]:
     if listing.error is not None:
         raise InputError(f"{folder}: cannot be listed: {listing.error}.", code="not-listed", path=folder)
     warn_skipped_files(folder, listing.others, "save masks as NAME.png")
-    faults = [f"{path}: is named like a mask but is a folder or a broken link; remove it." for path in listing.non_files]
+    faults = [
+        f"{path}: is named like a mask but is a folder or a broken link; remove it." for path in listing.non_files
+    ]
     by_name = listing.by_name(non_files=False)
     faults += [
         f"{path}: {first.name} has the same name; keep one of the two."

@@ -1,4 +1,4 @@
-"""Run an active learning loop up to the user's next step: predict and queue images; take corrected masks, train, keep the better model."""
+"""Run an active learning loop up to the user's next step: predict, queue, take corrected masks, train, keep the better model."""
 
 import hashlib
 import shutil
@@ -67,7 +67,9 @@ def run_loop(config: LoopConfig) -> LoopState:
     """
     images = find_images(config.images)
     if several := find_loops(images):
-        raise UsageError(f"{several[0]}: expected a still image, but got several frames.", code="frames", path=several[0])
+        raise UsageError(
+            f"{several[0]}: expected a still image, but got several frames.", code="frames", path=several[0]
+        )
     loop = LoopFolder(Path(config.out))
     _begin(loop, config)
     loop.corrected.mkdir(exist_ok=True)
@@ -105,8 +107,8 @@ def _begin(loop: LoopFolder, config: LoopConfig) -> None:
     for key, value in fixed.items() if recorded else ():
         if recorded.get(key) != value:
             raise UsageError(
-                f"{loop.path}: holds a loop with {key} {recorded.get(key)}, but got {value}; give the command that it began with, "
-                "or choose another folder with -o.",
+                f"{loop.path}: holds a loop with {key} {recorded.get(key)}, but got {value}; give the command that it began "
+                "with, or choose another folder with -o.",
                 code="other-settings",
                 path=loop.settings,
             )

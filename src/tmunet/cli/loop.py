@@ -23,13 +23,13 @@ def run(arguments: Sequence[str]) -> int:
     from tmunet.active_learning.run_loop import run_loop
 
     state = run_loop(config)
-    print(_describe(state, Path(config.out) / "corrected"))
+    print(describe(state, Path(config.out) / "corrected"))
     for fault in state.faults:
         print(f"  - {fault}", file=sys.stderr)
     return 3 if state.faults else 0
 
 
-def _describe(state: "LoopState", corrected: Path) -> str:
+def describe(state: "LoopState", corrected: Path) -> str:
     """The rounds as a table, the model, and what to do next."""
     rows = [
         (
@@ -43,7 +43,9 @@ def _describe(state: "LoopState", corrected: Path) -> str:
     parts.append(f"Model: {state.model}")
     here = state.round
     if state.waiting:
-        parts.append(f"{pluralize(state.waiting, 'corrected mask')} in {corrected} not trained on yet: give the same command again.")
+        parts.append(
+            f"{pluralize(state.waiting, 'corrected mask')} in {corrected} not trained on yet: give the same command again."
+        )
     elif not state.left:
         parts.append("All images are corrected.")
     else:

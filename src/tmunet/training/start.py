@@ -68,7 +68,7 @@ def load_start(name: str) -> TrainedModel:
 def start_settings(name: str) -> dict[str, Any]:
     """Settings of a training that continue those of a trained model: network, input size, normalization, learning rate.
 
-    What a recipe says about pretrained encoders does not hold then: other weights, and the encoder's learning rate if there is none.
+    What a recipe says about pretrained encoders is put aside: their weights, and their learning rate where there is no encoder.
     """
     start = load_start(name)
     config = start.config
