@@ -3,9 +3,10 @@
     python benchmarks/loop.py data/dsb2018 --work loop-runs --out benchmarks/loop.md
 
 The data set's own masks are the corrections. From each image a square is cut out of its middle. Images of one scene stay
-together: some scenes are the test images, the same for all runs; of the others each seed takes a few to train the start model from
-fresh weights, and the next ones are the pool that is to be corrected. Both orders of a seed have the same start and pool. The same
-command goes on where a former one stopped; `--seeds` of several processes may share `--work`. `--out` writes the page of all runs.
+together: some scenes are the test images, the same for all runs; of the others each seed takes a few to train the start model
+from fresh weights, and the next ones are the pool that is to be corrected. Both orders of a seed have the same start and pool.
+The same command goes on where a former one stopped; `--seeds` of several processes may share `--work`. `--out` writes the page
+of all runs.
 """
 
 import argparse

@@ -81,7 +81,8 @@ def run_loop(config: LoopConfig) -> LoopState:
         _train_and_decide(loop, current, former, cases, config)
     if current.decision() is not None:
         current, former = RoundFolder(loop.path, current.number + 1), current
-    model, faults = loop.model_of(current.number), ()
+    model = loop.model_of(current.number)
+    faults: tuple[str, ...] = ()
     if not current.is_queued:
         faults = queue_images(left, model, current, config.images_per_round, config.device)
     return LoopState(_decisions(loop), model, current, len(left), len(changed_since(cases, former)), faults)
@@ -138,7 +139,7 @@ def _train_and_decide(
             resume(run.path)  # a finished one too: it may lack its calibration
         else:
             shutil.rmtree(run.path, ignore_errors=True)  # begun, without an epoch
-            epochs = {} if config.epochs is None else {"epochs": config.epochs}
+            epochs: dict[str, Any] = {} if config.epochs is None else {"epochs": config.epochs}
             train(
                 current.data, config.recipe, from_=str(model), out=str(run.path), seed=config.seed, device=config.device,
                 **epochs,
