@@ -190,19 +190,19 @@ def test_killed_at_any_moment_it_ends_like_one_that_was_not(config: LoopConfig) 
         return [sys.executable, "-m", "tmunet", "loop", *one.images, *flags, "--device", "cpu"]
 
     for one in (straight, config):
-        subprocess.run(command(one), env=environment, check=True, timeout=120)
+        subprocess.run(command(one), env=environment, check=True, timeout=300)
         correct(one, "case1", "case2", "case3")
     began = time.monotonic()
-    subprocess.run(command(straight), env=environment, check=True, timeout=120)
+    subprocess.run(command(straight), env=environment, check=True, timeout=300)
     whole = time.monotonic() - began
-    for share in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95):
+    for share in (0.6, 0.75, 0.9):
         running = subprocess.Popen(command(config), env=environment, preexec_fn=hear_interrupts)
         try:
             running.wait(share * whole)
         except subprocess.TimeoutExpired:
             running.send_signal(signal.SIGKILL)
             running.wait()
-    subprocess.run(command(config), env=environment, check=True, timeout=120)
+    subprocess.run(command(config), env=environment, check=True, timeout=300)
     found, expected = files(Path(config.out)), files(Path(straight.out))
     left = {name for name in found if name not in expected}
     assert all(Path(name).name.startswith(".") for name in left)  # temporary files of killed processes
