@@ -16,6 +16,7 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 from learning_curve import cut
 
@@ -116,16 +117,18 @@ def simulate(data: Path, sides: dict[str, list[str]], plan: Plan, seed: int, ord
             shutil.copyfile(data / "masks" / name, folder / "corrected" / name)
 
 
-def read_runs(work: Path) -> dict[str, dict[int, list[dict[str, float]]]]:
-    """Rounds by order and seed, of the seeds for which both orders are done."""
-    runs: dict[str, dict[int, list[dict[str, float]]]] = {order: {} for order in ORDERS}
-    for order, of_order in runs.items():
-        for path in sorted(work.glob(f"{order}-*.json")):
-            content = json.loads(path.read_text())
-            if len(content["rounds"]) == content["plan"]["rounds"] + 1:
-                of_order[int(path.stem.rpartition("-")[2])] = content["rounds"]
-    both = set.intersection(*(set(of_order) for of_order in runs.values()))
-    return {order: {seed: rounds for seed, rounds in found.items() if seed in both} for order, found in runs.items()}
+def read_runs(work: Path) -> dict[str, dict[int, list[dict[str, Any]]]]:
+    """Rounds by order and seed: of the seeds with both orders, the rounds that all runs have finished."""
+    found = {
+        order: {
+            int(path.stem.rpartition("-")[2]): json.loads(path.read_text())["rounds"]
+            for path in sorted(work.glob(f"{order}-*.json"))
+        }
+        for order in ORDERS
+    }
+    seeds = sorted(set.intersection(*(set(of_order) for of_order in found.values())))
+    rounds = min(len(of_order[seed]) for of_order in found.values() for seed in seeds)
+    return {order: {seed: of_order[seed][:rounds] for seed in seeds} for order, of_order in found.items()}
 
 
 def write_page(work: Path, plan: Plan, name: str, out: Path) -> None:
@@ -163,6 +166,8 @@ def write_page(work: Path, plan: Plan, name: str, out: Path) -> None:
     kept = {order: [row["kept"] for rounds in runs[order].values() for row in rounds[1:]] for order in ORDERS}
     for order, title in ORDERS.items():
         lines.append(f"- {title}: the new model was kept in {kept[order].count('new')} of {len(kept[order])} rounds.")
+    if len(counts) <= plan.rounds:
+        lines.append(f"- Not finished: {len(counts) - 1} of {plan.rounds} rounds of all runs; the command goes on.")
     ahead = sum(gain > 0 for of_count in gains[1:] for gain in of_count)
     lines.append(
         f"- Least certain first was ahead in {ahead} of {sum(map(len, gains[1:]))} pairs of runs after the same number of "
