@@ -16,6 +16,7 @@ from PIL import Image
 
 from tmunet.api import evaluate, train
 from tmunet.data.dataset import open_dataset
+from tmunet.data.io.images import to_channels
 from tmunet.data.reader import load_case
 from tmunet.files import write_json, write_text
 from tmunet.model import load_model
@@ -27,19 +28,23 @@ WAYS: dict[str, dict[str, Any]] = {
 }
 
 
-def cut(source: Path, target: Path, side: int) -> list[str]:
-    """Write the middle square of every image and mask of a data set; returns the names."""
+def cut(source: Path, target: Path, side: int, count: int | None = None) -> list[str]:
+    """Write the middle square of every image and mask of a data set, or of the first ones by name; returns the names."""
     dataset = open_dataset(source, unsplit="test")
-    for case in dataset.cases:
+    cases = dataset.cases[:count]
+    for case in cases:
         loaded = load_case(case, dataset.info)
         top, left = ((length - side) // 2 for length in loaded.mask.shape)
         window = np.s_[top : top + side, left : left + side]
-        for folder, values in (("images", loaded.image[window][..., :3]), ("masks", 255 * (loaded.mask[window] == 1))):
+        for folder, values in (
+            ("images", to_channels(loaded.image, 3)[window]),
+            ("masks", 255 * (loaded.mask[window] == 1)),
+        ):
             path = target / folder / f"{case.name}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(values.astype(np.uint8)).save(path)
     write_json(target / "dataset.json", {"name": source.name, "classes": list(dataset.info.classes)})
-    return [case.name for case in dataset.cases]
+    return [case.name for case in cases]
 
 
 def dice_of(model: Path | str, data: Path, classes: str) -> float:

@@ -41,6 +41,7 @@ ORDER = (
     ("evaluation", "training", "video", "pacs"),
     ("evaluate_predictions",),
     ("report", "api", "serving"),
+    ("active_learning",),
     ("cli",),
 )
 RANKS = {room: rank for rank, rooms in enumerate(ORDER) for room in rooms}

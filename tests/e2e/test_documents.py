@@ -26,7 +26,7 @@ DOCUMENTS = [
     *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "benchmarks" / "README.md",
 ]
-VERBS = ("train", "evaluate", "predict", "import", "check", "show", "split", "reproduce", "bench", "export")
+VERBS = ("train", "evaluate", "predict", "import", "check", "show", "split", "reproduce", "bench", "export", "loop")
 COST, SCORES = ROOT / "benchmarks" / "cpu" / "bench.csv", ROOT / "results" / "cpu" / "table1.csv"
 
 

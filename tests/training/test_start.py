@@ -10,14 +10,18 @@ import torch
 
 from tmunet.api import train as train_from_python
 from tmunet.cli.main import main
+from tmunet.config import deep_merge, from_mapping
+from tmunet.data.data_config import Preprocess
 from tmunet.data.fingerprint import pixels_sha256
 from tmunet.data.io.images import read_image
 from tmunet.errors import ModelError, TMUNetWarning, UsageError
 from tmunet.model import load_model, save_model
+from tmunet.model_config import ModelConfig
 from tmunet.registry import create_model
 from tmunet.training.fit import resume
 from tmunet.training.run_folder import RunFolder
-from tmunet.training.start import LEARNING_RATE, start_that_is_better
+from tmunet.training.start import LEARNING_RATE, start_settings, start_that_is_better
+from tmunet.training.train_config import TrainConfig, read_recipe
 from tmunet.transfer import load_start, transfer
 
 from ..coded_errors import coded
@@ -108,6 +112,17 @@ def test_other_networks_normalizations_and_two_starts_are_refused(
         assert not (tmp_path / code).exists()
     with pytest.raises(ModelError, check=coded("no-model")):
         load_start("no-such-model")
+
+
+def test_a_recipe_for_a_pretrained_encoder_takes_the_weights_of_the_start(trained: Trained, tmp_path: Path) -> None:
+    found = start_settings(str(trained.run.path))
+    assert found["pretrained"] is None
+    assert found["optimizer"]["encoder_learning_rate_factor"] == 1  # tmunet_t has no encoder
+    lite = ModelConfig("tmunet_lite0", preprocess=Preprocess(64))
+    save_model(tmp_path / "lite", lite.create_network(), lite)
+    assert "encoder_learning_rate_factor" not in start_settings(str(tmp_path / "lite"))["optimizer"]
+    settings = deep_merge(read_recipe("finetune"), {"model_args": {}}, found, {"data": "d", "from_": "m"})
+    assert from_mapping(TrainConfig, settings, "test").model == "tmunet_t"
 
 
 def test_test_images_that_the_start_was_trained_on_are_leakage(

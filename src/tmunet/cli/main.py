@@ -21,6 +21,7 @@ VERBS = {
     "train": "train a network on your images and masks",
     "evaluate": "score a trained model, or the masks of any program, against reference masks",
     "predict": "predict the masks of images",
+    "loop": "correct the least certain masks, train on with them, and again (active learning)",
     "pacs": "segment a study of a DICOMweb archive, and store the segmentations there",
     "serve": "segment images over HTTP: POST /predict, and the Open Inference Protocol",
     "video": "segment a video, or a camera in real time",

@@ -17,13 +17,19 @@ weights (`benchmarks/learning_curve.md`)."""
 
 
 def start_settings(name: str) -> dict[str, Any]:
-    """Settings of a training that continue those of a trained model: network, input size, normalization, learning rate."""
-    config = load_start(name).config
+    """Settings of a training that continue those of a trained model: network, input size, normalization, learning rate.
+
+    What a recipe says about pretrained encoders is put aside: their weights, and their learning rate where there is no encoder.
+    """
+    start = load_start(name)
+    config = start.config
+    has_encoder = isinstance(getattr(start.network, "encoder", None), nn.Module)
     return {
         "model": config.model,
         "model_args": config.model_args,
+        "pretrained": None,
         "preprocess": to_dict(config.preprocess),
-        "optimizer": {"learning_rate": LEARNING_RATE},
+        "optimizer": {"learning_rate": LEARNING_RATE, **({} if has_encoder else {"encoder_learning_rate_factor": 1.0})},
     }
 
 
