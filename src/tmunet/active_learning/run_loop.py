@@ -27,7 +27,7 @@ from tmunet.prediction.predictor import DEFAULT_MODEL
 from tmunet.progress import logger
 from tmunet.text import pluralize
 from tmunet.training.fit import resume
-from tmunet.training.start import load_start
+from tmunet.transfer import load_start
 
 
 @dataclass(frozen=True)

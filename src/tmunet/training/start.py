@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
+
 from tmunet.config import to_dict
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint
