@@ -141,12 +141,7 @@ def export_model(
             f"one of {config.preprocess.channels}; use `tmunet predict`. Nothing was written.",
             code="channels",
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(
-            f"{out}: expected a new or empty folder, but found files; choose another with -o.",
-            code="not-empty",
-            path=out,
-        )
+    check_new_folder(out)
     packages = _require_packages(to, int8)
     config = replace(config, preprocess=replace(config.preprocess, size=side))
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -180,6 +175,20 @@ def export_model(
             out.rmdir()
         shutil.move(folder, out)
     return Exported(out, parity, agreement)
+
+
+def check_new_folder(out: Path) -> None:
+    """Check that a folder to write is new or empty.
+
+    Raises:
+        UsageError: code "not-empty".
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(
+            f"{out}: expected a new or empty folder, but found files; choose another with -o.",
+            code="not-empty",
+            path=out,
+        )
 
 
 def _require_packages(to: ExportFormat, int8: Sequence[Path]) -> list[str]:

@@ -50,5 +50,5 @@ export function finish({ planes, shifts }, about, { width, height }, threshold) 
   const full = planes.map((plane) => resizePlane(plane, about.size, width, height));
   const labels = labelsOf(full, threshold), agreement = softDice(full, labels);
   const calibration = threshold === about.threshold ? about.calibration : null;
-  return { labels, confidence: confidenceOf(agreement, agreement > 0, calibration, shifts) };
+  return { labels, confidence: confidenceOf(agreement, labels.some((label) => label > 0), calibration, shifts) };
 }
