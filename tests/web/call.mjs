@@ -19,10 +19,18 @@ function encode(value) {
   return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, encode(one)]));
 }
 
+/** Make an object, call its methods one after the other, and return what it holds then. */
+function use(kind, made, steps) {
+  const object = new kind(...made);
+  for (const [method, ...given] of steps) object[method](...given);
+  return { ...object, changedPixels: object.changedPixels };
+}
+
 for await (const line of createInterface({ input: process.stdin })) {
   const [module, name, given] = JSON.parse(line);
   try {
-    const answer = await (await import(module))[name](...decode(given));
+    const found = (await import(module))[name];
+    const answer = await (/^[a-z]/.test(name) ? found(...decode(given)) : use(found, ...decode(given)));
     console.log(JSON.stringify({ result: encode(answer instanceof Blob ? new Uint8Array(await answer.arrayBuffer()) : answer) }));
   } catch (error) {
     console.log(JSON.stringify({ error: `${error.constructor.name}: ${error.message}` }));

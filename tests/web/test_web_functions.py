@@ -1,7 +1,9 @@
 """The functions of the web page, under node, against those of Python."""
 
 import io
+import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +14,16 @@ import torch
 from PIL import Image
 
 from tmunet.calibration import Calibration
-from tmunet.data.data_config import Normalization
+from tmunet.data.data_config import Normalization, Preprocess
 from tmunet.data.io.images import read_image, to_channels
 from tmunet.data.io.masks import read_mask
 from tmunet.data.preprocess import constants, normalize, resize_image, unit
-from tmunet.data.training_stats import Appearance
+from tmunet.data.training_stats import Appearance, AppearanceRange, Intensity, Scale, Spread
+from tmunet.formats.imagej_roi import _roi
 from tmunet.formats.outlines import number_objects, trace_outlines
+from tmunet.model_config import ModelConfig
 from tmunet.prediction.confidence import confidence_of, soft_dice
+from tmunet.prediction.domain_shift import shift_flags
 from tmunet.prediction.pipeline import resize_probability
 from tmunet.prediction.postprocess import labels, probabilities
 from tmunet.visualize import color
@@ -211,3 +216,97 @@ def test_a_saved_mask_is_read_back(node: Node, random: np.random.Generator, tmp_
     colors = [list(color(label)) for label in range(len(classes))]
     (tmp_path / "mask.png").write_bytes(node.call("mask_png", "maskPng", mask.ravel(), 31, 23, colors).tobytes())
     assert np.array_equal(read_mask(tmp_path / "mask.png", classes), mask)
+
+
+def edit(node: Node, mask: np.ndarray, *steps: tuple[Any, ...]) -> tuple[np.ndarray, int]:
+    """Labels after some steps of the editor, and the number of pixels that differ from the prediction."""
+    height, width = mask.shape
+    found = node.call("mask_editor", "MaskEditor", [mask.ravel(), width, height], list(steps))
+    return found["labels"].reshape(height, width), found["changedPixels"]
+
+
+def test_the_brush_paints_a_disk_along_its_way(node: Node) -> None:
+    found, changed = edit(node, np.zeros((30, 40), np.uint8), ("begin",), ("paint", [10, 15], [25, 15], 9, 2), ("end",))
+    y, x = np.mgrid[:30, :40] + 0.5
+    distance = np.hypot(x - np.clip(x, 10, 25), y - 15)
+    assert np.array_equal(found == 2, distance <= 4.5)
+    assert changed == int((distance <= 4.5).sum())
+
+
+def test_a_brush_smaller_than_a_pixel_paints_it(node: Node) -> None:
+    found, _ = edit(node, np.zeros((5, 5), np.uint8), ("paint", [1.1, 3.9], [1.1, 3.9], 1, 1))
+    assert np.argwhere(found).tolist() == [[3, 1]]
+
+
+def test_fill_takes_the_region_under_the_point(node: Node) -> None:
+    mask = np.zeros((12, 12), np.uint8)
+    mask[2:9, 2:9] = 1
+    mask[4:6, 4:6] = 0  # a hole
+    found, changed = edit(node, mask, ("begin",), ("fill", [4.5, 4.5], 1), ("end",))
+    assert (found[2:9, 2:9] == 1).all()
+    assert (int(found.sum()), changed) == (49, 4)
+
+
+def test_undo_takes_back_one_step_after_the_other(node: Node, random: np.random.Generator) -> None:
+    mask = random.integers(0, 2, (20, 20), np.uint8)
+    strokes: list[tuple[Any, ...]] = [
+        step for y in (4, 12) for step in (("begin",), ("paint", [3, y], [15, y], 5, 1), ("end",))
+    ]
+    both, _ = edit(node, mask, *strokes)
+    one, _ = edit(node, mask, *strokes[:3])
+    assert not np.array_equal(both, one)
+    assert np.array_equal(edit(node, mask, *strokes, ("undo",))[0], one)
+    none, changed = edit(node, mask, *strokes, ("undo",), ("undo",), ("undo",))
+    assert np.array_equal(none, mask)
+    assert changed == 0
+
+
+@pytest.mark.parametrize("density", [0.03, 0.6])
+def test_rois_of_imagej_are_those_of_python(node: Node, random: np.random.Generator, density: float) -> None:
+    roifile = pytest.importorskip("roifile")
+    numbers, _ = number_objects((random.random((23, 31)) < density).astype(np.uint8), 2)
+    for outline in trace_outlines(numbers):
+        polygons = [[ring.tolist() for ring in polygon] for polygon in outline.polygons]
+        made = node.call("roi", "toRoi", str(outline.label), polygons, 1, list(color(1)))
+        found, expected = roifile.ImagejRoi.frombytes(made.tobytes()), _roi(roifile, outline, 1)
+        for name in ("roitype", "name", "left", "top", "right", "bottom", "group", "stroke_color", "n_coordinates"):
+            assert getattr(found, name) == getattr(expected, name)
+        for name in ("integer_coordinates", "multi_coordinates"):
+            one, other = getattr(found, name), getattr(expected, name)
+            assert (one is None) == (other is None)
+            assert one is None or np.array_equal(one, other)
+
+
+def test_a_zip_is_read_by_python(node: Node) -> None:
+    files = [{"name": "a/ä.txt", "content": np.arange(70, dtype=np.uint8)}, {"name": "b", "content": np.zeros(0, np.uint8)}]
+    with zipfile.ZipFile(io.BytesIO(node.call("zip", "zip", files).tobytes())) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["a/ä.txt", "b"]
+        assert archive.read("a/ä.txt") == bytes(range(70))
+
+
+@pytest.mark.parametrize("normalize", ["image", "imagenet"])
+@pytest.mark.parametrize("kind", ["usual", "small", "dark", "noise"])
+def test_images_unlike_those_of_training_are_flagged(
+    node: Node, random: np.random.Generator, kind: str, normalize: Normalization
+) -> None:
+    size = (4, 400) if kind == "small" else (64, 64)
+    image = random.integers(0, 3000 if kind == "dark" else 65535, (*size, 3), np.uint16)
+    if kind != "noise":
+        image = resize_image(resize_image(image, (8, 8)), size)
+    usual = Appearance(0.5, 0.1, 0.4)
+    config = ModelConfig(
+        "tmunet_t",
+        classes=("background", "a"),
+        preprocess=Preprocess(32, 3, normalize),
+        scale=Scale(Spread(0.4, 0.5, 0.6), Spread(0.4, 0.5, 0.6)),
+        intensity=(Intensity(8, 0.0, 0.9),),
+        appearance=AppearanceRange(Appearance(0.2, 0.01, 0.05), usual),
+    )
+    resized = resize_image(image, (32, 32))
+    about = {"size": 32, "normalize": normalize, "scale": asdict(config.scale), "intensity": [asdict(config.intensity[0])]}
+    about["appearance"] = asdict(config.appearance)
+    found = node.call("confidence", "shiftFlags", image_of(image), image_of(resized), about)
+    expected = shift_flags(image, size, Appearance.of(resized), config, None)
+    assert found == list(expected)
+    assert (kind != "usual") <= bool(expected)

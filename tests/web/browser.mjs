@@ -1,0 +1,91 @@
+// Use the exported page in headless Chromium as a person does: node browser.mjs TOOLS URL OUT IMAGES... prints one JSON object.
+// TOOLS is the folder with node_modules; downloads go to OUT.
+import { createRequire } from "node:module";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [tools, url, out, ...images] = process.argv.slice(2);
+const require = createRequire(join(tools, "index.js"));
+const { default: puppeteer } = await import(pathToFileURL(require.resolve("puppeteer-core")));
+const browser = await puppeteer.launch({ executablePath: process.env.CHROMIUM, headless: true, args: ["--no-sandbox"] });
+const found = { requests: [], faults: [] };
+const page = await browser.newPage();
+page.setDefaultTimeout(240_000);
+page.on("request", (request) => found.requests.push(request.url()));
+page.on("pageerror", (error) => found.faults.push(String(error)));
+page.on("console", (message) => message.type() === "error" && found.faults.push(message.text()));
+const devtools = await browser.target().createCDPSession();
+await devtools.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: out, eventsEnabled: true });
+const finished = [];
+devtools.on("Browser.downloadProgress", ({ state, filePath }) => state === "completed" && finished.push(filePath));
+
+async function save(id) {
+  const before = finished.length;
+  await page.click(`#${id}`);
+  while (finished.length === before) await new Promise((resolve) => setTimeout(resolve, 50));
+}
+
+const isReady = () => page.waitForFunction(() => !document.getElementById("choose").disabled && document.getElementById("status").textContent === "");
+const listed = () => page.$$eval("#list button", (buttons) => buttons.map((button) => button.firstChild.textContent));
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+async function accessibility() {
+  await page.evaluate(axe); // through the debugger: the page's own policy allows no script from elsewhere
+  const { violations } = await page.evaluate(() => window.axe.run());
+  return violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
+}
+
+await page.setViewport({ width: 1280, height: 900 });
+await page.goto(url);
+await isReady();
+found.accessibility = await accessibility();
+await (await page.$("#choose")).uploadFile(...images);
+await page.waitForFunction((count) => document.querySelectorAll("#list button").length === count, {}, images.length);
+await isReady();
+found.listed = await listed();
+await save("save-all");
+found.accessibility.push(...(await accessibility()));
+await page.screenshot({ path: join(out, "light.png") });
+
+// a stroke with the mouse, one with the keyboard, an undo
+const box = await (await page.$("#overlay")).boundingBox();
+await page.click("input[value=brush]");
+await page.mouse.move(box.x + 10, box.y + 10);
+await page.mouse.down();
+await page.mouse.move(box.x + box.width / 3, box.y + 10, { steps: 8 });
+await page.mouse.up();
+await page.click("input[value=eraser]");
+await page.focus("#overlay");
+await page.keyboard.down("Space");
+for (let i = 0; i < 5; i++) await page.keyboard.press("ArrowRight");
+await page.keyboard.up("Space");
+await page.click("#undo");
+found.name = await page.$eval("#name", (heading) => heading.textContent);
+await page.type("#person", "A. Reader");
+await save("save-mask");
+await save("save-provenance");
+await save("save-geojson");
+await save("save-rois");
+found.facts = await page.$$eval("#facts dt", (terms) => Object.fromEntries(terms.map((term) => [term.textContent, term.nextSibling.textContent])));
+
+// dark, and as wide as a phone
+await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
+found.accessibility.push(...(await accessibility()));
+await page.setViewport({ width: 360, height: 740, isMobile: true, hasTouch: true });
+found.overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+found.accessibility.push(...(await accessibility()));
+await page.screenshot({ path: join(out, "phone.png"), fullPage: true });
+
+// without its server
+page.on("dialog", (dialog) => dialog.accept());
+await page.evaluate(() => navigator.serviceWorker.ready);
+process.stderr.write("loaded\n");
+await new Promise((resolve) => process.stdin.once("data", resolve));
+await page.reload();
+await isReady();
+found.offline = await page.$eval("#title", (title) => title.textContent);
+found.hasAllFiles = existsSync(out);
+await browser.close();
+delete found.hasAllFiles;
+console.log(JSON.stringify(found));
+process.exit(0);
