@@ -1,7 +1,7 @@
 // Use the exported page in headless Chromium as a person does: node browser.mjs TOOLS URL OUT IMAGES... prints one JSON object.
 // TOOLS is the folder with node_modules; downloads go to OUT.
 import { createRequire } from "node:module";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -47,7 +47,7 @@ await save("save-all");
 found.accessibility.push(...(await accessibility()));
 await page.screenshot({ path: join(out, "light.png") });
 
-// a stroke with the mouse, one with the keyboard, an undo
+// a stroke with the mouse, a part of it erased by the keyboard, and another stroke that is undone
 const box = await (await page.$("#overlay")).boundingBox();
 await page.click("input[value=brush]");
 await page.mouse.move(box.x + 10, box.y + 10);
@@ -56,10 +56,18 @@ await page.mouse.move(box.x + box.width / 3, box.y + 10, { steps: 8 });
 await page.mouse.up();
 await page.click("input[value=eraser]");
 await page.focus("#overlay");
+await page.keyboard.down("Shift");
+for (let i = 0; i < 30; i++) await page.keyboard.press("ArrowUp");
+for (let i = 0; i < 8; i++) await page.keyboard.press("ArrowLeft");
+await page.keyboard.up("Shift");
 await page.keyboard.down("Space");
-for (let i = 0; i < 5; i++) await page.keyboard.press("ArrowRight");
+await page.keyboard.press("ArrowRight");
 await page.keyboard.up("Space");
-await page.click("#undo");
+await page.click("input[value=brush]");
+await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
+await page.keyboard.down("Control");
+await page.keyboard.press("z");
+await page.keyboard.up("Control");
 found.name = await page.$eval("#name", (heading) => heading.textContent);
 await page.type("#person", "A. Reader");
 await save("save-mask");
@@ -71,21 +79,31 @@ found.facts = await page.$$eval("#facts dt", (terms) => Object.fromEntries(terms
 // dark, and as wide as a phone
 await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
 found.accessibility.push(...(await accessibility()));
-await page.setViewport({ width: 360, height: 740, isMobile: true, hasTouch: true });
+await page.setViewport({ width: 360, height: 740 });
 found.overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
 found.accessibility.push(...(await accessibility()));
 await page.screenshot({ path: join(out, "phone.png"), fullPage: true });
 
+// the page's policy lets nothing out
+found.blocked = await page.evaluate(
+  () =>
+    new Promise((resolve) => {
+      document.addEventListener("securitypolicyviolation", (event) => resolve(event.blockedURI), { once: true });
+      fetch("https://example.invalid/upload", { method: "POST", body: "image" }).catch(() => {});
+    }),
+);
+found.faults = found.faults.filter((fault) => !fault.includes("example.invalid"));
+found.requests = found.requests.filter((request) => !request.includes("example.invalid"));
+
 // without its server
 page.on("dialog", (dialog) => dialog.accept());
-await page.evaluate(() => navigator.serviceWorker.ready);
 process.stderr.write("loaded\n");
 await new Promise((resolve) => process.stdin.once("data", resolve));
 await page.reload();
 await isReady();
-found.offline = await page.$eval("#title", (title) => title.textContent);
-found.hasAllFiles = existsSync(out);
+await (await page.$("#choose")).uploadFile(images[0]);
+await page.waitForFunction(() => document.querySelectorAll("#list button").length === 1);
+found.offline = await listed();
 await browser.close();
-delete found.hasAllFiles;
 console.log(JSON.stringify(found));
 process.exit(0);
