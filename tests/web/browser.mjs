@@ -2,7 +2,7 @@
 // TOOLS is the folder with node_modules; downloads go to OUT.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [tools, url, out, ...images] = process.argv.slice(2);
@@ -35,7 +35,7 @@ async function accessibility() {
   return violations.filter(({ impact }) => ["serious", "critical"].includes(impact)).map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join(" ")}`);
 }
 
-await page.setViewport({ width: 1280, height: 900 });
+await page.setViewport({ width: 1280, height: 1400 }); // all of it: clicks do not scroll
 await page.goto(url);
 await isReady();
 found.accessibility = await accessibility();
@@ -47,7 +47,9 @@ await save("save-all");
 found.accessibility.push(...(await accessibility()));
 await page.screenshot({ path: join(out, "light.png") });
 
-// a stroke with the mouse, a part of it erased by the keyboard, and another stroke that is undone
+// of the first image: a stroke with the mouse, a part of it erased by the keyboard, and another stroke that is undone
+await page.evaluate((name) => [...document.querySelectorAll("#list button")].find((button) => button.firstChild.textContent === name).click(), basename(images[0]));
+await page.waitForFunction((name) => document.getElementById("name").textContent === name, {}, basename(images[0]));
 const box = await (await page.$("#overlay")).boundingBox();
 await page.click("input[value=brush]");
 await page.mouse.move(box.x + 10, box.y + 10);
