@@ -26,7 +26,9 @@ from tmunet.prediction.predictor import Predictor, packaged_model
 from tmunet.prediction.web_page import RUNTIME, RUNTIME_VERSION, export_page
 
 PACKAGES = ("puppeteer-core@25.16.0", "axe-core@4.14.1", f"{RUNTIME}@{RUNTIME_VERSION}")
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 SAMPLE = packaged_model().parents[1] / "sample"
 CORRECTED = "bright_7f38885521586fc6"  # without a nucleus along its top
 
@@ -62,11 +64,15 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 @pytest.fixture(scope="module")
-def visit(tools: Path, images: list[Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path, str]:
+def visit(
+    tools: Path, images: list[Path], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], Path, str]:
     """What the browser saw, the folder of its downloads, and the address of the page."""
     out = tmp_path_factory.mktemp("downloads")
     model = load_model(packaged_model())
-    page = export_page(model, "nuclei-t", None, tools / "node_modules" / RUNTIME, tmp_path_factory.mktemp("web") / "page")
+    page = export_page(
+        model, "nuclei-t", None, tools / "node_modules" / RUNTIME, tmp_path_factory.mktemp("web") / "page"
+    )
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(page.folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     address = f"http://127.0.0.1:{server.server_port}/"

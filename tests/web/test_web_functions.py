@@ -50,7 +50,9 @@ def draw(random: np.random.Generator, *shape: int, dtype: type = np.uint8) -> np
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("size", [(7, 11), (64, 64), (201, 90), (147, 90), (90, 201), (50, 32), (32, 63)])
-def test_images_are_resized_as_pillow_does(node: Node, random: np.random.Generator, dtype: type, size: tuple[int, int]) -> None:
+def test_images_are_resized_as_pillow_does(
+    node: Node, random: np.random.Generator, dtype: type, size: tuple[int, int]
+) -> None:
     image = draw(random, *size, 3, dtype=dtype)
     found = array_of(node.call("preprocess", "resizeImage", image_of(image), 32))
     assert found.dtype == dtype
@@ -78,7 +80,9 @@ def test_images_are_normalized(node: Node, random: np.random.Generator, by: Norm
 
 @pytest.mark.parametrize("channels", [1, 2, 4])
 @pytest.mark.parametrize("size", [(16, 16), (40, 23), (9, 16)])
-def test_labels_and_their_soft_dice(node: Node, random: np.random.Generator, channels: int, size: tuple[int, int]) -> None:
+def test_labels_and_their_soft_dice(
+    node: Node, random: np.random.Generator, channels: int, size: tuple[int, int]
+) -> None:
     logits = random.normal(0, 2, (1, channels, 16, 16)).astype(np.float32)
     planes = node.call("postprocess", "probabilities", logits.ravel(), 256)
     full = [node.call("postprocess", "resizePlane", plane, 16, size[1], size[0]) for plane in planes]
@@ -88,18 +92,21 @@ def test_labels_and_their_soft_dice(node: Node, random: np.random.Generator, cha
         assert np.abs(plane - other.ravel()).max() < 1e-6
     mask = labels(expected, 0.4)[0].numpy()
     assert np.array_equal(found, mask.ravel())
-    assert node.call("confidence", "softDice", full, found) == pytest.approx(soft_dice(expected[0].numpy(), mask), abs=2e-6)
+    assert node.call("confidence", "softDice", full, found) == pytest.approx(
+        soft_dice(expected[0].numpy(), mask), abs=2e-6
+    )
 
 
 @pytest.mark.parametrize("agreement", [0.0, 0.3, 0.79, 0.8, 0.85, 0.95, 1.0])
 def test_the_confidence(node: Node, agreement: float) -> None:
     fit = Calibration((0.8, 0.9), (0.7, 0.95), 0.02, 0.81, 20, "nuclei", "0" * 64)
     for calibration in (None, fit):
-        given = None if calibration is None else {"agreement": [0.8, 0.9], "dice": [0.7, 0.95], "error": 0.02, "review": 0.81}
+        given = None if calibration is None else asdict(calibration)
         found = node.call("confidence", "confidenceOf", agreement, agreement > 0, given, ["blur"])
         expected = confidence_of(agreement, None, agreement > 0, calibration, ["blur"])
         assert found["flags"] == list(expected.flags)
-        assert found["expected_dice"] == (None if expected.expected_dice is None else pytest.approx(expected.expected_dice, abs=1e-4))
+        dice = expected.expected_dice
+        assert found["expected_dice"] == (None if dice is None else pytest.approx(dice, abs=1e-4))
 
 
 def test_the_appearance(node: Node, random: np.random.Generator) -> None:
@@ -144,7 +151,7 @@ FILES: dict[str, Callable[[Draw], bytes]] = {
     "gray and alpha": lambda draw: png(draw(20, 31, 2)),
     "one bit": lambda draw: png(draw(20, 31) > 100),
     "16 bits": lambda draw: png(draw(20, 31, dtype=np.uint16)),
-    "smooth": lambda draw: png(SMOOTH),
+    "smooth": lambda _: png(SMOOTH),
     "palette": lambda draw: palette_png(draw(20, 31) % 5, [*range(9), 200, 0, 9, 1, 1, 1]),
     "gray palette": lambda draw: palette_png(draw(20, 31) % 3, [9, 9, 9, 1, 1, 1, 200, 200, 200]),
     **{f"orientation {n}": (lambda draw, n=n: turned_png(draw(20, 31, 3), n)) for n in range(1, 9)},
@@ -153,10 +160,12 @@ FILES: dict[str, Callable[[Draw], bytes]] = {
     "tiff 16 bits": lambda draw: tiff(draw(20, 31, dtype=np.uint16)),
     "tiff big endian": lambda draw: tiff(draw(20, 31, 3, dtype=np.uint16), byteorder=">", photometric="rgb"),
     "tiff strips": lambda draw: tiff(draw(50, 31), rowsperstrip=7, compression="zlib"),
-    "tiff predictor": lambda draw: tiff(draw(50, 31, 3, dtype=np.uint16), compression="zlib", predictor=True, photometric="rgb"),
+    "tiff predictor": lambda draw: tiff(
+        draw(50, 31, 3, dtype=np.uint16), compression="zlib", predictor=True, photometric="rgb"
+    ),
     "tiff tiles": lambda draw: tiff(draw(50, 70, 3), tile=(32, 16), photometric="rgb"),
     "tiff planes": lambda draw: tiff(draw(3, 20, 31), planarconfig="separate", photometric="rgb"),
-    "tiff lzw": lambda draw: tiff(np.tile(SMOOTH, (3, 9)), compression="lzw"),
+    "tiff lzw": lambda _: tiff(np.tile(SMOOTH, (3, 9)), compression="lzw"),
     "tiff lzw of noise": lambda draw: tiff(draw(90, 120), compression="lzw", predictor=True),
     "tiff packbits": lambda draw: tiff(np.where(draw(40, 60) > 200, 7, 9).astype(np.uint8), compression="packbits"),
     "tiff white is zero": lambda draw: tiff(draw(20, 31, dtype=np.uint16), photometric="miniswhite"),
@@ -194,7 +203,7 @@ def test_files_are_read_as_in_python(node: Node, random: np.random.Generator, tm
     ids=["cut", "header", "cut tiff", "float", "pages", "stack", "bigtiff", "gif", "empty", "large"],
 )
 def test_other_files_are_refused(node: Node, content: bytes) -> None:
-    with pytest.raises(ValueError, match="^ImageError: "):
+    with pytest.raises(ValueError, match=r"^ImageError: "):
         node.call("image_decoder", "decodeImage", content)
 
 
@@ -211,7 +220,9 @@ def test_objects_and_their_outlines(node: Node, random: np.random.Generator, den
 
 
 @pytest.mark.parametrize("classes", [("background", "a"), ("background", "a", "b", "c")])
-def test_a_saved_mask_is_read_back(node: Node, random: np.random.Generator, tmp_path: Path, classes: tuple[str, ...]) -> None:
+def test_a_saved_mask_is_read_back(
+    node: Node, random: np.random.Generator, tmp_path: Path, classes: tuple[str, ...]
+) -> None:
     mask = random.integers(0, len(classes), (23, 31), np.uint8)
     colors = [list(color(label)) for label in range(len(classes))]
     (tmp_path / "mask.png").write_bytes(node.call("mask_png", "maskPng", mask.ravel(), 31, 23, colors).tobytes())
@@ -278,7 +289,10 @@ def test_rois_of_imagej_are_those_of_python(node: Node, random: np.random.Genera
 
 
 def test_a_zip_is_read_by_python(node: Node) -> None:
-    files = [{"name": "a/ä.txt", "content": np.arange(70, dtype=np.uint8)}, {"name": "b", "content": np.zeros(0, np.uint8)}]
+    files = [
+        {"name": "a/ä.txt", "content": np.arange(70, dtype=np.uint8)},
+        {"name": "b", "content": np.zeros(0, np.uint8)},
+    ]
     with zipfile.ZipFile(io.BytesIO(node.call("zip", "zip", files).tobytes())) as archive:
         assert archive.testzip() is None
         assert archive.namelist() == ["a/ä.txt", "b"]
@@ -304,7 +318,12 @@ def test_images_unlike_those_of_training_are_flagged(
         appearance=AppearanceRange(Appearance(0.2, 0.01, 0.05), usual),
     )
     resized = resize_image(image, (32, 32))
-    about = {"size": 32, "normalize": normalize, "scale": asdict(config.scale), "intensity": [asdict(config.intensity[0])]}
+    about = {
+        "size": 32,
+        "normalize": normalize,
+        "scale": asdict(config.scale),
+        "intensity": [asdict(config.intensity[0])],
+    }
     about["appearance"] = asdict(config.appearance)
     found = node.call("confidence", "shiftFlags", image_of(image), image_of(resized), about)
     expected = shift_flags(image, size, Appearance.of(resized), config, None)

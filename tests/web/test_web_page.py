@@ -66,7 +66,11 @@ def test_the_folder_holds_page_model_and_runtime_with_their_hashes(page: Path) -
     assert (page / "runtime" / "ort.wasm.min.js").read_bytes() == CONTENTS["ort.wasm.min.mjs"]
     assert (page / "runtime" / "ort-wasm-simd-threaded.wasm").read_bytes() == CONTENTS["ort-wasm-simd-threaded.wasm"]
     assert "Microsoft" in (page / "runtime" / "LICENSE.txt").read_text()
-    assert (about["name"], about["runtime"], about["classes"]) == ("mine", "onnxruntime-web", ["background", "foreground"])
+    assert (about["name"], about["runtime"], about["classes"]) == (
+        "mine",
+        "onnxruntime-web",
+        ["background", "foreground"],
+    )
 
 
 def test_the_page_loads_own_files_only(page: Path) -> None:
@@ -91,7 +95,9 @@ def test_an_unpacked_package_is_taken_too(patch: pytest.MonkeyPatch, tmp_path: P
     assert read_runtime(tmp_path) == CONTENTS
 
 
-def test_another_version_of_the_runtime_is_refused(runtime: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_another_version_of_the_runtime_is_refused(
+    runtime: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(web_page, "RUNTIME_FILES", RUNTIME_FILES)
     with pytest.raises(InputError, check=coded("runtime-version", runtime)):
         export_page(bright_model(), "mine", None, runtime, tmp_path / "page")
@@ -120,7 +126,9 @@ def test_a_folder_with_files_is_not_written_into(runtime: Path, tmp_path: Path) 
         export_page(bright_model(), "mine", None, runtime, tmp_path)
 
 
-@pytest.mark.parametrize("flags", [["--format", "onnx", "--runtime", "x.tgz"], ["--format", "web", "--int8", "."], ["--format", "web"]])
+@pytest.mark.parametrize(
+    "flags", [["--format", "onnx", "--runtime", "x.tgz"], ["--format", "web", "--int8", "."], ["--format", "web"]]
+)
 def test_flags_that_do_not_fit(
     patch: pytest.MonkeyPatch, flags: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

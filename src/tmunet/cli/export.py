@@ -24,8 +24,8 @@ class ExportConfig:
     model: str
     """Run folder or model folder."""
     format: ExportTarget = "onnx"
-    """onnx: for ONNX Runtime and others. openvino: for OpenVINO. torch: a torch.export program, without code of tmunet. web: a page
-    that segments images in the browser."""
+    """onnx: for ONNX Runtime and others. openvino: for OpenVINO. torch: a torch.export program, without code of tmunet.
+    web: a page that segments images in the browser."""
     size: ExportSize | None = None
     """Input size in pixels, or any: dynamic height and width; by default the input size of training."""
     int8: str | None = None

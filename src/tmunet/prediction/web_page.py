@@ -29,9 +29,7 @@ GET_RUNTIME = f"npm pack {RUNTIME}@{RUNTIME_VERSION}"
 LICENSE = "runtime_license.txt"
 
 
-def export_page(
-    trained: TrainedModel, name: str, size: ExportSize | None, runtime: Path | None, out: Path
-) -> Exported:
+def export_page(trained: TrainedModel, name: str, size: ExportSize | None, runtime: Path | None, out: Path) -> Exported:
     """Export a model as a web page, and validate its ONNX file against PyTorch before `out` is created.
 
     Args:
