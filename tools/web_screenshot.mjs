@@ -1,7 +1,7 @@
 // Screenshot of the web page with images: node web_screenshot.mjs TOOLS URL OUT.png IMAGES...
-// TOOLS is a folder with node_modules/puppeteer-core. The last image of the list is shown, in its upper part a stroke of the brush.
+// TOOLS is a folder with node_modules/puppeteer-core. The first image is shown.
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const [tools, url, out, ...images] = process.argv.slice(2);
@@ -15,8 +15,8 @@ await page.waitForFunction(() => !document.getElementById("choose").disabled);
 await (await page.$("#choose")).uploadFile(...images);
 await page.waitForFunction((count) => document.querySelectorAll("#list button").length === count, {}, images.length);
 await page.waitForFunction(() => document.getElementById("status").textContent === "");
-await page.evaluate(() => [...document.querySelectorAll("#list button")].at(-1).click());
-await page.waitForFunction(() => document.querySelector("#list li:last-child button").hasAttribute("aria-current"));
-await page.evaluate(() => document.querySelector("#list li:last-child button").blur());
+const name = basename(images[0]);
+await page.evaluate((name) => [...document.querySelectorAll("#list button")].find((button) => button.firstChild.textContent === name).click(), name);
+await page.waitForFunction((name) => document.getElementById("name").textContent === name, {}, name);
 await page.screenshot({ path: out });
 await browser.close();
