@@ -1,15 +1,5 @@
 /** GeoJSON of QuPath: one annotation for each object. */
 
-/** Area (signed, positive for an outside) and centroid sums of a ring. */
-export function ringArea(ring) {
-  let area = 0;
-  ring.forEach(([x, y], i) => {
-    const [next, below] = ring[(i + 1) % ring.length];
-    area += x * below - y * next;
-  });
-  return area / 2;
-}
-
 /**
  * @param {{label: number, area: number}[]} objects
  * @param {[number, number][][][][]} outlines of the objects.

@@ -10,7 +10,7 @@ import { Painting } from "./painting.js";
 
 const $ = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en");
-let about, gallery, painting, current = null, since = 0;
+let about, gallery, painting, current = null, asked = null, since = 0, pasted = 0;
 
 function say(message, isError = false) {
   $("status").textContent = message;
@@ -89,7 +89,9 @@ function countTime() {
 }
 
 async function show(item) {
+  asked = item;
   const image = await decodeImage(item.file);
+  if (asked !== item) return; // another was chosen meanwhile
   countTime();
   current = item;
   for (const id of ["work", "controls"]) $(id).hidden = false;
@@ -159,7 +161,7 @@ function listen() {
   saved("save-all", async (person) => save(`${about.name}-masks.zip`, await dataSetOf(gallery.ordered.filter(({ state }) => state === "done"), about, person)));
 
   $("choose").addEventListener("change", ({ target }) => add([...target.files]).then(() => (target.value = "")));
-  document.addEventListener("paste", (event) => add([...(event.clipboardData?.files ?? [])]));
+  document.addEventListener("paste", ({ clipboardData }) => add([...(clipboardData?.files ?? [])].map(named)));
   for (const kind of ["dragover", "dragleave", "drop"]) {
     document.addEventListener(kind, (event) => {
       if (!event.dataTransfer?.types.includes("Files")) return;
@@ -182,6 +184,12 @@ function listen() {
     else if (event.key.toLowerCase() === "n" && !event.ctrlKey && !event.metaKey && !event.altKey && !event.target.matches("select")) next();
   });
   addEventListener("beforeunload", (event) => gallery.items.some(({ editor }) => editor?.steps.length) && event.preventDefault());
+}
+
+/** A pasted picture, whose name is always the same, under a name of its own. */
+function named(file) {
+  pasted += file.name.startsWith("image.") ? 1 : 0;
+  return file.name.startsWith("image.") ? new File([file], file.name.replace("image", `pasted-${pasted}`), { type: file.type }) : file;
 }
 
 /** Show the image behind the current one in the list. */

@@ -18,7 +18,7 @@ export async function decodePng(bytes, checkSize) {
   checkSize(header.width, header.height);
   const raw = await inflate(packed);
   const stored = unpack(header, raw);
-  const image = header.type === 3 ? colored(header, stored, palette) : withoutAlpha(header, stored);
+  const image = header.type === 3 ? colored(stored, palette) : withoutAlpha(header, stored);
   return { width: header.width, height: header.height, orientation, ...image };
 }
 
@@ -113,7 +113,7 @@ function withoutAlpha({ depth, samples }, stored) {
   return { channels, data };
 }
 
-function colored(_, indices, palette) {
+function colored(indices, palette) {
   if (palette === null || indices.some((index) => 3 * index + 2 >= palette.length)) {
     throw new ImageError("a pixel asks for a color beyond the palette; the file is damaged: save it anew.");
   }
