@@ -17,6 +17,7 @@ import pytest
 import tifffile
 from PIL import Image
 
+from tmunet.data.cases import find_cases
 from tmunet.data.io.images import read_image, to_channels
 from tmunet.data.io.masks import read_mask
 from tmunet.formats.geojson import read_geojson
@@ -112,6 +113,8 @@ def test_labels_and_confidence_are_those_of_python(data_set: Path, images: list[
     predictor = Predictor()
     provenance = {one["image"]: one for one in json.loads((data_set / "provenance.json").read_text())}
     assert provenance.keys() == {path.name for path in images}
+    cases, faults = find_cases(data_set)  # as training reads it
+    assert (sorted(case.name for case in cases), faults) == (sorted(path.stem for path in images), [])
     for path in images:
         expected = predictor(path)
         found = read_mask(data_set / "masks" / f"{path.stem}.png", expected.classes)
