@@ -1,4 +1,4 @@
-// Time one call of a network in headless Chromium for each line on stdin: node web.mjs TOOLS URL CHROMIUM; prints milliseconds.
+// Run a network once in headless Chromium for each line on stdin: node web.mjs TOOLS URL CHROMIUM; prints milliseconds of CPU time.
 import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -13,12 +13,15 @@ await page.evaluate(async (folder) => {
   const { loadModel } = await import(`${folder}model.js`);
   const { about, run } = await loadModel(new URL(folder));
   const values = Float32Array.from({ length: about.channels * about.size ** 2 }, (_, i) => Math.sin(i));
-  window.time = async () => {
-    const start = performance.now();
-    await run(values);
-    return performance.now() - start;
-  };
+  window.run = () => run(values).then(() => undefined);
 }, url);
+const devtools = await page.createCDPSession();
+await devtools.send("Performance.enable", { timeDomain: "threadTicks" });
+const used = async () => (await devtools.send("Performance.getMetrics")).metrics.find(({ name }) => name === "TaskDuration").value;
 console.log("ready");
-for await (const line of createInterface({ input: process.stdin })) console.log(await page.evaluate(() => window.time()));
+for await (const line of createInterface({ input: process.stdin })) {
+  const before = await used();
+  await page.evaluate(() => window.run());
+  console.log(1000 * ((await used()) - before));
+}
 await browser.close();

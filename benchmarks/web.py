@@ -4,7 +4,8 @@
     PYTHONPATH=src python benchmarks/web.py TOOLS > benchmarks/web.md
 
 Random weights, since they do not change the time, and the packaged model. Both run the same ONNX file on the same input, one call
-each in turn; the ratio of each turn counts, so that the load of the machine cancels out. Needs node and Chromium.
+each in turn; CPU time of the thread and the ratio of each turn count, so that the load of the machine cancels out. Needs node and
+Chromium.
 """
 
 import argparse
@@ -46,9 +47,11 @@ def model(name: str, size: int) -> TrainedModel:
 
 
 def measure(name: str, size: int, tools: Path, rounds: int) -> tuple[list[float], list[float]]:
-    """Milliseconds of each call in the browser, and in ONNX Runtime."""
+    """Milliseconds of CPU time of each call in the browser, and in ONNX Runtime."""
     with tempfile.TemporaryDirectory() as folder:
-        page = export_page(model(name, size), name, size, tools / "node_modules" / RUNTIME, Path(folder) / "page").folder
+        page = export_page(
+            model(name, size), name, size, tools / "node_modules" / RUNTIME, Path(folder) / "page"
+        ).folder
         server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(page)))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         options = onnxruntime.SessionOptions()
@@ -66,9 +69,9 @@ def measure(name: str, size: int, tools: Path, rounds: int) -> tuple[list[float]
                 browser.stdin.write("\n")
                 browser.stdin.flush()
                 web.append(float(browser.stdout.readline()))
-                start = time.perf_counter()
+                start = time.thread_time()
                 session.run(None, {"images": values})
-                native.append(1000 * (time.perf_counter() - start))
+                native.append(1000 * (time.thread_time() - start))
             browser.communicate()
         server.shutdown()
         server.server_close()
@@ -80,10 +83,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tools", type=Path, help="folder with node_modules")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--models", nargs="+", default=["nuclei-t@256", "tmunet_t@512", "ulite@512", "tmunet_lite0@512"])
+    parser.add_argument(
+        "--models", nargs="+", default=["nuclei-t@256", "tmunet_t@512", "ulite@512", "tmunet_lite0@512"]
+    )
     given = parser.parse_args()
-    print(f"# A picture in the browser\n\n{RUNTIME} {RUNTIME_VERSION} beside onnxruntime {onnxruntime.__version__}, one thread each,")
-    print(f"{given.rounds} turns, medians; `python benchmarks/web.py TOOLS`\n")
+    print(f"# A picture in the browser\n\n{RUNTIME} {RUNTIME_VERSION} beside onnxruntime {onnxruntime.__version__},")
+    print(f"one thread each, CPU time, medians of {given.rounds} turns; `python benchmarks/web.py TOOLS`\n")
     print("| model | pixels | browser, ms | ONNX Runtime, ms | ratio (quartiles) |\n|---|---|---|---|---|")
     for word in given.models:
         name, _, size = word.partition("@")

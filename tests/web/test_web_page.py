@@ -13,9 +13,11 @@ import pytest
 
 from tmunet.cli.main import main
 from tmunet.errors import InputError, UsageError
-from tmunet.files import sha256
+from tmunet.files import sha256, write_json
+from tmunet.model import TrainedModel
 from tmunet.prediction import web_page
-from tmunet.prediction.export_model import export_model
+from tmunet.prediction.export_model import Exported
+from tmunet.prediction.validate import Parity
 from tmunet.prediction.web_page import RUNTIME_FILES, export_page, read_runtime
 
 from ..coded_errors import coded
@@ -24,15 +26,24 @@ from ..small_models import bright_model
 CONTENTS = {name: f"content of {name}".encode() for name in RUNTIME_FILES}
 
 
+def exported(trained: TrainedModel, to: str, size: int | None, out: Path) -> Exported:
+    """What `export_model` leaves, without its seconds of tracing; `test_browser.py` takes the real one."""
+    assert to == "onnx"
+    out.mkdir(parents=True)
+    for name in ("model.onnx", "run.py"):
+        (out / name).write_text(name)
+    about = {"model": "model.onnx", "files": {"model.onnx": "0" * 64}, "classes": trained.config.classes, "size": size}
+    write_json(out / "model.json", about)
+    return Exported(out, Parity(0.0, 1.0), None)
+
+
 @pytest.fixture(scope="module")
 def patch() -> Iterator[pytest.MonkeyPatch]:
-    """Small files in the place of the runtime, and a format that is quick to export; `test_browser.py` takes the real ones."""
+    """Small files in the place of the runtime and the network."""
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in CONTENTS.items()}
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(web_page, "RUNTIME_FILES", hashes)
-        monkeypatch.setattr(
-            web_page, "export_model", lambda trained, _, size, out: export_model(trained, "torch", size, out)
-        )
+        monkeypatch.setattr(web_page, "export_model", exported)
         monkeypatch.setattr("tmunet.model.load_model", lambda _: bright_model())
         yield monkeypatch
 
@@ -53,7 +64,7 @@ def runtime(patch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory)
 def page(runtime: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tmp_path_factory.mktemp("models") / "mine"
     model.mkdir()
-    assert main(["export", str(model), "--format", "web", "--runtime", str(runtime)]) == 0
+    assert main(["export", str(model), "--format", "web", "--runtime", str(runtime), "--size", "48"]) == 0
     return model.with_name("mine-web")
 
 
@@ -62,15 +73,12 @@ def test_the_folder_holds_page_model_and_runtime_with_their_hashes(page: Path) -
     files = {path.relative_to(page).as_posix() for path in page.rglob("*") if path.is_file()}
     assert about["files"] == {name: sha256(page / name) for name in files - {"model.json"}}
     own = {path.name for path in (resources.files("tmunet") / "web").iterdir()} - {"runtime_license.txt"}
-    assert own | {"model.pt2", "model.json"} == {name for name in files if "/" not in name}
+    assert own | {"model.onnx", "model.json"} == {name for name in files if "/" not in name}
     assert (page / "runtime" / "ort.wasm.min.js").read_bytes() == CONTENTS["ort.wasm.min.mjs"]
     assert (page / "runtime" / "ort-wasm-simd-threaded.wasm").read_bytes() == CONTENTS["ort-wasm-simd-threaded.wasm"]
     assert "Microsoft" in (page / "runtime" / "LICENSE.txt").read_text()
-    assert (about["name"], about["runtime"], about["classes"]) == (
-        "mine",
-        "onnxruntime-web",
-        ["background", "foreground"],
-    )
+    assert (about["name"], about["runtime"], about["size"]) == ("mine", "onnxruntime-web", 48)
+    assert about["classes"] == ["background", "foreground"]
 
 
 def test_the_page_loads_own_files_only(page: Path) -> None:
