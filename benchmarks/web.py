@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("tools", type=Path, help="folder with node_modules")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument(
-        "--models", nargs="+", default=["nuclei-t@256", "tmunet_t@512", "ulite@512", "tmunet_lite0@512"]
+        "--models", nargs="+", default=["nuclei-t@256", "tmunet_t@512"]
     )
     given = parser.parse_args()
     print(f"# A picture in the browser\n\n{RUNTIME} {RUNTIME_VERSION} beside onnxruntime {onnxruntime.__version__},")
