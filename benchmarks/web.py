@@ -83,9 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tools", type=Path, help="folder with node_modules")
     parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument(
-        "--models", nargs="+", default=["nuclei-t@256", "tmunet_t@512"]
-    )
+    parser.add_argument("--models", nargs="+", default=["nuclei-t@256", "tmunet_t@512"])
     given = parser.parse_args()
     print(f"# A picture in the browser\n\n{RUNTIME} {RUNTIME_VERSION} beside onnxruntime {onnxruntime.__version__},")
     print(f"one thread each, CPU time, medians of {given.rounds} turns; `python benchmarks/web.py TOOLS`\n")
