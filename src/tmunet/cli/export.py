@@ -74,8 +74,7 @@ def _export_page(trained: "TrainedModel", name: str, config: ExportConfig, out: 
     done = export_page(trained, name, config.size, runtime, out)
     print(
         f"Written: {done.folder}. Checked against PyTorch: {_format_validation(done)}.\n"
-        f"Look at it: python -m http.server --bind 127.0.0.1 --directory {shlex.quote(str(done.folder))}, then "
-        "http://127.0.0.1:8000"
+        f"Look at it: tmunet serve --page {shlex.quote(str(done.folder))}"
     )
     return 0
 
