@@ -1,5 +1,6 @@
 # `make demo` and `make test` work from a bare clone; `make help` lists the rest.
 # Another Python: make demo PYTHON=python3.13
+# The documentation with a page that segments nuclei, in site/try: make docs RUNTIME=onnxruntime-web-1.30.0.tgz
 
 PYTHON ?= python3
 VENV := .venv
@@ -40,6 +41,8 @@ coverage: $(VENV)/.test
 
 docs: $(VENV)/.docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@if [ -n "$(RUNTIME)" ]; then $(PIP) --editable '.[onnx]' && \
+	  $(BIN)/tmunet export src/tmunet/models/nuclei-t --format web --runtime "$(RUNTIME)" --out site/try; fi
 
 slow: $(VENV)/.test
 	@$(BIN)/python -m pytest --quiet -m slow --numprocesses auto --dist worksteal

@@ -48,6 +48,22 @@ def temporary_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Create a folder to write files into; it gets its name when the block ends, and is removed after an exception.
+
+    Args:
+        path: a new or empty folder.
+    """
+    with temporary_folder(path) as temporary:
+        folder = temporary / "new"  # with the permissions of any new folder, unlike its parent
+        folder.mkdir()
+        yield folder
+        if path.exists():
+            path.rmdir()
+        folder.rename(path)
+
+
 def remove_leftovers(folder: Path, of: Path | None = None) -> None:
     """Remove the temporary files and folders whose process was killed: all below `folder`, or those in it for the path `of`."""
     if fcntl is None or not folder.is_dir():

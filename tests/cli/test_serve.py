@@ -60,3 +60,13 @@ def test_a_token_is_read_without_its_line_feed(tmp_path: Path) -> None:
     file.write_text("a" * 20 + "\n")
     file.chmod(0o600)
     assert read_token(file) == "a" * 20
+
+
+def test_a_folder_without_a_page_is_refused(tmunet: Run, tmp_path: Path) -> None:
+    answer = tmunet("serve", "--page", tmp_path, "--port", 0)
+    assert (answer.code, answer.error, answer.paths) == (2, "page", (tmp_path,))
+
+
+def test_a_page_is_served_without_models(tmunet: Run, tmp_path: Path) -> None:
+    answer = tmunet("serve", "nuclei-t", "--page", tmp_path)
+    assert (answer.code, answer.error) == (2, "models")

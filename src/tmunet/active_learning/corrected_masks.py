@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from tmunet.active_learning.loop_folder import RoundFolder
-from tmunet.active_learning.whole_folder import whole_folder
 from tmunet.data.cases import Case, DatasetInfo, list_folder, named_alike, natural_key, unknown_case, warn_skipped_files
 from tmunet.data.fingerprint import TrainingFingerprint, pixels_sha256
 from tmunet.data.io.dicom import patient_of
@@ -15,6 +14,7 @@ from tmunet.data.split.scan import scan_cases
 from tmunet.data.split.splits import Split, write_split
 from tmunet.errors import DataError, InputError
 from tmunet.files import sha256, write_json
+from tmunet.temporary import whole_folder
 
 
 def find_corrected(folder: Path, images: Sequence[Path]) -> tuple[Case, ...]:

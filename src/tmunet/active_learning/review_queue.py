@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tmunet.active_learning.loop_folder import RoundFolder
-from tmunet.active_learning.whole_folder import whole_folder
 from tmunet.device import Device
 from tmunet.files import write_csv
 from tmunet.prediction.confidence import CONFIDENCE_COLUMNS
 from tmunet.prediction.confidence_table import CONFIDENCE_FILE
 from tmunet.prediction.folder import predict_files
 from tmunet.prediction.predictor import Predictor
+from tmunet.temporary import whole_folder
 
 COLUMNS = ("position", "image", "mask", *CONFIDENCE_COLUMNS)
 

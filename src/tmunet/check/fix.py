@@ -15,7 +15,7 @@ from tmunet.data.json_object import read_json_object
 from tmunet.data.split.splits import Split, read_split, write_split
 from tmunet.errors import InputError, UsageError
 from tmunet.files import sha256, write_json, write_text
-from tmunet.temporary import temporary_folder
+from tmunet.temporary import whole_folder
 from tmunet.text import pluralize
 
 NOTES = "FIXED.md"
@@ -77,12 +77,10 @@ def fix(report: CheckReport, destination: Path) -> Fixed:
             path=destination,
         )
     try:
-        with temporary_folder(destination) as temporary:
-            target = temporary / destination.name  # has the permissions of any new folder, unlike its parent
+        with whole_folder(destination) as target:
             changes = tuple(_Copy(report, target).write())
             left = replace(check_dataset(target), folder=destination)
             write_text(target / NOTES, _notes(report, changes, left))
-            target.rename(destination)
     except (OSError, shutil.Error) as error:
         raise InputError(
             f"{destination}: the copy cannot be written: {error}. Nothing was left there.",

@@ -1,4 +1,4 @@
-"""`tmunet export`: export a trained model to ONNX, OpenVINO, torch.export or a MONAI bundle."""
+"""`tmunet export`: export a trained model to ONNX, OpenVINO or torch.export, as a MONAI bundle or as a web page."""
 
 import shlex
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tmunet.cli.parser import parse
 from tmunet.cli.process_setup import prepare_process
 from tmunet.errors import UsageError
-from tmunet.prediction.backends.names import ExportChoice, ExportSize
+from tmunet.prediction.backends.names import ExportSize, ExportTarget
 from tmunet.text import pluralize
 
 if TYPE_CHECKING:
@@ -24,13 +24,15 @@ class ExportConfig:
 
     model: str
     """Run folder or model folder."""
-    format: ExportChoice = "onnx"
+    format: ExportTarget = "onnx"
     """onnx: for ONNX Runtime and others. openvino: for OpenVINO. torch: a torch.export program, without code of tmunet. bundle: a
-    MONAI bundle, which MONAI runs without tmunet."""
+    MONAI bundle, which MONAI runs without tmunet. web: a page that segments images in the browser."""
     size: ExportSize | None = None
     """Input size in pixels, or any: dynamic height and width; by default the input size of training."""
     int8: str | None = None
     """Folder or pattern of calibration images, without masks: int8 quantization of the convolutions, for openvino."""
+    runtime: str | None = None
+    """For web: the npm package onnxruntime-web, as a .tgz or an unpacked folder."""
     out: str | None = None
     """New folder; by default MODEL-FORMAT beside the model."""
 
@@ -58,6 +60,10 @@ def run(arguments: Sequence[str]) -> int:
     images = [] if config.int8 is None else find_images([config.int8])
     point = trained.config.operating_point
     threshold = "" if point is None else f"Threshold {point}.\n"
+    if config.format == "web":
+        return _export_page(trained, folder.name, config, out)
+    if config.runtime is not None:
+        raise UsageError("Expected --format web for --runtime; leave it out for other formats.", code="runtime")
     if config.format == "bundle":
         print(
             f"Written: {out}. Checked against PyTorch: {_format_parity(_export_bundle(path, trained, out))}.\n{threshold}"
@@ -86,6 +92,21 @@ def _export_bundle(path: Path, trained: "TrainedModel", out: Path) -> "Parity":
 
 def _format_parity(parity: "Parity") -> str:
     return f"logits within {parity.difference:.0e}, {parity.same_labels:.2%} of the labels equal"
+
+
+def _export_page(trained: "TrainedModel", name: str, config: ExportConfig, out: Path) -> int:
+    """Export the page, and say how to look at it."""
+    from tmunet.prediction.web_page import export_page
+
+    if config.int8 is not None:
+        raise UsageError("Expected --format openvino for --int8, but got web; leave one out.", code="int8-format")
+    runtime = None if config.runtime is None else Path(config.runtime)
+    done = export_page(trained, name, config.size, runtime, out)
+    print(
+        f"Written: {done.folder}. Checked against PyTorch: {_format_validation(done)}.\n"
+        f"Look at it: tmunet serve --page {shlex.quote(str(done.folder))}"
+    )
+    return 0
 
 
 def _format_validation(done: "Exported") -> str:

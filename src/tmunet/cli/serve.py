@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -45,12 +46,16 @@ class ServeConfig:
     """Seconds for a request, the upload included."""
     queue: int = 32
     """Requests in progress; more are answered with 503."""
+    page: str | None = None
+    """Serve only the web page in this folder, as export --format web writes it; it computes in the browser."""
 
 
 def run(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or Ctrl-C; requests in progress are finished."""
     config = parse(ServeConfig, arguments, "serve", words={"models": "model or run folders, or names"})
     prepare_process()
+    if config.page is not None:
+        return _serve_page(config, Path(config.page))
     from tmunet.extras import require
 
     for package in ("fastapi", "uvicorn", "python_multipart"):
@@ -86,8 +91,7 @@ def run(arguments: Sequence[str]) -> int:
                 f"{1000 * engine.seconds:.0f} ms an image"
             )
         listener.listen(1024)
-        host, port = listener.getsockname()[:2]
-        print(f"Serving at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        _say_where(listener)
         server = uvicorn.Server(
             uvicorn.Config(
                 create_app(service, token, LOOPBACK if token is None else ()),
@@ -101,6 +105,26 @@ def run(arguments: Sequence[str]) -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # uvicorn raises it again once it has stopped: that is success
         server.run(sockets=[listener])
     return 0
+
+
+def _serve_page(config: ServeConfig, folder: Path) -> int:
+    """Serve a web page until Ctrl-C; who reaches it gets its files, and nothing is sent to it."""
+    from tmunet.serving.static_page import PageServer
+
+    if config.models:
+        raise UsageError(
+            f"Expected no models beside --page, but got: {', '.join(config.models)}; leave out one.", code="models"
+        )
+    with _listen(config.host, config.port) as listener, PageServer(folder, listener) as server:
+        _say_where(listener)
+        with suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return 0
+
+
+def _say_where(listener: socket.socket) -> None:
+    host, port = listener.getsockname()[:2]
+    print(f"Serving at http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
 
 
 def _names(models: Sequence[str]) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Export a trained model for another runtime: a folder with the model file, its metadata, and a stand-alone script."""
 
 import hashlib
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -38,7 +37,7 @@ from tmunet.prediction.validate import (
     compare_masks,
     synthetic_images,
 )
-from tmunet.temporary import temporary_folder
+from tmunet.temporary import whole_folder
 from tmunet.versions import versions
 from tmunet.visualize import color
 
@@ -142,17 +141,10 @@ def export_model(
             f"one of {config.preprocess.channels}; use `tmunet predict`. Nothing was written.",
             code="channels",
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(
-            f"{out}: expected a new or empty folder, but found files; choose another with -o.",
-            code="not-empty",
-            path=out,
-        )
+    check_new_folder(out)
     packages = _require_packages(to, int8)
     config = replace(config, preprocess=replace(config.preprocess, size=side))
-    with temporary_folder(out) as temporary:
-        folder = temporary / "export"
-        folder.mkdir()
+    with whole_folder(out) as folder:
         try:
             sizes = dynamic_sizes(trained.network) if size == ANY else None
             request = ExportRequest(optimize_for_inference(trained.network), to, config, sizes, int8)
@@ -176,10 +168,21 @@ def export_model(
                 **_validation_metadata(parity, agreement),
             },
         )
-        if out.exists():
-            out.rmdir()
-        shutil.move(folder, out)
     return Exported(out, parity, agreement)
+
+
+def check_new_folder(out: Path) -> None:
+    """Check that a folder to write is new or empty.
+
+    Raises:
+        UsageError: code "not-empty".
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UsageError(
+            f"{out}: expected a new or empty folder, but found files; choose another with -o.",
+            code="not-empty",
+            path=out,
+        )
 
 
 def _require_packages(to: ExportFormat, int8: Sequence[Path]) -> list[str]:

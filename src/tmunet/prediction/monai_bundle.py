@@ -4,8 +4,6 @@ Specification: MONAI Bundle Specification, https://docs.monai.io/en/stable/mb_sp
 `configs/inference.json` that begin with `$` are Python that MONAI runs, as in every bundle; none of them imports tmunet.
 """
 
-import shutil
-import tempfile
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +14,7 @@ from torch import Tensor, nn
 
 from tmunet import __version__
 from tmunet.data.preprocess import normalize
-from tmunet.errors import BackendError, UsageError
+from tmunet.errors import BackendError
 from tmunet.files import sha256, write_json, write_text
 from tmunet.hub_card import Score
 from tmunet.model import TrainedModel, check_size, model_card
@@ -24,8 +22,10 @@ from tmunet.model_config import FINGERPRINT, ModelConfig
 from tmunet.nn.inference.optimize import optimize_for_inference
 from tmunet.prediction.backends.sessions import Session
 from tmunet.prediction.backends.torchscript import write_torchscript
+from tmunet.prediction.export_model import check_new_folder
 from tmunet.prediction.postprocess import THRESHOLD
 from tmunet.prediction.validate import Parity, compare_logits, synthetic_images
+from tmunet.temporary import whole_folder
 
 SCHEMA = "https://project-monai.github.io/schema/meta_schema_20240725.json"
 MONAI_VERSION = "1.6.1"
@@ -83,15 +83,8 @@ def export_bundle(trained: TrainedModel, out: Path, scores: Sequence[Score] = ()
             f"{config.preprocess.channels}; use `tmunet predict`. Nothing was written.",
             code="channels",
         )
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UsageError(
-            f"{out}: expected a new or empty folder, but found files; choose another with -o.",
-            code="not-empty",
-            path=out,
-        )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as temporary:
-        folder = Path(temporary) / "bundle"
+    check_new_folder(out)
+    with whole_folder(out) as folder:
         (folder / MODEL).parent.mkdir(parents=True)
         try:
             parity = _write_model(trained, folder / MODEL)
@@ -103,9 +96,6 @@ def export_bundle(trained: TrainedModel, out: Path, scores: Sequence[Score] = ()
         write_text(folder / "docs" / "README.md", model_card(config))
         write_json(folder / "configs" / "metadata.json", _metadata(config, sha256(folder / MODEL), scores))
         write_json(folder / "configs" / "inference.json", _inference(config))
-        if out.exists():
-            out.rmdir()
-        shutil.move(folder, out)
     return parity
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 BackendName = Literal["torch", "compile", "cudagraph", "onnx", "openvino"]
 BackendChoice = Literal["auto", "torch", "compile", "cudagraph", "onnx", "openvino"]
 ExportFormat = Literal["onnx", "openvino", "torch"]
-ExportChoice = Literal["onnx", "openvino", "torch", "bundle"]
+ExportTarget = Literal["onnx", "openvino", "torch", "bundle", "web"]
 ExportSize = int | Literal["any"]
 Precision = Literal["float32", "tf32", "bfloat16"]
 Keep = Literal["all", "largest"]
