@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,29 @@ def reset(study: str, out: Path) -> None:
     assert segmentations(study) == []
 
 
+def wait_until(process: int, reached: Callable[[], bool]) -> None:
+    """Wait until something is reached, or the process has ended."""
+    while os.waitid(os.P_PID, process, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None and not reached():
+        time.sleep(0.001)
+
+
+def wait_for_moment(process: int, number: int, chance: random.Random, length: float, images: int, work: Path) -> None:
+    """Wait for the moment of a kill: a time, a number of segmentations that are written, or a number that are stored.
+
+    Writing and storing are short beside the rest, so that times alone would hardly meet them.
+    """
+    count = chance.randint(1, images)
+    moment = time.monotonic() + chance.uniform(0, length)
+    wait_until(
+        process,
+        (
+            lambda: time.monotonic() > moment,
+            lambda: len(list(work.glob("*.dcm"))) >= count,
+            lambda: ask("GET", "/statistics")["CountInstances"] >= images + count,
+        )[number % 3],
+    )
+
+
 def run(images: Path, model: str, out: Path, kills: int) -> dict[str, Any]:
     files = sorted(images.glob("*.dcm"))
     study = str(pydicom.dcmread(files[0], stop_before_pixels=True).StudyInstanceUID)
@@ -97,10 +120,10 @@ def run(images: Path, model: str, out: Path, kills: int) -> dict[str, Any]:
     expected = sorted(one.uid for one in found)
     report |= {"seconds": length, "stored": expected, "killed": 0, "stored_when_killed": [], "wrong": []}
     chance = random.Random(0)
-    for _ in range(kills):
+    for number in range(kills):
         reset(study, work)
         process = start(words, said)
-        time.sleep(chance.uniform(0, length))
+        wait_for_moment(process, number, chance, length, len(files), work)
         os.kill(process, signal.SIGKILL)
         report["killed"] += finish(process) == -signal.SIGKILL
         report["stored_when_killed"].append(len(segmentations(study)))

@@ -135,6 +135,9 @@ def test_a_run_that_could_not_store_goes_on_with_what_it_wrote(
     written = {path.name: path.read_bytes() for path in out.iterdir()}
     assert len(written) == 3
     (out / ".2.25.1234.tmp").write_bytes(b"of a killed call")
+    (out / "images").mkdir()
+    for name in written:
+        (out / "images" / name).write_bytes(b"an image that it had not removed yet")
     reads = archive.count("GET", "/instances/")
     assert tmunet(*words).code == 0
     assert archive.count("GET", "/instances/") == reads

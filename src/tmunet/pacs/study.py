@@ -188,7 +188,7 @@ def segment_study(
     """
     done = SegmentedStudy(stored_before=len(plan.segmentations) - len(plan.waiting))
     out.mkdir(mode=0o700, parents=True, exist_ok=True)  # what is in it names patients
-    _remove_remains(plan, out)
+    _remove_remains(out)
     written = {one.uid for one in plan.waiting if _holds(one.file(out), one.uid)}
     retrieved = _retrieve(source, [one for one in plan.waiting if one.uid not in written], out, done)
     if retrieved:
@@ -196,11 +196,11 @@ def segment_study(
             images = {one.image_file(out): one for one in retrieved}
             outcome = predict_dicom(predictor, list(images), out, options, batch_size=batch_size)
         done.faults += [_describe(error, images) for error in outcome.faults]
-        for image in images:
-            image.unlink(missing_ok=True)
+    for one in plan.segmentations:  # all of them: a killed call may have left images whose segmentations it had written
+        one.image_file(out).unlink(missing_ok=True)
     if (out / "images").is_dir() and not any((out / "images").iterdir()):
         (out / "images").rmdir()
-    ready = [one for one in plan.waiting if one.file(out).exists()]
+    ready = [one for one in plan.waiting if _holds(one.file(out), one.uid)]
     for one in progress_bar(ready, desc="store", unit="file"):
         try:
             target.store(plan.study, one.uid, one.file(out))
@@ -253,14 +253,11 @@ def _holds(path: Path, uid: str) -> bool:
         return False
 
 
-def _remove_remains(plan: StudyPlan, out: Path) -> None:
+def _remove_remains(out: Path) -> None:
     """Remove the temporary files that a killed call left; no other call works in this folder."""
     for folder in (out, out / "images"):
         for path in folder.glob(".2.25.*"):
             path.unlink(missing_ok=True)
-    for one in plan.segmentations:
-        if one.stored:
-            one.image_file(out).unlink(missing_ok=True)
 
 
 def _describe(error: InputError, images: dict[Path, PlannedSegmentation]) -> str:
