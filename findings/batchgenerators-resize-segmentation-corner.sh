@@ -19,7 +19,7 @@ set -euo pipefail
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 python3 -m venv "$dir/venv"
-"$dir/venv/bin/pip" install --quiet --disable-pip-version-check numpy==1.26.4 scipy==1.17.1 scikit-image==0.26.0
+"$dir/venv/bin/pip" install --quiet --disable-pip-version-check numpy==1.26.4 scipy==1.17.1 scikit-image==0.26.0 pandas==2.2.3
 "$dir/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps batchgenerators==0.25.1
 "$dir/venv/bin/python" - <<'PYTHON'
 import numpy as np
