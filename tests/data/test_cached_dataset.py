@@ -107,6 +107,21 @@ def test_a_mask_survives_the_way_to_another_size_and_back() -> None:
     assert (mask & back).sum() / (mask | back).sum() >= 0.99
 
 
+def test_image_and_mask_made_smaller_stay_on_each_other() -> None:
+    y, x = np.mgrid[:256, :256]
+    disc = ((y - 100) ** 2 + (x - 90) ** 2 < 40**2).astype(np.uint8)
+
+    def center(weights: np.ndarray) -> np.ndarray:
+        pixel = np.stack(np.mgrid[: len(weights), : len(weights)]) + 0.5
+        return np.asarray((pixel * weights).sum((1, 2)) / weights.sum() * 256 / len(weights))
+
+    for side in (64, 85, 100, 128, 200):
+        image = resize_image(disc[..., None] * np.uint8(255), (side, side))[..., 0].astype(float)
+        # a nearest neighbor is at most half a pixel of the original off, and a small disc has few pixels
+        apart = np.abs(center(image) - center(resize_mask(disc, (side, side)).astype(float)))
+        assert apart.max() <= 0.75, side
+
+
 @pytest.mark.parametrize("bad", [{"size": 16}, {"channels": 0}, {"channels": 4}])
 def test_preparations_that_make_no_sense_are_refused(bad: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="Expected"):

@@ -29,7 +29,7 @@ CONTENTS = {name: f"content of {name}".encode() for name in RUNTIME_FILES}
 def exported(trained: TrainedModel, to: str, size: int | None, out: Path) -> Exported:
     """What `export_model` leaves, without its seconds of tracing; `test_browser.py` takes the real one."""
     assert to == "onnx"
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     for name in ("model.onnx", "run.py"):
         (out / name).write_text(name)
     about = {"model": "model.onnx", "files": {"model.onnx": "0" * 64}, "classes": trained.config.classes, "size": size}
