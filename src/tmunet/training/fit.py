@@ -4,12 +4,14 @@ import hashlib
 import os
 import shlex
 import warnings
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, DistributedSampler
 
 from tmunet.data.cached_dataset import Batch, CachedCases, cache_cases
@@ -19,9 +21,9 @@ from tmunet.data.reader import Legends
 from tmunet.data.split.leakage import LeakReport, find_leaks
 from tmunet.data.split.near_duplicates import Signature
 from tmunet.data.training_stats import Appearance, AppearanceRange, Intensity, Scale, Turns
-from tmunet.device import choose_device
+from tmunet.device import Device, choose_device
 from tmunet.errors import DataError, InputError, InterruptedRunError, UsageError
-from tmunet.model import check_size, save_config, save_model
+from tmunet.model import TrainedModel, check_size, save_model
 from tmunet.model_config import ModelConfig
 from tmunet.prediction.calibrate import MIN_IMAGES, calibrate
 from tmunet.prediction.predictor import Predictor
@@ -194,22 +196,22 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
                     appearance=of_start.appearance,
                 )
         model_config = replace(model_config, provenance=provenance)
-        save_model(run.model, network, model_config, seen)
         if len(val_cases) >= MIN_IMAGES:
-            _calibrate(run, dataset, config)
+            model_config = _calibrated(network, model_config, dataset, config.device)
+        save_model(run.model, network, model_config, seen)
     return run
 
 
-def _calibrate(run: RunFolder, dataset: Dataset, config: TrainConfig) -> None:
-    """Store the expected Dice of masks with the model, where enough validation images have a mask."""
-    predictor = Predictor(run.model, device=config.device)
+def _calibrated(network: nn.Module, model_config: ModelConfig, dataset: Dataset, device: Device) -> ModelConfig:
+    """Add the expected Dice of masks to the configuration, where enough validation images have a mask."""
+    trained = TrainedModel(deepcopy(network).eval().requires_grad_(False), model_config)
     try:
-        fitted = calibrate(predictor, dataset)
+        fitted = calibrate(Predictor(trained, device=device), dataset)
     except InputError as error:
         if error.code != "few-images":
             raise
-        return
-    save_config(run.model, replace(predictor.config, calibration=fitted))
+        return model_config
+    return replace(model_config, calibration=fitted)
 
 
 def _validate(trainer: pl.Trainer, module: SegmentationModule, validation: DataLoader[Batch]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from tmunet.data.split.splits import Split, write_split
 from tmunet.data.split.strategies import check_folds, cross_validation_with_fixed_test, restrict
 from tmunet.errors import UsageError
 from tmunet.progress import logger
+from tmunet.temporary import whole_folder
 from tmunet.training.fit import resume, train
 from tmunet.training.run_folder import RunFolder
 from tmunet.training.train_config import TrainConfig
@@ -41,8 +42,9 @@ def train_folds(config: TrainConfig, folds: int) -> list[RunFolder]:
         )
     if not there:
         dataset = open_dataset(Path(config.data), Path(config.split) if config.split else None, config.seed)
-        for path, split in zip(paths, split_folds(dataset, folds, config.seed), strict=True):
-            write_split(path, split)
+        with whole_folder(out / "splits") as splits:
+            for path, split in zip(paths, split_folds(dataset, folds, config.seed), strict=True):
+                write_split(splits / path.name, split)
     folder = Path(config.data)
     folder = folder.parent if folder.suffix.lower() == ".json" else folder
     runs = []

@@ -16,6 +16,7 @@ from tmunet.data.split.leakage import LeakReport
 from tmunet.data.split.splits import write_split
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json, write_text
+from tmunet.temporary import whole_folder
 from tmunet.training.train_config import TrainConfig
 from tmunet.versions import versions
 
@@ -111,25 +112,24 @@ class RunFolder:
             machine: device and processes.
             pretrained: where the weights come from that the training starts from; None is fresh weights.
         """
-        write_split(self.split, dataset.split)
-        write_json(
-            self.provenance,
-            {
-                "command": shlex.join(["tmunet", *sys.argv[1:]]),
-                "data": dataset.info.name,
-                "classes": list(dataset.info.classes),
-                "data_sha256": data_hash,
-                "split_sha256": dataset.split.sha256,
-                "split_sizes": {side: len(names) for side, names in dataset.split.to_dict().items()},
-                "leaks": leaks.counts(),
-                "seed": config.seed,
-                **({} if pretrained is None else {"pretrained": dict(pretrained)}),
-                "settings_sha256": _settings_sha256(config),
-                "machine": machine,
-                "versions": versions(),
-            },
-        )
-        write_text(self.config, to_yaml(config))
+        provenance = {
+            "command": shlex.join(["tmunet", *sys.argv[1:]]),
+            "data": dataset.info.name,
+            "classes": list(dataset.info.classes),
+            "data_sha256": data_hash,
+            "split_sha256": dataset.split.sha256,
+            "split_sizes": {side: len(names) for side, names in dataset.split.to_dict().items()},
+            "leaks": leaks.counts(),
+            "seed": config.seed,
+            **({} if pretrained is None else {"pretrained": dict(pretrained)}),
+            "settings_sha256": _settings_sha256(config),
+            "machine": machine,
+            "versions": versions(),
+        }
+        with whole_folder(self.path) as folder:  # a run that is killed here can be started again
+            write_split(folder / self.split.name, dataset.split)
+            write_json(folder / self.provenance.name, provenance)
+            write_text(folder / self.config.name, to_yaml(config))
 
     def read_config(self) -> TrainConfig:
         """Read the settings of the run.
