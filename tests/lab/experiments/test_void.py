@@ -61,7 +61,7 @@ def test_a_page_of_the_recipe_is_what_its_plan_and_its_runs_give(name: str, reci
 
 def test_committed_runs_parse_and_have_the_hash_of_their_split() -> None:
     runs = [RunFolder(path.parent) for path in sorted(ROOT.glob("results/*/runs/*/config.yaml"))]
-    assert len(runs) == 55
+    assert len(runs) == 58
     for run in runs:
         assert run.read_config().monitor in ("val_loss", "val_dice")
         split = Split(**{side: tuple(names) for side, names in json.loads(run.split.read_text("utf-8")).items()})
