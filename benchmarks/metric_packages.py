@@ -63,6 +63,18 @@ def surface_distance(preds: Any, target: Any, spacing: tuple[float, float]) -> d
     }
 
 
+def seg_metrics(preds: Any, target: Any, spacing: tuple[float, float]) -> dict[str, Callable[[], float]]:
+    """seg-metrics: write_metrics on arrays, label 1."""
+    from seg_metrics.seg_metrics import write_metrics
+
+    pair = {"gdth_img": target.astype(np.uint8), "pred_img": preds.astype(np.uint8)}
+
+    def value(metric: str) -> float:
+        return float(write_metrics(labels=[1], metrics=[metric], spacing=list(spacing), **pair)[0][metric][0])
+
+    return {"Dice": lambda: value("dice"), "HD": lambda: value("hd"), "HD95": lambda: value("hd95")}
+
+
 def miseval(preds: Any, target: Any, _: tuple[float, float]) -> dict[str, Callable[[], float]]:
     """miseval: class 1 of two; it takes no spacing and has no percentile."""
     from miseval import evaluate
@@ -145,6 +157,7 @@ PACKAGES: dict[str, tuple[str | None, Scorer]] = {
     "MONAI": ("monai", monai),
     "torchmetrics": ("torchmetrics", torchmetrics),
     "surface-distance": ("surface-distance", surface_distance),
+    "seg-metrics": ("seg-metrics", seg_metrics),
     "miseval": ("miseval", miseval),
     "SimpleITK": ("SimpleITK", simpleitk),
     "panoptica": ("panoptica", panoptica),

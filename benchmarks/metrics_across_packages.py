@@ -36,6 +36,7 @@ ENVIRONMENTS = (
         ("surface-distance", "SimpleITK", "panoptica"),
         ("numpy==1.26.4", "surface-distance==0.1", "SimpleITK==2.5.7", "panoptica==2.1.7"),
     ),
+    (("seg-metrics",), ("numpy==1.26.4", "seg-metrics==1.2.8")),
     (("miseval",), ("numpy==2.2.6", "miseval==1.3.0")),
 )
 METRICS = {"Dice": "Dice", "HD": "Hausdorff distance", "HD95": "HD95", "PQ": "Panoptic quality"}
