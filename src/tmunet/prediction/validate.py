@@ -60,6 +60,8 @@ def compare_logits(session: Session, reference: Session, images: Tensor, toleran
     expected, where = reference(images), f"on images of the shape {tuple(images.shape)}"
     try:
         found = session(images)
+    except BackendError:  # it says itself which images
+        raise
     except Exception as error:  # each runtime has other types
         reason = str(error).strip().splitlines()[-1][:200]
         raise BackendError(f"does not run {where}: {reason}", code="not-run") from error

@@ -243,6 +243,8 @@ def decode_tiff(path: Path) -> DecodedImage:
 
 def _choose_page(file: TiffFile) -> TiffPage:
     """The largest page, if all others are smaller copies: a thumbnail, or the levels of a pyramid; else the first."""
+    if len(file.pages) == 1:  # nearly all files
+        return file.pages.first
     pages = [file.pages[index].aspage() for index in range(min(len(file.pages), _MAX_LEVELS))]
     largest = max(pages, key=lambda page: page.imagewidth * page.imagelength)
     smaller = all(page is largest or _is_smaller(page, largest) for page in pages)
@@ -254,7 +256,7 @@ def _is_smaller(page: TiffPage, other: TiffPage) -> bool:
 
 
 def _check_one_picture(path: Path, file: TiffFile, page: TiffPage) -> None:
-    levels = range(len(file.pages)) if len(file.pages) <= _MAX_LEVELS else ()
+    levels = range(len(file.pages)) if 1 < len(file.pages) <= _MAX_LEVELS else ()
     smaller = sum(_is_smaller(file.pages[index].aspage(), page) for index in levels)
     # ImageJ may describe a stack by one page and a number in its metadata.
     count = max(len(file.pages) - smaller, int((file.imagej_metadata or {}).get("images", 1)), page.imagedepth)

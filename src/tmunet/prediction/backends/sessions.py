@@ -3,7 +3,7 @@
 All run the network after `optimize_for_inference`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,8 @@ def load(backend: BackendName, file: Path, threads: int, precision: Precision) -
     """Create a CPU session of ONNX Runtime or OpenVINO from a model file; see `create_session`.
 
     Raises:
-        BackendError: the runtime cannot read the file, or lacks the precision.
+        BackendError: the runtime cannot read the file, its network has not exactly one input (code "file"), or the runtime
+            lacks the precision. The session raises it, with the code "not-run", for images that the network does not take.
         MissingExtraError: its packages are not installed.
     """
     require_backend(backend)
@@ -123,12 +124,13 @@ def _onnxruntime(file: Path, threads: int, precision: Precision) -> Session:
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its error classes are not public
         raise BackendError(f"onnxruntime does not take its file: {str(error)[:200]}", code="file") from error
-    (name,) = (one.name for one in session.get_inputs())
+    inputs = [one.name for one in session.get_inputs()]
+    _require_one_input("onnxruntime", file, inputs)
 
     def run(images: Tensor) -> Tensor:
-        return torch.from_numpy(session.run(None, {name: images.numpy()})[0])
+        return torch.from_numpy(session.run(None, {inputs[0]: images.numpy()})[0])
 
-    return run
+    return _translated("onnxruntime", file, run)
 
 
 def _openvino(file: Path, threads: int, precision: Precision) -> Session:
@@ -150,12 +152,40 @@ def _openvino(file: Path, threads: int, precision: Precision) -> Session:
         raise BackendError(
             f"OpenVINO does not take its file: {str(error).strip().splitlines()[-1][:200]}", code="file"
         ) from error
+    _require_one_input("openvino", file, model.inputs)
 
     def run(images: Tensor) -> Tensor:
         request = model.create_infer_request()  # the model's default request is shared by all threads
         return torch.from_numpy(request.infer([images.numpy()])[0].copy())
 
-    return run
+    return _translated("openvino", file, run)
+
+
+def _require_one_input(runtime: str, file: Path, inputs: Sequence[object]) -> None:
+    if len(inputs) != 1:
+        raise BackendError(
+            f"{file}: expected a network of one input, the images, but {runtime} found {len(inputs)}; export it again.",
+            code="file",
+            path=file,
+        )
+
+
+def _translated(runtime: str, file: Path, run: Session) -> Session:
+    """Turn what a runtime raises while it computes, a class of its own or a RuntimeError, into a `BackendError`."""
+
+    def translated(images: Tensor) -> Tensor:
+        try:
+            return run(images)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200]
+            raise BackendError(
+                f"{file}: {runtime} cannot compute images of the shape {tuple(images.shape)}: {reason}. The file is damaged or "
+                "was made for images of another size or other channels: export it again.",
+                code="not-run",
+                path=file,
+            ) from error
+
+    return translated
 
 
 LOADERS: dict[BackendName, Callable[[Path, int, Precision], Session]] = {"onnx": _onnxruntime, "openvino": _openvino}
