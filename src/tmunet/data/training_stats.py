@@ -150,10 +150,11 @@ class Appearance:
 
 def _gray(image: "Pixels") -> NDArray[np.float32]:
     """Mean of the channels; added one by one, because numpy takes four times as long along a short last axis."""
-    total = image[..., 0].astype(np.float32)
+    total: NDArray[np.float32] = image[..., 0].astype(np.float32)
     for channel in range(1, image.shape[2]):
         total += image[..., channel]
-    return total / np.float32(image.shape[2])
+    total /= image.shape[2]
+    return total
 
 
 def _halve(gray: NDArray[np.float32]) -> NDArray[np.float32]:
