@@ -160,8 +160,9 @@ def _gray(image: "Pixels") -> NDArray[np.float32]:
 def _halve(gray: NDArray[np.float32]) -> NDArray[np.float32]:
     """Average the blocks of 2 x 2 pixels; the last row and column of an odd side are left out."""
     height, width = gray.shape[0] // 2, gray.shape[1] // 2
-    blocks: NDArray[np.float32] = gray[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
-    return blocks.mean((1, 3))
+    blocks = gray[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
+    means: NDArray[np.float32] = blocks.mean((1, 3))
+    return means
 
 
 def _laplacian_sd(gray: NDArray[np.float32]) -> float:
