@@ -77,7 +77,7 @@ class ModelConfig:
     operating_point: OperatingPoint | None = None
     """Threshold chosen on validation images; null is 0.5."""
     appearance: AppearanceRange | None = None
-    """Range of brightness, contrast and sharpness of the training images; null is unknown."""
+    """Range of brightness, contrast, sharpness and fine detail of the training images; null is unknown."""
     calibration: Calibration | None = None
     """Expected Dice of masks, fitted on validation images; null is not calibrated."""
     provenance: dict[str, Any] = field(default_factory=dict)

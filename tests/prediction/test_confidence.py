@@ -26,6 +26,7 @@ from tmunet.model import load_model, save_model
 from tmunet.model_config import OperatingPoint
 from tmunet.prediction.calibrate import MIN_IMAGES, calibrate, fit
 from tmunet.prediction.confidence import LOW_AGREEMENT, NOTHING_FOUND, soft_dice, worst_dice
+from tmunet.prediction.domain_shift import shift_flags
 from tmunet.prediction.export_model import export_model
 from tmunet.prediction.folder import predict_files
 from tmunet.prediction.mask_files import FLAGGED
@@ -136,7 +137,35 @@ def test_a_large_image_is_sampled_on_a_grid() -> None:
     large, part = Appearance.of(values), Appearance.of(values[:, :2000])
     assert large.brightness == pytest.approx(part.brightness, rel=0.02)
     assert large.sharpness == pytest.approx(part.sharpness, rel=0.02)
-    assert Appearance.of(np.zeros((1, 1, 1), np.uint16)) == Appearance(0, 0, 0)
+    assert Appearance.of(np.zeros((1, 1, 1), np.uint16)) == Appearance(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_the_fine_detail_is_that_of_pillow_and_scipy(noise: Draw, dtype: type) -> None:
+    image = noise(44, 52, 3, dtype=dtype)
+    gray = Image.fromarray((image / np.iinfo(dtype).max).mean(2).astype(np.float32))
+    half, quarter = (ndimage.laplace(np.asarray(gray.reduce(factor)))[1:-1, 1:-1].std() for factor in (2, 4))
+    expected = pytest.approx(half / quarter, rel=1e-4)
+    assert Appearance.of(image).fine_detail == expected
+    odd = np.pad(image, ((0, 1), (0, 3), (0, 0)))  # which makes no whole block of 4 x 4 pixels
+    assert Appearance.of(odd).fine_detail == pytest.approx(expected.expected, rel=0.2)
+
+
+def test_blur_is_found_at_any_contrast() -> None:
+    generator, ramp = np.random.default_rng(0), np.linspace(-80, 80, 64)[:, None, None]
+
+    def texture(sigma: float, sd: float) -> np.ndarray:
+        values = ndimage.gaussian_filter(generator.normal(size=(64, 64, 3)), (sigma, sigma, 0))
+        return 130 + sd * values / values.std()
+
+    known = AppearanceRange.of([Appearance.of((texture(1, 5) + ramp).astype(np.uint8)) for _ in range(20)])
+    blurred = texture(3, 40).clip(0, 255).astype(np.uint8)
+    found = Appearance.of(blurred)
+    assert found.sharpness > known.lowest.sharpness
+    config = replace(bright_model(size=64).config, appearance=known)
+    assert "blur" in shift_flags(blurred, (64, 64), found, config, None)
+    older = replace(known, lowest=replace(known.lowest, fine_detail=None))
+    assert "blur" not in shift_flags(blurred, (64, 64), found, replace(config, appearance=older), None)
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 1), st.floats(0, 1)), min_size=2, max_size=20))

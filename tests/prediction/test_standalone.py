@@ -24,7 +24,7 @@ from tmunet.data.training_stats import Appearance, AppearanceRange, Intensity, S
 from tmunet.file_limits import MAX_PIXELS
 from tmunet.prediction import standalone as runner
 from tmunet.prediction.confidence import CONFIDENCE_COLUMNS
-from tmunet.prediction.domain_shift import APPEARANCE_MARGIN, scale_factor
+from tmunet.prediction.domain_shift import APPEARANCE_MARGIN, scale_factor, shift_flags
 from tmunet.prediction.export_model import export_model
 from tmunet.prediction.predictor import Predictor
 
@@ -362,6 +362,20 @@ def test_confidence_and_reasons_are_those_of_predict(tmp_path: Path) -> None:
         for column in ("agreement", "soft_dice", "expected_dice", "error"):
             found = float(rows[name][column]) if rows[name][column] else None
             assert found == (None if expected[column] is None else pytest.approx(expected[column], abs=2e-3))
+
+
+@pytest.mark.parametrize(("factor", "is_blurred"), [(None, False), (1.04, False), (1.06, True)])
+def test_the_least_fine_detail_is_that_of_predict(factor: float | None, is_blurred: bool) -> None:
+    image = NOISE[:32, :32]
+    found = Appearance.of(image)
+    assert found.fine_detail is not None
+    least = None if factor is None else factor * found.fine_detail  # an older model has none
+    known = AppearanceRange(Appearance(0, 0, 0, least), Appearance(1, 1, 9, 9))
+    config = replace(colored_model().config, appearance=known)
+    about = {"scale": None, "intensity": [], "appearance": asdict(known), "channels": 3}
+    flags = runner.shift_flags(Image.fromarray(image), about, 32)
+    assert flags == ["blur"] * is_blurred
+    assert tuple(flags) == shift_flags(image, (32, 32), found, config, None)
 
 
 def test_the_limits_of_a_review_are_those_of_predict() -> None:

@@ -110,9 +110,9 @@ def test_the_confidence(node: Node, agreement: float) -> None:
 
 
 def test_the_appearance(node: Node, random: np.random.Generator) -> None:
-    image = draw(random, 30, 40, 3)
+    image = draw(random, 31, 42, 3)
     found, expected = node.call("confidence", "appearance", image_of(image)), Appearance.of(image)
-    for name in ("brightness", "contrast", "sharpness"):
+    for name in ("brightness", "contrast", "sharpness", "fine_detail"):
         assert found[name] == pytest.approx(getattr(expected, name), rel=1e-5)
 
 
@@ -300,7 +300,7 @@ def test_a_zip_is_read_by_python(node: Node) -> None:
 
 
 @pytest.mark.parametrize("normalize", ["image", "imagenet"])
-@pytest.mark.parametrize("kind", ["usual", "small", "dark", "noise"])
+@pytest.mark.parametrize("kind", ["usual", "small", "dark", "noise", "blurred"])
 def test_images_unlike_those_of_training_are_flagged(
     node: Node, random: np.random.Generator, kind: str, normalize: Normalization
 ) -> None:
@@ -315,7 +315,7 @@ def test_images_unlike_those_of_training_are_flagged(
         preprocess=Preprocess(32, 3, normalize),
         scale=Scale(Spread(0.4, 0.5, 0.6), Spread(0.4, 0.5, 0.6)),
         intensity=(Intensity(8, 0.0, 0.9),),
-        appearance=AppearanceRange(Appearance(0.2, 0.01, 0.05), usual),
+        appearance=AppearanceRange(Appearance(0.2, 0.01, 0.05, 0.99 if kind == "blurred" else None), usual),
     )
     resized = resize_image(image, (32, 32))
     about = {
@@ -329,3 +329,4 @@ def test_images_unlike_those_of_training_are_flagged(
     expected = shift_flags(image, size, Appearance.of(resized), config, None)
     assert found == list(expected)
     assert (kind != "usual") <= bool(expected)
+    assert ("blur" in expected) == (kind == "blurred")

@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tmunet.data.data_config import MAX_SIZE, AugmentConfig
 
@@ -132,18 +133,44 @@ class Appearance:
     """Standard deviation."""
     sharpness: float
     """Standard deviation of the Laplacian divided by that of the image: low in a blurred image, high in a noisy one."""
+    fine_detail: float | None = None
+    """Standard deviation of the Laplacian at half resolution divided by that at a quarter: low in a blurred image, whatever its
+    contrast. None in models of before it was measured."""
 
     @classmethod
     def of(cls, image: "Pixels") -> "Appearance":
         """Measure an image (H, W, C) of 8 or 16 bits; of a large one, tiles on a regular grid."""
         white = float(np.iinfo(image.dtype).max)
-        gray = _sample(image).mean(2, dtype=np.float32) / white
-        contrast = float(gray.std())
-        inner = gray[1:-1, 1:-1]
-        if not contrast or not inner.size:
-            return cls(float(gray.mean()), contrast, 0.0)
-        laplacian = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * inner
-        return cls(float(gray.mean()), contrast, float(laplacian.std()) / contrast)
+        gray = _gray(_sample(image)) / white
+        contrast, half = float(gray.std()), _halve(gray)
+        coarse = _laplacian_sd(_halve(half))
+        sharpness = _laplacian_sd(gray) / contrast if contrast else 0.0
+        return cls(float(gray.mean()), contrast, sharpness, _laplacian_sd(half) / coarse if coarse else 0.0)
+
+
+def _gray(image: "Pixels") -> NDArray[np.float32]:
+    """Mean of the channels; added one by one, because numpy takes four times as long along a short last axis."""
+    total: NDArray[np.float32] = image[..., 0].astype(np.float32)
+    for channel in range(1, image.shape[2]):
+        total += image[..., channel]
+    total /= image.shape[2]
+    return total
+
+
+def _halve(gray: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average the blocks of 2 x 2 pixels; the last row and column of an odd side are left out."""
+    height, width = gray.shape[0] // 2, gray.shape[1] // 2
+    blocks = gray[: 2 * height, : 2 * width].reshape(height, 2, width, 2)
+    means: NDArray[np.float32] = blocks.mean((1, 3))
+    return means
+
+
+def _laplacian_sd(gray: NDArray[np.float32]) -> float:
+    """Standard deviation of the Laplacian; 0 for an image without inner pixels."""
+    inner = gray[1:-1, 1:-1]
+    if not inner.size:
+        return 0.0
+    return float((gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * inner).std())
 
 
 def _sample(image: "Pixels") -> "Pixels":
@@ -160,14 +187,14 @@ class AppearanceRange:
     """Range of the appearance of the training images, without 0.5 % of them at each end."""
 
     lowest: Appearance
-    """Of brightness, contrast and sharpness."""
+    """Of brightness, contrast, sharpness and fine detail."""
     highest: Appearance
-    """Of brightness, contrast and sharpness."""
+    """Of brightness, contrast, sharpness and fine detail."""
 
     @classmethod
     def of(cls, images: Sequence[Appearance]) -> "AppearanceRange":
         """Compute the range of at least one image."""
-        names = ("brightness", "contrast", "sharpness")
+        names = ("brightness", "contrast", "sharpness", "fine_detail")
         ordered = {name: sorted(getattr(image, name) for image in images) for name in names}
         tail = round(APPEARANCE_TAIL * (len(images) - 1))
         lowest, highest = ({name: values[at] for name, values in ordered.items()} for at in (tail, -1 - tail))

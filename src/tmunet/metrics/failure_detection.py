@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
 
 from tmunet.errors import InputError
 from tmunet.metrics.bootstrap import TAILS, Groups, check_groups, count_groups, number_groups, resamples
@@ -84,7 +83,9 @@ def auroc(confidence: Values, failed: Choices) -> float | None:
     failures, others = int(bad.sum()), int((~bad).sum())
     if not failures or not others:
         return None
-    ranks = rankdata(np.asarray(confidence, np.float64))  # from 1, the lowest
+    # not scipy.stats.rankdata: its import takes longer than the ranks of any data set
+    _, place, count = np.unique(np.asarray(confidence, np.float64), return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(count) - (count - 1) / 2)[place]  # from 1, the lowest; the mean of ties
     above = float(ranks[~bad].sum()) - others * (others + 1) / 2
     return above / (failures * others)
 

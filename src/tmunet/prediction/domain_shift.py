@@ -77,7 +77,9 @@ def shift_flags(
         for name in ("brightness", "contrast"):
             if not getattr(low, name) / tolerance <= getattr(appearance, name) <= getattr(high, name) * tolerance:
                 flags.append(name)
-        if appearance.sharpness < low.sharpness / tolerance:
+        fine, least = appearance.fine_detail, low.fine_detail
+        lacks_detail = fine is not None and least is not None and fine < least / tolerance
+        if lacks_detail or appearance.sharpness < low.sharpness / tolerance:
             flags.append("blur")
         if appearance.sharpness > high.sharpness * tolerance:
             flags.append("noise")

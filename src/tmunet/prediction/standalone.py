@@ -345,21 +345,32 @@ def shift_flags(picture: Image.Image, about: dict[str, Any], size: int) -> list[
     if picture.size != (size, size):
         picture = picture.resize((size, size), Image.Resampling.BILINEAR)
     gray = np.asarray(picture).reshape(size, size, -1).mean(2, dtype=np.float32) / 255.0
-    contrast, inner = float(gray.std()), gray[1:-1, 1:-1]
-    laplacian = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * inner
-    found = {"brightness": float(gray.mean()), "contrast": contrast}
-    found["sharpness"] = float(laplacian.std()) / contrast if contrast else 0.0
-    lowest, highest = about["appearance"]["lowest"], about["appearance"]["highest"]
-    for name, below, above in (
-        ("brightness", "brightness", "brightness"),
-        ("contrast", "contrast", "contrast"),
-        ("sharpness", "blur", "noise"),
-    ):
-        if found[name] < lowest[name] / (1 + APPEARANCE_MARGIN):
-            flags.append(below)
-        elif found[name] > highest[name] * (1 + APPEARANCE_MARGIN):
-            flags.append(above)
+    contrast, half = float(gray.std()), _halve(gray)
+    coarse = _laplacian_sd(_halve(half))
+    sharpness = _laplacian_sd(gray) / contrast if contrast else 0.0
+    fine_detail = _laplacian_sd(half) / coarse if coarse else 0.0
+    lowest, highest, tolerance = about["appearance"]["lowest"], about["appearance"]["highest"], 1 + APPEARANCE_MARGIN
+    for name, value in (("brightness", float(gray.mean())), ("contrast", contrast)):
+        if not lowest[name] / tolerance <= value <= highest[name] * tolerance:
+            flags.append(name)
+    least = lowest["fine_detail"]  # None of an older model
+    if sharpness < lowest["sharpness"] / tolerance or (least is not None and fine_detail < least / tolerance):
+        flags.append("blur")
+    if sharpness > highest["sharpness"] * tolerance:
+        flags.append("noise")
     return flags
+
+
+def _halve(gray: Any) -> Any:
+    height, width = gray.shape[0] // 2, gray.shape[1] // 2
+    return gray[: 2 * height, : 2 * width].reshape(height, 2, width, 2).mean((1, 3))
+
+
+def _laplacian_sd(gray: Any) -> float:
+    inner = gray[1:-1, 1:-1]
+    if not inner.size:
+        return 0.0
+    return float((gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * inner).std())
 
 
 def write_confidence(rows: Sequence[dict[str, Any]], path: Path) -> None:

@@ -61,10 +61,11 @@ export function shiftFlags(image, resized, about) {
   if (about.normalize !== "image" && hasOtherRange(image, about.intensity)) flags.push("intensity");
   if (about.appearance === null) return flags;
   const { lowest, highest } = about.appearance, found = appearance(resized);
-  for (const [name, below, above] of [["brightness", "brightness", "brightness"], ["contrast", "contrast", "contrast"], ["sharpness", "blur", "noise"]]) {
-    if (found[name] < lowest[name] / APPEARANCE_MARGIN) flags.push(below);
-    else if (found[name] > highest[name] * APPEARANCE_MARGIN) flags.push(above);
-  }
+  const below = (name) => lowest[name] !== null && found[name] < lowest[name] / APPEARANCE_MARGIN; // null of an older model
+  const above = (name) => found[name] > highest[name] * APPEARANCE_MARGIN;
+  for (const name of ["brightness", "contrast"]) if (below(name) || above(name)) flags.push(name);
+  if (below("sharpness") || below("fine_detail")) flags.push("blur");
+  if (above("sharpness")) flags.push("noise");
   return flags;
 }
 
@@ -86,7 +87,10 @@ function hasOtherRange(image, trained) {
   return !known.includes(isDark({ bits: white(image) === 65535 ? 16 : 8, highest: highest / white(image) }));
 }
 
-/** Mean, standard deviation, and standard deviation of the Laplacian divided by it, of the mean of the channels. */
+/**
+ * Of the mean of the channels: mean, standard deviation, standard deviation of the Laplacian divided by it, and standard deviation
+ * of the Laplacian at half resolution divided by that at a quarter.
+ */
 export function appearance(image) {
   const { width, height, channels, data } = image, gray = new Float32Array(width * height);
   for (let i = 0; i < gray.length; i++) {
@@ -94,12 +98,32 @@ export function appearance(image) {
     for (let channel = 0; channel < channels; channel++) sum += data[i * channels + channel];
     gray[i] = sum / channels / white(image);
   }
+  const { mean: brightness, sd: contrast } = spread(gray), whole = { width, height, gray };
+  const half = halve(whole), coarse = laplacianSd(halve(half));
+  return {
+    brightness, contrast,
+    sharpness: contrast ? laplacianSd(whole) / contrast : 0,
+    fine_detail: coarse ? laplacianSd(half) / coarse : 0,
+  };
+}
+
+/** The means of blocks of 2 x 2 pixels; the last row and column of an odd side are left out. */
+function halve({ width: before, height: rows, gray }) {
+  const width = Math.floor(before / 2), height = Math.floor(rows / 2), found = new Float32Array(width * height);
+  for (let i = 0; i < found.length; i++) {
+    const at = 2 * (Math.floor(i / width) * before + (i % width));
+    found[i] = (gray[at] + gray[at + 1] + gray[at + before] + gray[at + before + 1]) / 4;
+  }
+  return { width, height, gray: found };
+}
+
+/** Standard deviation of the Laplacian; 0 for an image without inner pixels. */
+function laplacianSd({ width, height, gray }) {
   const laplacian = [];
   for (let y = 1; y < height - 1; y++) {
     for (let i = y * width + 1; i < (y + 1) * width - 1; i++) laplacian.push(gray[i - width] + gray[i + width] + gray[i - 1] + gray[i + 1] - 4 * gray[i]);
   }
-  const { mean: brightness, sd: contrast } = spread(gray);
-  return { brightness, contrast, sharpness: contrast && laplacian.length ? spread(laplacian).sd / contrast : 0 };
+  return laplacian.length ? spread(laplacian).sd : 0;
 }
 
 function spread(values) {
