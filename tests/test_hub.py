@@ -51,7 +51,13 @@ def run(tmp_path: Path) -> Path:
     """A run folder: a model that knows its training images, and two evaluations, one of which is of other weights."""
     trained = random_model()
     seen = TrainingFingerprint({SECRET: "0" * 64}, {f"{SECRET}-2": "1" * 64})
-    trained.config.provenance.update({"command": f"tmunet train --data /home/{SECRET}", "data_sha256": "ab" * 32})
+    trained.config.provenance.update(
+        {
+            "command": f"tmunet train --data /home/{SECRET}",
+            "data_sha256": "ab" * 32,
+            "versions": {"tmunet": "0.1.0", "system": f"Linux-{SECRET}"},
+        }
+    )
     folder = tmp_path / "run"
     save_model(folder / "model", trained.network, trained.config, seen)
     weights = sha256(folder / "model" / "model.safetensors")

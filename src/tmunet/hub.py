@@ -1,5 +1,6 @@
 """Share trained models on the Hugging Face Hub: `HubModel.from_pretrained`, `save_pretrained`, and what `tmunet push` does."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ require("huggingface_hub", extra="hub")
 
 from huggingface_hub import CommitOperationAdd, HfApi, ModelHubMixin, snapshot_download  # noqa: E402  (after the check that it is installed)
 
-OF_A_MACHINE = ("command", "machine")
-"""Keys of the provenance that stay here: they name folders and computers."""
+OF_A_MACHINE = ("command", "machine", "system")
+"""Keys of the provenance and of its versions that stay here: they name folders, computers and their kernel."""
 
 
 class HubModel(nn.Module, ModelHubMixin, library_name="tmunet", pipeline_tag="image-segmentation"):
@@ -86,14 +87,21 @@ def write_shared(model: Path, folder: Path, repository: str, license: str, inten
         ModelError: the model cannot be loaded.
     """
     trained = load_model(model)
-    kept = {key: value for key, value in trained.config.provenance.items() if key not in OF_A_MACHINE}
-    config = replace(trained.config, provenance=kept)
+    config = replace(trained.config, provenance=_without_machine(trained.config.provenance))
     _save(trained, folder, config)
     weights = sha256(folder / WEIGHTS)
     scores = tuple(read_scores(find_model(model), weights))
     card = hub_card(config, Sharing(repository, license, weights, intended_use, scores, trained.fingerprint))
     write_text(folder / CARD, card)
     return SharedFiles(tuple(sorted(folder.iterdir())), weights, scores)
+
+
+def _without_machine(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_machine(value) if isinstance(value, Mapping) else value
+        for key, value in provenance.items()
+        if key not in OF_A_MACHINE
+    }
 
 
 def push_files(name: HubName, shared: SharedFiles, private: bool = False) -> str:

@@ -169,6 +169,14 @@ def test_other_settings_and_other_folders_are_refused(config: LoopConfig, tmp_pa
         run_loop(replace(config, out=str(tmp_path / "other")))
 
 
+def test_a_faulty_recipe_is_refused_before_anything_is_written(config: LoopConfig, tmp_path: Path) -> None:
+    (tmp_path / "typo.yaml").write_text("epoch: 3\n")
+    for recipe, code in (("finetune2", "recipe"), (str(tmp_path / "typo.yaml"), "key")):
+        with pytest.raises(UsageError, check=coded(code)):
+            run_loop(replace(config, recipe=recipe))
+    assert not Path(config.out).exists()
+
+
 @pytest.mark.slow
 def test_killed_at_any_moment_it_ends_like_one_that_was_not(config: LoopConfig) -> None:
     straight = replace(config, out=f"{config.out}-straight")

@@ -8,20 +8,20 @@ from typing import Literal
 class LoopConfig:
     """Active learning: predict images, correct the masks that are least certain, train on with them, and again.
 
-    Each call goes on to the next step that is yours: masks to correct are in OUT/round-N/to_correct, and corrected masks belong
+    Each call goes on to the next step that is yours: masks to correct are in OUT/round-N/to_correct, and corrected masks go
     into OUT/corrected, under the names of the images.
     """
 
     images: list[str] = field(default_factory=list)
     """Files, folders or glob patterns."""
     model: str | None = None
-    """Model to start from: nuclei-t (the default), a run or model folder, or owner/name on the Hugging Face Hub."""
+    """Model to start from: nuclei-t (the default), a run or model folder, or user/name on the Hugging Face Hub."""
     out: str = "loop"
     """Folder of the loop; the same command again goes on there."""
     images_per_round: int = 10
     """Images to correct in a round; more or fewer corrected masks are taken too."""
     val_share: float = 0.25
-    """Share of the corrected images that validate and never train; who validates once does so in every round."""
+    """Share of the corrected images that validate and never train; an image that validates once never trains in a later round."""
     recipe: str = "finetune"
     """Name or YAML file of the recipe to train with; network, input size and normalization are those of the model."""
     epochs: int | None = None

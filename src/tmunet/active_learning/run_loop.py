@@ -13,6 +13,7 @@ from tmunet.active_learning.loop_config import LoopConfig
 from tmunet.active_learning.loop_folder import LoopFolder, RoundFolder
 from tmunet.active_learning.review_queue import queue_images
 from tmunet.api import evaluate, train
+from tmunet.config import from_mapping
 from tmunet.data.cases import Case
 from tmunet.data.json_object import read_json_object
 from tmunet.data.split.splits import Split
@@ -27,6 +28,7 @@ from tmunet.prediction.predictor import DEFAULT_MODEL
 from tmunet.progress import logger
 from tmunet.text import pluralize
 from tmunet.training.fit import resume
+from tmunet.training.train_config import TrainConfig, read_recipe
 from tmunet.transfer import load_start
 
 
@@ -59,12 +61,15 @@ def run_loop(config: LoopConfig) -> LoopState:
     lower (protocol strict, mean over the classes, at the size of the images).
 
     Raises:
-        UsageError: the folder holds other files, or a loop of another model, validation share or seed.
+        UsageError: the folder holds other files, or a loop of another model, validation share or seed, or the recipe is not
+            there or faulty.
         InputError: there are no images, or the corrected masks do not suffice to train and validate.
         DataError: all faults of the corrected masks; nothing is taken then.
         ModelError: there is no such model.
         InterruptedRunError: a training was interrupted.
     """
+    # a fault of the recipe shows before anybody corrects masks
+    from_mapping(TrainConfig, {**read_recipe(config.recipe), "data": "the recipe alone"}, where=config.recipe)
     images = find_images(config.images)
     if several := find_loops(images):
         raise UsageError(

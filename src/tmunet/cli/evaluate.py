@@ -39,7 +39,7 @@ class EvaluateConfig:
     """Score a trained model, or masks that any program wrote, on images with reference masks."""
 
     model: str | None = None
-    """Run folder or model folder."""
+    """Run or model folder, or user/name on the Hugging Face Hub."""
     predictions: str | None = None
     """Folder of masks of any program to score instead of a model: NAME.png for the image NAME, at its size, with the labels of
     the data set."""

@@ -23,7 +23,7 @@ class ExportConfig:
     """Export a trained model, with a stand-alone script that needs only numpy, Pillow and the runtime."""
 
     model: str
-    """Run folder or model folder."""
+    """Run or model folder, or user/name on the Hugging Face Hub."""
     format: ExportTarget = "onnx"
     """onnx: for ONNX Runtime and others. openvino: for OpenVINO. torch: a torch.export program, without code of tmunet. bundle: a
     MONAI bundle, which MONAI runs without tmunet. web: a page that segments images in the browser."""
@@ -39,7 +39,12 @@ class ExportConfig:
 
 def run(arguments: Sequence[str]) -> int:
     """Export, validate against PyTorch, and print what was written."""
-    config = parse(ExportConfig, arguments, "export", positional={"model": "run folder or model folder"})
+    config = parse(
+        ExportConfig,
+        arguments,
+        "export",
+        positional={"model": "run or model folder, or user/name on the Hugging Face Hub"},
+    )
     if config.format == "bundle" and (config.size is not None or config.int8 is not None):
         raise UsageError(
             "Expected no --size nor --int8 with --format bundle: it has the size of training.", code="flags"

@@ -31,7 +31,7 @@ class PacsConfig:
     to: str | None = None
     """URL of the DICOMweb service to store the segmentations in; often the same."""
     model: list[str] = field(default_factory=list)
-    """Model or run folder; by default the packaged model nuclei-t. Given several times, the probabilities of the models are
+    """Run or model folder, or user/name on the Hugging Face Hub; by default nuclei-t. Given several times, the probabilities are
     averaged."""
     out: str = "segmentations"
     """Folder of the segmentations, with patient data in them; an interrupted call resumes there."""

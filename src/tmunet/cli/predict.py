@@ -32,7 +32,7 @@ class PredictConfig:
     images: list[str] = field(default_factory=list)
     """Files, folders, ZIP archives or glob patterns."""
     model: list[str] = field(default_factory=list)
-    """Model or run folder; by default the packaged model nuclei-t. Given several times, the probabilities of the models are
+    """Run or model folder, or user/name on the Hugging Face Hub; by default nuclei-t. Given several times, the probabilities are
     averaged."""
     out: str = "predictions"
     """Folder for the masks; an interrupted call resumes there."""

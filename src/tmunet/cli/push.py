@@ -15,7 +15,7 @@ class PushConfig:
     """Share a trained model on the Hugging Face Hub, with a model card: license, intended use, scores, hashes."""
 
     model: str
-    """Run folder or model folder."""
+    """Run or model folder."""
     to: str
     """Repository, such as user/name; it is created if it is not there. user/name@v1 also tags the commit."""
     license: str | None = None
@@ -35,7 +35,7 @@ def run(arguments: Sequence[str]) -> int:
         PushConfig,
         arguments,
         "push",
-        positional={"model": "run folder or model folder", "to": "user/name or user/name@v1"},
+        positional={"model": "run or model folder", "to": "user/name or user/name@v1"},
     )
     prepare_process()
     from tmunet.files import sha256

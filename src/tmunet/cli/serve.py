@@ -23,7 +23,7 @@ class ServeConfig:
     """Segment images over HTTP: POST /predict, and /v2 of the Open Inference Protocol."""
 
     models: list[str] = field(default_factory=list)
-    """Model or run folders, or names; by default the packaged model nuclei-t. The folder's name is that of the model."""
+    """Run or model folders, or user/name on the Hugging Face Hub; by default nuclei-t. A model has its folder's name."""
     host: str = "127.0.0.1"
     """Address to listen at; one that other machines reach needs --token-file."""
     port: int = 8000
@@ -52,7 +52,12 @@ class ServeConfig:
 
 def run(arguments: Sequence[str]) -> int:
     """Serve until SIGTERM or Ctrl-C; requests in progress are finished."""
-    config = parse(ServeConfig, arguments, "serve", words={"models": "model or run folders, or names"})
+    config = parse(
+        ServeConfig,
+        arguments,
+        "serve",
+        words={"models": "run or model folders, nuclei-t, or user/name on the Hugging Face Hub"},
+    )
     prepare_process()
     if config.page is not None:
         return _serve_page(config, Path(config.page))

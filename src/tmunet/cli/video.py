@@ -23,7 +23,7 @@ class VideoConfig:
     out: str
     """Video to write, with the outlines of the masks: .mp4, .mov or .mkv. An existing file is replaced once all went well."""
     model: list[str] = field(default_factory=list)
-    """Model or run folder; by default the packaged model nuclei-t. Given several times, the probabilities of the models are
+    """Run or model folder, or user/name on the Hugging Face Hub; by default nuclei-t. Given several times, the probabilities are
     averaged."""
     labels: str | None = None
     """Also write the labels 0, 1, ... of each frame as a lossless video: .mkv, codec FFV1, gray."""

@@ -86,7 +86,7 @@ class TrainConfig:
     """Weights that the encoder starts from: imagenet, for networks that have them (tmunet_lite0 to 2, unet_lite0); null is fresh
     weights."""
     from_: str | None = None
-    """Trained model to start from: nuclei-t, a run or model folder, or owner/name on the Hugging Face Hub. It sets the network,
+    """Trained model to start from: nuclei-t, a run or model folder, or user/name on the Hugging Face Hub. It sets the network,
     input size, channels and normalization; where training is not better on the validation images, the start is kept."""
     freeze_encoder_batchnorm: bool = False
     """Keep the running means and variances of the encoder's BatchNorm layers, and normalize by them in training too: for small
