@@ -114,9 +114,10 @@ def take_corrected(
     )
     if not split.train or not any(scan.foreground_shares[name] > 0 for name in split.val):
         raise InputError(
-            f"{round_.loop / 'corrected'}: expected corrected masks to train with and others to validate with, one of these with "
-            f"foreground, but of {len(cases)} there are {len(split.train)} and {len(split.val)}: images of one patient or scene "
-            "stay together, and images that the start model was trained on do not validate. Correct more images.",
+            f"{round_.loop / 'corrected'}: expected at least one corrected mask to train with and one with foreground to "
+            f"validate with, but found {len(split.train)} and {sum(scan.foreground_shares[name] > 0 for name in split.val)} "
+            f"among {len(cases)}. Images of one patient or scene stay together, and images that the start model was trained on "
+            "do not validate. Correct more images.",
             code="no-validation",
             path=round_.loop / "corrected",
         )
