@@ -97,6 +97,7 @@ def test_images_beyond_the_coordinates_of_rois_are_refused(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_ten_thousand_objects_take_less_than_five_seconds(tmp_path: Path) -> None:
     cell = np.pad(np.ones((9, 9), np.uint8), (2, 1))
     cell[5, 5] = 0

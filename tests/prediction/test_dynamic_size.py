@@ -67,6 +67,7 @@ def test_a_file_takes_any_size_that_its_network_takes(to: str, tmp_path: Path) -
     assert (about["size"], about["sizes"]) == (32, {"minimum": 16, "multiple": 8, "square": False})
 
 
+@pytest.mark.slow
 def test_the_script_takes_other_sizes_and_refuses_those_that_the_network_does_not(tmp_path: Path) -> None:
     model = trained(Halving())
     exported = export_model(model, "onnx", "any", tmp_path / "out").folder

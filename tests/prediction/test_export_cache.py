@@ -58,6 +58,7 @@ def test_a_network_is_exported_once_and_again_when_its_file_is_damaged(
         (entry,) = cache.iterdir()  # the damaged one is gone
 
 
+@pytest.mark.slow
 def test_a_whole_file_of_another_network_is_not_taken(cache: Path, exports: list[Path], noise: Draw) -> None:
     model = colored_model()
     Predictor(bright_model(), backend="onnx", device="cpu")

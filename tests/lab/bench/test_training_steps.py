@@ -40,6 +40,7 @@ def test_a_step_is_timed_and_said_to_be_one() -> None:
     assert "Training step, 64 x 64 pixels, batch 2, float32 on cpu" in measurement_table([trained], "ulite")
 
 
+@pytest.mark.slow
 def test_checkpointing_keeps_less() -> None:
     (plain,), (less,) = rows("tmunet_t"), rows("tmunet_t", checkpointing=True)
     assert plain.activation_bytes is not None
