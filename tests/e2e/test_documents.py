@@ -152,6 +152,13 @@ def test_the_numbers_of_the_learned_start_are_those_of_the_committed_table(page:
         assert f"has {dice['random', 'ulite', True]} on the first split" in text
 
 
+def test_the_latencies_of_the_learned_start_are_those_of_the_committed_benchmark() -> None:
+    with (ROOT / "benchmarks" / "light" / "bench.csv").open(encoding="utf-8", newline="") as file:
+        ratio = {row["network"]: f"{float(row['times_reference_median']):.2f}" for row in csv.DictReader(file)}
+    text = " ".join((ROOT / "README.md").read_text("utf-8").split())
+    assert f"{ratio['tmunet_lite0']} of the base size's latency where U-Lite takes {ratio['ulite']}" in text
+
+
 def test_the_table_of_cost_has_the_numbers_of_the_committed_files() -> None:
     rows = table_of(ROOT / "docs" / "explanation" / "cost.md", "network")
     assert len(rows) == 11
