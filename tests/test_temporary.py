@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tmunet.temporary import remove_leftovers, temporary_file, temporary_folder
+from tmunet.temporary import remove_leftovers, temporary_file, temporary_folder, whole_folder
 
 HOLD = """
 import sys, time
@@ -62,3 +62,41 @@ def test_a_failure_removes_the_file_and_the_folder(tmp_path: Path) -> None:
     with pytest.raises(KeyError):
         fail_inside(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_whole_folder_appears_when_its_block_ends(tmp_path: Path) -> None:
+    target = tmp_path / "result"
+    target.mkdir()  # an empty one may be there
+    with whole_folder(target) as folder:
+        (folder / "file").touch()
+        assert not list(target.iterdir())
+    assert [path.name for path in target.iterdir()] == ["file"]
+    assert target.stat().st_mode & 0o777 == 0o777 & ~_umask(tmp_path)
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def fail_whole(target: Path) -> None:
+    with whole_folder(target) as folder:
+        (folder / "half").touch()
+        raise KeyError
+
+
+def test_a_folder_that_failed_or_that_holds_files_is_left_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "result"
+    with pytest.raises(KeyError):
+        fail_whole(target)
+    assert not list(tmp_path.iterdir())
+    target.mkdir()
+    (target / "mine").write_text("kept")
+    with pytest.raises(OSError, match="not empty"), whole_folder(target):
+        pass
+    assert [path.read_text() for path in target.iterdir()] == ["kept"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def _umask(folder: Path) -> int:
+    """Of a new folder, as the system makes it."""
+    (folder / "plain").mkdir()
+    mask = 0o777 & ~(folder / "plain").stat().st_mode
+    (folder / "plain").rmdir()
+    return mask

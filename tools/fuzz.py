@@ -226,7 +226,7 @@ Files from outside may be damaged or made to do harm. Each reader promises: noth
 {SECONDS:g} s of processor time and {MEBIBYTES:g} MiB of memory for one small file; nothing is written outside of the
 output folder, and nothing is left of an input that was refused. Valid files are damaged (bits, bytes, false lengths,
 parts cut out, repeated or taken from the head of another file, truncation; in text also long numbers and deep nesting)
-and read in a child process. [Limits of sizes](file-limits.md) hold before anything is decoded.
+and read in a child process. [Limits of sizes](file-limits.md) hold for all of them.
 
 | reader | inputs | read | refused | broken promises | slowest, s | most memory, MiB |
 |---|---|---|---|---|---|---|

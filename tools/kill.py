@@ -26,11 +26,14 @@ from typing import Any
 
 import numpy as np
 import tifffile
+import torch
+from torch.utils._pytree import tree_leaves
 
 from tmunet.cli.demo import sample_folder
 
 TMUNET = [sys.executable, "-m", "tmunet"]
-VOLATILE = {"command", "calls", "seconds", "date", "created", "time", "machine", "versions"}
+SPEEDS = {"loader_images_per_s", "step_images_per_s"}
+VOLATILE = {"command", "calls", "seconds", "date", "created", "time", "machine", "versions", *SPEEDS}
 """Entries of JSON files that differ between two undisturbed runs."""
 
 
@@ -137,14 +140,18 @@ def names(folder: Path) -> set[Path]:
 def tree(folder: Path, leave_out: tuple[str, ...]) -> dict[str, str]:
     """Path -> hash of each file below a folder, hidden ones too."""
     return {
-        str(path.relative_to(folder)): "" if path.name.endswith(leave_out or ("\0",)) else digest(path)
+        str(path.relative_to(folder)): "" if path.as_posix().endswith(leave_out) else digest(path)
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
 
 
 def digest(path: Path) -> str:
-    """Hash of a file, of JSON without the entries that state when it was made."""
+    """Hash of a file, of JSON without the entries that state when it was made, of a checkpoint's weights and optimizer state."""
+    if path.suffix == ".ckpt":  # Lightning also notes the score of this process
+        checkpoint = torch.load(path, weights_only=False)
+        states = tree_leaves([checkpoint["state_dict"], checkpoint["optimizer_states"]])
+        return hashlib.sha256(b"".join(x.numpy().tobytes() for x in states if isinstance(x, torch.Tensor))).hexdigest()
     content = path.read_bytes()
     if path.suffix == ".json":
         content = json.dumps(lasting(json.loads(content)), sort_keys=True).encode()
@@ -207,7 +214,7 @@ JOBS: dict[str, Job] = {
         lambda _, folder: [*TMUNET, "export", "nuclei-t", "--format", "torch", "-o", str(folder / "out")],
         leave_out=(".pt2",),
     ),
-    "train": Job(training, training_again),
+    "train": Job(training, training_again, leave_out=("model/README.md",)),  # the card states speeds
     "slide": Job(
         lambda root, folder: [
             *(*TMUNET, "predict", str(root / "slide.tif"), "-m", "nuclei-t"),

@@ -36,16 +36,6 @@ class Transfer:
         return {"from": name, "weights_sha256": weights, "head": list(self.head), "changes": list(self.changes)}
 
 
-def load_start(name: str) -> TrainedModel:
-    """Load a packaged model by its name, a run or model folder, or a model of the Hugging Face Hub ("user/name@revision").
-
-    Raises:
-        ModelError: there is no such model.
-        MissingExtraError: it is neither a folder nor a packaged model, and huggingface_hub is not installed.
-    """
-    return load_model(name)
-
-
 def transfer(network: nn.Module, config: ModelConfig, start: TrainedModel) -> Transfer:
     """Load the weights of a trained model into a network, in place.
 
@@ -96,14 +86,14 @@ def create_from(
         name: of the network, that of the trained model.
         in_channels: channels of the image.
         num_classes: 1 for binary segmentation, K > 1 for K classes.
-        pretrained: as for `load_start`.
+        pretrained: as for `load_model`.
         model_args: settings of the network; none takes those of the trained model.
 
     Raises:
         ModelError: there is no such model.
         UsageError: code "other-network", it is another network.
     """
-    start = load_start(pretrained)
+    start = load_model(pretrained)
     old = start.config
     settings = dict(model_args) or old.model_args
     network = create_model(name, in_channels, num_classes, **settings)

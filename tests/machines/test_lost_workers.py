@@ -141,6 +141,7 @@ def test_a_killed_job_is_submitted_again(tmp_path: Path) -> None:
         list(pool.map(_die_at_two, [2]))
 
 
+@pytest.mark.filterwarnings("ignore:Domain shift")
 def test_jobs_predict_the_masks_of_one_process(
     tmp_path: Path, make_dataset: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ from tmunet.training.fit import resume
 from tmunet.training.run_folder import RunFolder
 from tmunet.training.start import LEARNING_RATE, start_settings, start_that_is_better
 from tmunet.training.train_config import TrainConfig, read_recipe
-from tmunet.transfer import load_start, transfer
+from tmunet.transfer import transfer
 
 from ..coded_errors import coded
 from ..small_models import THREE, random_model
@@ -111,7 +111,7 @@ def test_other_networks_normalizations_and_two_starts_are_refused(
             start_with(trained, data, tmp_path / code, **settings)
         assert not (tmp_path / code).exists()
     with pytest.raises(ModelError, check=coded("no-model")):
-        load_start("no-such-model")
+        load_model("no-such-model")
 
 
 def test_a_recipe_for_a_pretrained_encoder_takes_the_weights_of_the_start(trained: Trained, tmp_path: Path) -> None:

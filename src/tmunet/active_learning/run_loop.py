@@ -1,7 +1,6 @@
 """Run an active learning loop up to the user's next step: predict, queue, take corrected masks, train, keep the better model."""
 
 import hashlib
-import shutil
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +28,6 @@ from tmunet.progress import logger
 from tmunet.text import pluralize
 from tmunet.training.fit import resume
 from tmunet.training.train_config import TrainConfig, read_recipe
-from tmunet.transfer import load_start
 
 
 @dataclass(frozen=True)
@@ -108,7 +106,7 @@ def _begin(loop: LoopFolder, config: LoopConfig) -> None:
     fixed: dict[str, Any] = {"val_share": config.val_share, "seed": config.seed}
     name = config.model or recorded.get("model", DEFAULT_MODEL)
     if config.model is not None or not (loop.start / CONFIG).is_file():
-        model = load_start(name)
+        model = load_model(name)
         fixed["weights_sha256"] = hashlib.sha256(serialize(model.network)).hexdigest()
     for key, value in fixed.items() if recorded else ():
         if recorded.get(key) != value:
@@ -140,10 +138,9 @@ def _train_and_decide(
     with warnings.catch_warnings():
         # that the model was selected on the validation images holds in every round; none of them trained it
         warnings.filterwarnings("ignore", message=".*data leakage through the weights", category=TMUNetWarning)
-        if run.config.is_file():
-            resume(run.path)  # a finished one too: it may lack its calibration
-        else:
-            shutil.rmtree(run.path, ignore_errors=True)  # begun, without an epoch
+        if run.is_begun and not run.is_finished:
+            resume(run.path)
+        elif not run.is_begun:
             epochs: dict[str, Any] = {} if config.epochs is None else {"epochs": config.epochs}
             train(
                 current.data, config.recipe, from_=str(model), out=str(run.path), seed=config.seed, device=config.device,

@@ -23,7 +23,7 @@ from tmunet.data.split.near_duplicates import Signature
 from tmunet.data.training_stats import Appearance, AppearanceRange, Intensity, Scale, Turns
 from tmunet.device import Device, choose_device
 from tmunet.errors import DataError, InputError, InterruptedRunError, UsageError
-from tmunet.model import TrainedModel, check_size, save_model
+from tmunet.model import TrainedModel, check_size, load_model, save_model
 from tmunet.model_config import ModelConfig
 from tmunet.prediction.calibrate import MIN_IMAGES, calibrate
 from tmunet.prediction.predictor import Predictor
@@ -47,7 +47,7 @@ from tmunet.training.start import merge_start, start_that_is_better, warn_known_
 from tmunet.training.time_budget import describe_plan, fit_into, measure_speed
 from tmunet.training.train_config import TrainConfig
 from tmunet.training.trainer import build_trainer
-from tmunet.transfer import load_start, transfer
+from tmunet.transfer import transfer
 
 VALIDATION_BATCH = 8  # images; validation keeps no gradients, so its batch only has to be cheap
 
@@ -140,7 +140,7 @@ def _fit(config: TrainConfig, dataset: Dataset, run: RunFolder, resuming: bool =
     origin: dict[str, Any] | None = None
     if config.pretrained and not begun:
         origin = dict(load_pretrained(network, config.pretrained))
-    start = None if config.from_ is None else load_start(config.from_)
+    start = None if config.from_ is None else load_model(config.from_)
     if start is not None and not begun:
         moved = transfer(network, model_config, start)
         origin = moved.to_dict(str(config.from_), start)

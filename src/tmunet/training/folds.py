@@ -52,9 +52,9 @@ def train_folds(config: TrainConfig, folds: int) -> list[RunFolder]:
         own = replace(config, data=str(folder), split=str(path), out=str(out / f"fold_{fold}"))
         run = RunFolder(own.run_folder)
         logger.info("Fold %d of %d: %s", fold + 1, folds, run.path)
-        if run.config.is_file():
+        if run.is_begun:
             _check_settings(run, own)
-            runs.append(run if (run.model / "config.json").is_file() else resume(run.path))
+            runs.append(run if run.is_finished else resume(run.path))
         else:
             runs.append(train(own))
     return runs

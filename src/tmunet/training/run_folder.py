@@ -16,6 +16,7 @@ from tmunet.data.split.leakage import LeakReport
 from tmunet.data.split.splits import write_split
 from tmunet.errors import DataError, InputError, UsageError
 from tmunet.files import write_json, write_text
+from tmunet.model_files import CONFIG
 from tmunet.temporary import whole_folder
 from tmunet.training.train_config import TrainConfig
 from tmunet.versions import versions
@@ -64,6 +65,16 @@ class RunFolder:
 
     def __hash__(self) -> int:
         return hash(self.path)
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the run can be resumed: `start` has written its files."""
+        return self.config.is_file()
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the trained model is there."""
+        return (self.model / CONFIG).is_file()
 
     def named_data(self) -> Path:
         """The data set folder of the training as it was given, whether it still exists or not."""

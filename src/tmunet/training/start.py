@@ -10,8 +10,8 @@ from tmunet.config import to_dict
 from tmunet.data.dataset import Dataset
 from tmunet.data.fingerprint import TrainingFingerprint
 from tmunet.errors import TMUNetWarning
+from tmunet.model import load_model
 from tmunet.text import pluralize
-from tmunet.transfer import load_start
 
 LEARNING_RATE = 1e-3
 """Learning rate of a training from a trained model, unless another is given: the settings that a recipe has are for fresh
@@ -23,7 +23,7 @@ def start_settings(name: str) -> dict[str, Any]:
 
     What a recipe says about pretrained encoders is put aside: their weights, and their learning rate where there is no encoder.
     """
-    start = load_start(name)
+    start = load_model(name)
     config = start.config
     has_encoder = isinstance(getattr(start.network, "encoder", None), nn.Module)
     return {
